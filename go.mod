@@ -1,0 +1,3 @@
+module github.com/writ-auth/writ
+
+go 1.26.0

@@ -1,0 +1,4 @@
+// Writ is the authentication server and its tools.
+package main
+
+func main() {}
