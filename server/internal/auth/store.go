@@ -1,0 +1,176 @@
+package auth
+
+import (
+	"context"
+	"time"
+
+	"github.com/writ-auth/writ/internal/revlog"
+)
+
+// The store, seen by those who use it. Each exported method is one
+// transaction: what it says happens together, happens together or not at all,
+// and is durable when the method returns. A method answers ErrNotFound for a
+// missing row and a *ConflictError for a taken unique value. Times are kept in
+// microseconds, UTC.
+
+// Page asks for one page of a list, in order of id.
+type Page struct {
+	Cursor string // the Next of the page before; "": the first
+	Limit  int    // 1 to 200; 0: 50
+	Query  string // a prefix, matched without regard to case against the names of the thing; "": all
+}
+
+// Marks raises the high-water marks of expiry before a token is signed, so
+// that a later revocation knows how long it must be remembered. The caller
+// rounds Expiry up to the hour and leaves an id empty where the row's mark is
+// high enough already, so that most refreshes write nothing here.
+type Marks struct {
+	Expiry                         time.Time
+	GrantID, UserID, ClientID, KID string
+}
+
+// Held is a grant with all that a refresh or a request must know of it, read
+// at one moment.
+type Held struct {
+	Grant   Grant
+	Session Session
+	User    User
+	Client  Client
+	Now     time.Time // the store's time of the reading
+}
+
+// Ending names what ends, and why. Exactly one of the first four is set.
+type Ending struct {
+	GrantID   string // one grant: its sid is logged
+	SessionID string // a session: the sid of every live grant of it is logged
+	UserID    string // every session of the user: the epoch is replaced by NewEpoch, the old one logged
+	ClientID  string // every grant of the client: likewise
+	NewEpoch  string // for UserID and ClientID
+	Reason    string // "logout", "logout_all", "password_change", "theft", "admin", "disabled", …
+}
+
+// Sessions is what sign-in, refresh and log-out ask of the store.
+type Sessions interface {
+	// Begin stores a session and its first grant. ErrEpochChanged if the
+	// user or client was disabled or has another epoch than the grant: what
+	// was checked before (a password) may no longer hold.
+	Begin(ctx context.Context, s Session, g Grant, marks Marks, ev Event) error
+	// HeldByHandle finds a grant by SHA-256 of its handle, ended or not.
+	HeldByHandle(ctx context.Context, hash []byte) (Held, error)
+	// HeldByGrant finds it by its id (the sid claim).
+	HeldByGrant(ctx context.Context, id string) (Held, error)
+	// HeldByCookie finds a session-mode session, and its grant, by SHA-256 of the cookie.
+	HeldByCookie(ctx context.Context, hash []byte) (Held, error)
+	// Rotate swaps the rotation state from for to, moves the idle expiry of
+	// grant and session to idle (zero: leaves it) and raises the marks. False,
+	// with nothing changed, if the state is no longer from or the grant or its
+	// session ended. ev may be nil.
+	Rotate(ctx context.Context, grantID string, from, to Rotation, idle time.Time, marks Marks, ev *Event) (bool, error)
+	// Raise raises marks alone: a token is about to be made that rotates nothing.
+	Raise(ctx context.Context, marks Marks) error
+	// Touch moves a session-mode session's idle expiry and last-seen time.
+	Touch(ctx context.Context, sessionID string, seen, idle time.Time) error
+	// End ends what e names and logs it. It answers the number of the last log
+	// entry it made; ending what has ended already is no error and answers 0.
+	End(ctx context.Context, e Ending, now time.Time, ev Event) (seq uint64, err error)
+	// Sessions lists a user's live sessions (userID "" lists everybody's).
+	Sessions(ctx context.Context, userID string, p Page) (items []Session, next string, err error)
+	// SessionOf answers the session that id, a session's or a grant's, names.
+	SessionOf(ctx context.Context, id string) (Session, error)
+}
+
+// Users is what services ask about people.
+type Users interface {
+	CreateUser(ctx context.Context, u User, ev Event) error
+	UserByID(ctx context.Context, id string) (User, error)
+	// UserByLogin finds by e-mail if login contains '@', else by user name, without regard to case.
+	UserByLogin(ctx context.Context, login string) (User, error)
+	Users(ctx context.Context, p Page) (items []User, next string, err error)
+	// UpdateUser replaces the row (but for password, epoch and mark). If end is
+	// not nil its Ending is carried out in the same transaction.
+	UpdateUser(ctx context.Context, u User, end *Ending, now time.Time, ev Event) (seq uint64, err error)
+	// SetPassword sets hash and mustChange and ends every session of the user
+	// (newEpoch), in one transaction. oldHash must still be the hash, else
+	// ErrConflict: two changes at once can't both win. "" for oldHash skips
+	// that (an administrator's reset).
+	SetPassword(ctx context.Context, userID, oldHash, newHash string, mustChange bool, newEpoch string, now time.Time, ev Event) (seq uint64, err error)
+	// Rehash replaces oldHash by newHash of the same password and ends nothing.
+	Rehash(ctx context.Context, userID, oldHash, newHash string) error
+	// DeleteUser ends everything of the user and removes the row.
+	DeleteUser(ctx context.Context, id string, now time.Time, ev Event) (seq uint64, err error)
+	// Permissions answers the sorted union of the permissions of roles.
+	Permissions(ctx context.Context, roles []string) ([]string, error)
+}
+
+// Directory is the rest of what administrators edit.
+type Directory interface {
+	CreateRole(ctx context.Context, r Role, ev Event) error
+	RoleByName(ctx context.Context, nameOrID string) (Role, error)
+	Roles(ctx context.Context, p Page) ([]Role, string, error)
+	UpdateRole(ctx context.Context, r Role, ev Event) error
+	DeleteRole(ctx context.Context, id string, ev Event) error // also from every user and member
+
+	CreateOrg(ctx context.Context, o Org, ev Event) error
+	OrgByID(ctx context.Context, slugOrID string) (Org, error)
+	Orgs(ctx context.Context, p Page) ([]Org, string, error)
+	DeleteOrg(ctx context.Context, id string, ev Event) error
+	PutMember(ctx context.Context, m Member, ev Event) error // makes or replaces
+	RemoveMember(ctx context.Context, orgID, userID string, ev Event) error
+	Members(ctx context.Context, orgID string, p Page) ([]Member, string, error)
+	MemberOf(ctx context.Context, orgID, userID string) (Member, error)
+
+	CreateAPI(ctx context.Context, a API, secret *APISecret, ev Event) error
+	APIByAudience(ctx context.Context, audienceOrID string) (API, error)
+	APIs(ctx context.Context, p Page) ([]API, string, error)
+	UpdateAPI(ctx context.Context, a API, ev Event) error
+	DeleteAPI(ctx context.Context, id string, ev Event) error
+	// APISecrets answers the live secrets, the newest first.
+	APISecrets(ctx context.Context, apiID string, now time.Time) ([]APISecret, error)
+
+	CreateClient(ctx context.Context, c Client, secret *ClientSecret, ev Event) error
+	ClientByID(ctx context.Context, id string) (Client, error)
+	Clients(ctx context.Context, p Page) ([]Client, string, error)
+	// UpdateClient replaces the row (but for epoch and mark); end as in UpdateUser.
+	UpdateClient(ctx context.Context, c Client, end *Ending, now time.Time, ev Event) (seq uint64, err error)
+	DeleteClient(ctx context.Context, id string, now time.Time, ev Event) (seq uint64, err error)
+	// ClientSecrets answers the live secrets, the newest first.
+	ClientSecrets(ctx context.Context, clientID string, now time.Time) ([]ClientSecret, error)
+}
+
+// Keys is what the keyring asks of the store.
+type Keys interface {
+	Keys(ctx context.Context) ([]Key, error)
+	// AddKey stores a key. A second KeySign key in state KeySigning for one
+	// algorithm, or a second KeyTag of one number, is a *ConflictError: two
+	// that start at once agree on one.
+	AddKey(ctx context.Context, k Key, ev Event) error
+	// UpdateKey replaces state, signs_from, published_until.
+	UpdateKey(ctx context.Context, k Key, ev Event) error
+}
+
+// Log is the revocation log as a table.
+type Log interface {
+	// Revoke adds an entry (kind, id) with its expiry; the number it got.
+	Revoke(ctx context.Context, kind revlog.Kind, id string, expiry time.Time, ev Event) (seq uint64, err error)
+	// LogPage answers the live entries after a number, at most limit, with head, first and log id.
+	LogPage(ctx context.Context, after uint64, limit int, now time.Time) (revlog.Page, error)
+	// Revoked says which of the hashes, each as revlog.Hash makes it, the log holds alive.
+	Revoked(ctx context.Context, hashes [][16]byte, now time.Time) (bool, error)
+	// Published returns a channel that is closed when the next entry is published.
+	Published() <-chan struct{}
+}
+
+// Settings are the few values that belong to the whole database.
+type Settings interface {
+	// Setting answers ErrNotFound for one never set.
+	Setting(ctx context.Context, name string) (string, error)
+	// SettingOnce stores value if name has none yet and answers what is stored.
+	SettingOnce(ctx context.Context, name, value string) (string, error)
+}
+
+// Audit reads and writes the audit.
+type Audit interface {
+	Record(ctx context.Context, ev Event) error
+	// Events lists the newest first; Page.Query matches action or target exactly.
+	Events(ctx context.Context, p Page) ([]Event, string, error)
+}
