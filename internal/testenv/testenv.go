@@ -1,0 +1,150 @@
+// Package testenv says what a test needs of the machine it runs on.
+//
+// A test that needs a program which Go doesn't bring calls [Need]. Where the
+// program is missing the test is skipped with the reason, so that everybody
+// can run the suite; where the environment variable TEST_REQUIRE names it
+// (TEST_REQUIRE=node,postgres) the test fails instead, so that a build server
+// can't pass by skipping.
+package testenv
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Tool is a program that a test may need. Its value is its name in
+// TEST_REQUIRE.
+type Tool string
+
+// The tools that tests know.
+const (
+	Node     Tool = "node"     // Node.js, MinNode or newer
+	Postgres Tool = "postgres" // the PostgreSQL server, to start a throwaway one
+	Redis    Tool = "redis"    // the Redis or Valkey server, likewise
+	Chromium Tool = "chromium" // the browser
+)
+
+// MinNode is the oldest major version of Node.js that the JavaScript tests
+// are written for.
+const MinNode = 20
+
+// Need returns the path of the tool's program. If the tool is missing it skips
+// the test, or fails it where TEST_REQUIRE names the tool.
+func Need(t testing.TB, tool Tool) string {
+	t.Helper()
+	path, err := find(tool)
+	if err != nil {
+		missing(t, tool, err.Error())
+	}
+	return path
+}
+
+// NeedNodeModules returns the path of Node.js, once the npm packages of dir, a
+// folder with a package-lock.json, are installed. What is missing is treated
+// as [Need] treats it.
+func NeedNodeModules(t testing.TB, dir string) string {
+	t.Helper()
+	node := Need(t, Node)
+	if _, err := os.Stat(filepath.Join(dir, "node_modules")); err != nil {
+		missing(t, Node, "npm packages of "+dir+" are not installed (make npm installs them)")
+	}
+	return node
+}
+
+// missing ends the test. A skip must not be remembered by go test's cache,
+// which doesn't notice a program installed later; so it reads a variable that
+// has another value in each run of make test.
+func missing(t testing.TB, tool Tool, reason string) {
+	t.Helper()
+	os.Getenv("TEST_RUN")
+	required, err := required(os.Getenv("TEST_REQUIRE"), tool)
+	switch {
+	case err != nil:
+		t.Fatal(err)
+	case required:
+		t.Fatalf("TEST_REQUIRE names %s: %s", tool, reason)
+	default:
+		t.Skip(reason)
+	}
+}
+
+// required reports whether list, the value of TEST_REQUIRE, names the tool. A
+// name that no tool has is an error: a misspelt one would require nothing.
+func required(list string, tool Tool) (bool, error) {
+	found := false
+	for name := range strings.SplitSeq(list, ",") {
+		name = strings.TrimSpace(name)
+		if name == "" {
+			continue
+		}
+		if programs(Tool(name)) == nil {
+			return false, fmt.Errorf("TEST_REQUIRE: there is no tool %q", name)
+		}
+		found = found || Tool(name) == tool
+	}
+	return found, nil
+}
+
+// programs returns the names that the tool's program goes by, nil for a tool
+// that doesn't exist.
+func programs(tool Tool) []string {
+	switch tool {
+	case Node:
+		return []string{"node", "nodejs"}
+	case Postgres:
+		return []string{"postgres"}
+	case Redis:
+		return []string{"valkey-server", "redis-server"}
+	case Chromium:
+		return []string{"chromium", "chromium-browser", "google-chrome"}
+	}
+	return nil
+}
+
+// find looks for the tool's program, first on the PATH, then where Debian puts
+// what it keeps off the PATH.
+func find(tool Tool) (string, error) {
+	for _, name := range programs(tool) {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, usable(tool, path)
+		}
+	}
+	if tool == Postgres {
+		if all, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres"); len(all) > 0 {
+			return slices.Max(all), nil
+		}
+	}
+	return "", fmt.Errorf("%s is not installed", tool)
+}
+
+// usable returns an error if the program is too old for the tests.
+func usable(tool Tool, path string) error {
+	if tool != Node {
+		return nil
+	}
+	out, err := exec.Command(path, "--version").Output()
+	if err != nil {
+		return fmt.Errorf("node --version: %w", err)
+	}
+	if major(string(out)) < MinNode {
+		return fmt.Errorf("node %s is older than %d", strings.TrimSpace(string(out)), MinNode)
+	}
+	return nil
+}
+
+// major returns the first number of a version such as "v20.20.2", 0 if there
+// is none.
+func major(version string) int {
+	first, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(version), "v"), ".")
+	n, err := strconv.Atoi(first)
+	if err != nil {
+		return 0
+	}
+	return n
+}
