@@ -1,14 +1,12 @@
 package revlog
 
 import (
-	"bytes"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
-	"unicode/utf8"
+
+	"github.com/writ-auth/writ/internal/base64url"
+	"github.com/writ-auth/writ/internal/strictjson"
 )
 
 // AppendJSON appends the entry's JSON to dst.
@@ -18,7 +16,7 @@ func (e Entry) AppendJSON(dst []byte) []byte {
 	dst = append(dst, ',')
 	dst = strconv.AppendUint(dst, uint64(e.Kind), 10)
 	dst = append(dst, `,"`...)
-	dst = base64.RawURLEncoding.AppendEncode(dst, e.Hash[:])
+	dst = base64url.AppendEncode(dst, e.Hash[:])
 	dst = append(dst, `",`...)
 	dst = strconv.AppendInt(dst, e.Expiry, 10)
 	return append(dst, ']')
@@ -27,72 +25,13 @@ func (e Entry) AppendJSON(dst []byte) []byte {
 // MarshalJSON writes the entry as an array of four.
 func (e Entry) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil), nil }
 
-// UnmarshalJSON reads an array of exactly four.
-func (e *Entry) UnmarshalJSON(data []byte) error {
-	parts, err := tuple(data)
+// AppendJSON appends the page's JSON, as [Decode] reads it, to dst. The error
+// is that of a log id which isn't UTF-8.
+func (p *Page) AppendJSON(dst []byte) ([]byte, error) {
+	out, err := strictjson.AppendString(append(dst, `{"log":`...), p.Log)
 	if err != nil {
-		return err
+		return dst, err
 	}
-	var out Entry
-	if out.Seq, err = strconv.ParseUint(parts[0], 10, 64); err != nil || out.Seq == 0 {
-		return malformed("entry number")
-	}
-	kind, err := strconv.ParseUint(parts[1], 10, 8)
-	if err != nil {
-		return malformed("kind of entry %d", out.Seq)
-	}
-	out.Kind = Kind(kind)
-	if out.Hash, err = parseHash(parts[2]); err != nil {
-		return malformed("hash of entry %d", out.Seq)
-	}
-	if out.Expiry, err = strconv.ParseInt(parts[3], 10, 64); err != nil || out.Expiry < 0 {
-		return malformed("expiry of entry %d", out.Seq)
-	}
-	*e = out
-	return nil
-}
-
-// tuple splits a JSON array of four scalars. The json package has checked the
-// syntax when it hands the array over; a comma can't stand inside a number or
-// inside a base64url string, so splitting at commas is exact for all that is
-// accepted afterwards.
-func tuple(data []byte) (parts [4]string, err error) {
-	data = bytes.TrimSpace(data)
-	if len(data) < 2 || data[0] != '[' || data[len(data)-1] != ']' {
-		return parts, malformed("entry is not an array")
-	}
-	rest := data[1 : len(data)-1]
-	for i := range parts {
-		part, after, found := bytes.Cut(rest, []byte{','})
-		if found != (i < len(parts)-1) {
-			return parts, malformed("entry is not an array of four")
-		}
-		parts[i], rest = string(bytes.TrimSpace(part)), after
-	}
-	return parts, nil
-}
-
-func parseHash(s string) (hash [HashSize]byte, err error) {
-	const encoded = (HashSize*8 + 5) / 6
-	if len(s) != encoded+2 || s[0] != '"' || s[len(s)-1] != '"' {
-		return hash, errors.New("length")
-	}
-	// The decoder skips line breaks: then fewer bytes come out than must.
-	n, err := base64.RawURLEncoding.Strict().Decode(hash[:], []byte(s[1:len(s)-1]))
-	if err == nil && n != HashSize {
-		err = errors.New("length")
-	}
-	return hash, err
-}
-
-// MarshalJSON writes the page as [Decode] reads it.
-func (p *Page) MarshalJSON() ([]byte, error) {
-	id, err := json.Marshal(p.Log)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]byte, 0, 128+72*len(p.Entries))
-	out = append(append(out, `{"log":`...), id...)
 	out = strconv.AppendUint(append(out, `,"first":`...), p.First, 10)
 	out = strconv.AppendUint(append(out, `,"head":`...), p.Head, 10)
 	out = strconv.AppendInt(append(out, `,"time":`...), p.Time, 10)
@@ -103,8 +42,13 @@ func (p *Page) MarshalJSON() ([]byte, error) {
 		}
 		out = e.AppendJSON(out)
 	}
-	out = append(out, `],"more":`...)
-	return append(strconv.AppendBool(out, p.More), '}'), nil
+	out = strconv.AppendBool(append(out, `],"more":`...), p.More)
+	return append(out, '}'), nil
+}
+
+// MarshalJSON is [Page.AppendJSON].
+func (p *Page) MarshalJSON() ([]byte, error) {
+	return p.AppendJSON(make([]byte, 0, 128+72*len(p.Entries)))
 }
 
 // UnmarshalJSON is [Decode].
@@ -118,39 +62,22 @@ func (p *Page) UnmarshalJSON(data []byte) error {
 }
 
 // Decode reads a page. It refuses, with an error that wraps [ErrMalformed]:
-// invalid UTF-8, data after the object, a known member that is missing, twice
-// there or of another type, an entry that isn't exactly [seq, kind, hash,
-// expiry], entries out of order or above the head, a page without entries that
-// promises more, and one above the limits of this package. Members it doesn't
-// know are passed over, so that a later server may add some; member names are
-// compared byte for byte.
+// whatever the strict JSON reader refuses, a member of the page that is missing
+// or of another type, an entry that isn't exactly [seq, kind, hash, expiry],
+// entries out of order or above the head, a page without entries that promises
+// more, and one above the limits of this package. Members it doesn't know are
+// passed over, so that a later server may add some.
 func Decode(data []byte) (*Page, error) {
 	if len(data) > MaxBytes {
 		return nil, malformed("%d bytes are too many", len(data))
 	}
-	if !utf8.Valid(data) {
-		return nil, malformed("invalid UTF-8")
-	}
-	members, err := object(data)
-	if err != nil {
-		return nil, err
-	}
 	page := new(Page)
-	for _, field := range []struct {
-		name string
-		into any
-	}{
-		{"log", &page.Log}, {"first", &page.First}, {"head", &page.Head},
-		{"time", &page.Time}, {"entries", &page.Entries}, {"more", &page.More},
-	} {
-		raw, ok := members[field.name]
-		// json leaves a variable alone when it meets null: refuse that first.
-		if !ok || string(raw) == "null" {
-			return nil, malformed("no %q", field.name)
-		}
-		if err := json.Unmarshal(raw, field.into); err != nil {
-			return nil, malformed("bad %q", field.name)
-		}
+	seen, err := page.read(strictjson.NewReader(string(data)))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if seen != members {
+		return nil, malformed("a member is missing")
 	}
 	if err := page.check(); err != nil {
 		return nil, err
@@ -158,36 +85,143 @@ func Decode(data []byte) (*Page, error) {
 	return page, nil
 }
 
-// object splits a JSON object into its members, refusing a name that comes
-// twice, which json.Unmarshal would let override the first.
-func object(data []byte) (map[string]json.RawMessage, error) {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
-		return nil, malformed("not an object")
+const members = 6 // of a page, all required
+
+// read reads the object and counts the members that it knows; the reader
+// refuses one that comes twice.
+func (p *Page) read(r *strictjson.Reader) (seen int, err error) {
+	if err := r.BeginObject(); err != nil {
+		return 0, err
 	}
-	members := make(map[string]json.RawMessage, 8)
-	for dec.More() {
-		name, err := dec.Token()
+	for {
+		name, more, err := r.NextKey()
 		if err != nil {
-			return nil, malformed("syntax")
+			return 0, err
 		}
-		key, _ := name.(string)
-		if _, twice := members[key]; twice {
-			return nil, malformed("a member stands there twice")
+		if !more {
+			return seen, r.End()
 		}
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); err != nil {
-			return nil, malformed("syntax")
+		known, err := p.member(r, name)
+		if err != nil {
+			return 0, fmt.Errorf("%q: %w", name, err)
 		}
-		members[key] = raw
+		if known {
+			seen++
+		}
 	}
-	if _, err := dec.Token(); err != nil {
-		return nil, malformed("syntax")
+}
+
+func (p *Page) member(r *strictjson.Reader, name string) (known bool, err error) {
+	switch name {
+	case "log":
+		p.Log, err = r.ReadString()
+	case "first":
+		p.First, err = readUint(r)
+	case "head":
+		p.Head, err = readUint(r)
+	case "time":
+		p.Time, err = readInt(r)
+	case "entries":
+		p.Entries, err = readEntries(r)
+	case "more":
+		p.More, err = r.ReadBool()
+	default:
+		return false, r.Skip()
 	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, malformed("data after the object")
+	return true, err
+}
+
+func readUint(r *strictjson.Reader) (uint64, error) {
+	text, err := r.ReadNumber()
+	if err != nil {
+		return 0, err
 	}
-	return members, nil
+	return strictjson.Uint64(text)
+}
+
+func readInt(r *strictjson.Reader) (int64, error) {
+	text, err := r.ReadNumber()
+	if err != nil {
+		return 0, err
+	}
+	return strictjson.Int64(text)
+}
+
+func readEntries(r *strictjson.Reader) ([]Entry, error) {
+	if err := r.BeginArray(); err != nil {
+		return nil, err
+	}
+	entries := []Entry{}
+	for {
+		more, err := r.NextElement()
+		if err != nil || !more {
+			return entries, err
+		}
+		if len(entries) == MaxEntries {
+			return nil, fmt.Errorf("more than %d", MaxEntries)
+		}
+		e, err := readEntry(r)
+		if err != nil {
+			return nil, fmt.Errorf("entry %d of the page: %w", len(entries), err)
+		}
+		entries = append(entries, e)
+	}
+}
+
+// readEntry reads one array of exactly four.
+func readEntry(r *strictjson.Reader) (e Entry, err error) {
+	if err := r.BeginArray(); err != nil {
+		return e, err
+	}
+	for i := range 4 {
+		if more, err := r.NextElement(); err != nil || !more {
+			return e, errors.Join(errTuple, err)
+		}
+		if err := e.element(r, i); err != nil {
+			return e, err
+		}
+	}
+	if more, err := r.NextElement(); err != nil || more {
+		return e, errors.Join(errTuple, err)
+	}
+	return e, nil
+}
+
+var errTuple = errors.New("not four elements")
+
+func (e *Entry) element(r *strictjson.Reader, i int) (err error) {
+	switch i {
+	case 0:
+		e.Seq, err = readUint(r)
+	case 1:
+		err = e.readKind(r)
+	case 2:
+		err = e.readHash(r)
+	case 3:
+		e.Expiry, err = readInt(r)
+	}
+	return err
+}
+
+func (e *Entry) readKind(r *strictjson.Reader) error {
+	kind, err := readUint(r)
+	if err == nil && kind > 255 {
+		err = strictjson.ErrRange
+	}
+	e.Kind = Kind(kind)
+	return err
+}
+
+func (e *Entry) readHash(r *strictjson.Reader) error {
+	text, err := r.ReadString()
+	if err != nil {
+		return err
+	}
+	if len(text) != base64url.EncodedLen(HashSize) {
+		return strictjson.ErrRange
+	}
+	_, err = base64url.AppendDecode(e.Hash[:0], text)
+	return err
 }
 
 // check refuses a page that contradicts itself.
@@ -197,8 +231,6 @@ func (p *Page) check() error {
 		return malformed("length of the log id")
 	case p.Time <= 0:
 		return malformed("time")
-	case len(p.Entries) > MaxEntries:
-		return malformed("%d entries are too many", len(p.Entries))
 	case p.More && len(p.Entries) == 0:
 		return malformed("more after nothing")
 	}
@@ -206,6 +238,9 @@ func (p *Page) check() error {
 	for _, e := range p.Entries {
 		if e.Seq <= last || e.Seq > p.Head {
 			return malformed("entry %d is out of order or above the head", e.Seq)
+		}
+		if e.Expiry < 0 {
+			return malformed("expiry of entry %d", e.Seq)
 		}
 		last = e.Seq
 	}

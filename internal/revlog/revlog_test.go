@@ -116,7 +116,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"entry of five":          page(`[[1,1,"` + hash1 + `",0,0]]`),
 		"number zero":            page(`[[0,1,"` + hash1 + `",0]]`),
 		"number a string":        page(`[["1",1,"` + hash1 + `",0]]`),
-		"number with exponent":   page(`[[1e0,1,"` + hash1 + `",0]]`),
+		"number a fraction":      page(`[[1.5,1,"` + hash1 + `",0]]`),
 		"kind of nine bits":      page(`[[1,256,"` + hash1 + `",0]]`),
 		"expiry negative":        page(`[[1,1,"` + hash1 + `",-1]]`),
 		"hash too short":         page(`[[1,1,"` + hash1[1:] + `",0]]`),
@@ -160,9 +160,6 @@ func FuzzDecode(f *testing.F) {
 		twice, err := revlog.Decode(again)
 		if err != nil {
 			t.Fatalf("own encoding refused: %v\n%s", err, again)
-		}
-		if len(page.Entries) == 0 { // nil or empty: the same to every reader
-			page.Entries, twice.Entries = nil, nil
 		}
 		if !reflect.DeepEqual(page, twice) {
 			t.Fatalf("%+v became %+v", page, twice)
