@@ -23,6 +23,8 @@ const (
 	CodeCrossSite          Code = "cross_site_request"
 	CodeSignupDisabled     Code = "signup_disabled"
 	CodeNotFound           Code = "not_found"
+	CodeMethodNotAllowed   Code = "method_not_allowed"
+	CodeMediaType          Code = "unsupported_media_type"
 	CodeConflict           Code = "conflict"
 	CodeTooLarge           Code = "too_large"
 	CodeTokenTooLarge      Code = "token_too_large"
