@@ -1,0 +1,90 @@
+// Package edge is what every request passes on its way in and out: it gives
+// the request an id and a client address, sets the security headers, refuses
+// bodies that are too large or not strict JSON, turns an error into a problem
+// document, and writes the access log.
+//
+// A door writes its routes as [Handler] values on an http.ServeMux and reads
+// and answers with [ReadJSON] and [WriteJSON]; the application wraps the mux
+// in a [Front] and serves it with [NewServer]:
+//
+//	mux.Handle("POST /v1/login", edge.Handler(door.login))
+//	front := &edge.Front{Issuer: issuer, Log: log, Now: time.Now}
+//	server := edge.NewServer(front.Handler(mux), log)
+//
+// Two defences are calls of their own, because only a door knows when they
+// apply: [SameOrigin] against cross-site requests that a cookie would
+// authenticate, and [Cookies], which alone knows the cookies' names and flags.
+package edge
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+
+	"github.com/writ-auth/writ/server/internal/auth"
+)
+
+// Handler answers a request or returns an error, which [Render] turns into the
+// answer. There is no return to forget after an error, and no internal text
+// that reaches a client by accident.
+type Handler func(w http.ResponseWriter, r *http.Request) error
+
+// ServeHTTP makes a Handler an http.Handler.
+func (h Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if x := exchangeOf(r); x != nil {
+		x.route = r.Pattern
+	}
+	if err := h(w, r); err != nil {
+		Render(w, r, err)
+	}
+}
+
+// exchange is what the edge knows of one request and its answer. The Front
+// puts it into the request's context; handlers under test may go without.
+type exchange struct {
+	id      string
+	address netip.Addr
+	route   string // the pattern that matched
+	err     error  // what Render turned into the answer
+	answer  *answer
+}
+
+type exchangeKey struct{}
+
+func exchangeOf(r *http.Request) *exchange {
+	x, _ := r.Context().Value(exchangeKey{}).(*exchange)
+	return x
+}
+
+// begun reports whether the answer to r is on its way already.
+func begun(r *http.Request) bool {
+	x := exchangeOf(r)
+	return x != nil && x.answer != nil && x.answer.status != 0
+}
+
+func withExchange(r *http.Request, x *exchange) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+}
+
+// RequestID is the id that the Front gave r, "" without one. It is the server's
+// own: an id taken from the client could make one request look like another in
+// the log.
+func RequestID(r *http.Request) string {
+	if x := exchangeOf(r); x != nil {
+		return x.id
+	}
+	return ""
+}
+
+// ClientAddress is the address of the client that r came from, as the Front
+// found it behind trusted proxies; without a Front it is the peer's. It is the
+// zero Addr where there is none (a Unix socket).
+func ClientAddress(r *http.Request) netip.Addr {
+	if x := exchangeOf(r); x != nil {
+		return x.address
+	}
+	return peer(r)
+}
+
+// newRequestID returns an id that nobody can guess or choose.
+func newRequestID() string { return auth.NewID("req_") }

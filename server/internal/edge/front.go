@@ -1,0 +1,182 @@
+package edge
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/writ-auth/writ/server/internal/auth"
+)
+
+// Front is the outermost handler of a listener. Log and Now must be set.
+type Front struct {
+	Issuer  string         // its scheme decides whether Strict-Transport-Security is sent
+	Proxies []netip.Prefix // who may say X-Forwarded-For; nil: nobody
+	Log     *slog.Logger
+	Now     func() time.Time
+	Observe func(Observation) // called after each request; nil: nobody is
+}
+
+// Observation is what metrics may know of a request: nothing a client can make
+// endless values of.
+type Observation struct {
+	Method   string // one of HTTP's, else "other"
+	Route    string // the pattern that matched, "" if none
+	Status   int
+	Duration time.Duration
+}
+
+// Handler wraps next, an http.ServeMux or a handler around one. Each request
+// gets an id, a client address, the security headers, and a line in the log; a
+// panic is answered with 500 and logged with its stack; and a path or method
+// that no pattern matches is answered with a problem document.
+func (f *Front) Handler(next http.Handler) http.Handler {
+	hsts := strings.HasPrefix(f.Issuer, "https://")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := f.Now()
+		x := &exchange{id: newRequestID()}
+		r = withExchange(r, x)
+		a := &answer{ResponseWriter: w, r: r}
+		x.answer = a
+		secure(a.Header(), x.id, hsts)
+		f.serve(next, a, r, x)
+		f.account(a, r, x, f.Now().Sub(start))
+		if a.broken {
+			panic(http.ErrAbortHandler) // the client must not take half an answer for a whole one
+		}
+	})
+}
+
+// serve answers r, come what may.
+func (f *Front) serve(next http.Handler, a *answer, r *http.Request, x *exchange) {
+	defer func() {
+		if p := recover(); p != nil {
+			f.panicked(a, r, x, p)
+		}
+	}()
+	var err error
+	if x.address, err = Forwarded(r, f.Proxies); err != nil {
+		Render(a, r, err)
+		return
+	}
+	next.ServeHTTP(a, r)
+	if x.route == "" {
+		x.route = r.Pattern
+	}
+}
+
+func (f *Front) panicked(a *answer, r *http.Request, x *exchange, p any) {
+	if x.route == "" {
+		x.route = r.Pattern
+	}
+	if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
+		a.broken = true
+		return
+	}
+	f.Log.ErrorContext(r.Context(), "panic", "request", x.id, "route", x.route, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	a.broken = a.status != 0
+	Render(a, r, fmt.Errorf("panic: %T", p))
+}
+
+// account writes the access log and tells the observer. The path, the query,
+// headers and bodies stay out: tokens and addresses travel in them.
+func (f *Front) account(a *answer, r *http.Request, x *exchange, took time.Duration) {
+	status := a.status
+	if status == 0 {
+		status = http.StatusOK // net/http sends it for a handler that wrote nothing
+	}
+	method := knownMethod(r.Method)
+	if f.Observe != nil {
+		f.Observe(Observation{Method: method, Route: x.route, Status: status, Duration: took})
+	}
+	attrs := []slog.Attr{
+		slog.String("method", method), slog.String("route", x.route), slog.Int("status", status),
+		slog.Duration("duration", took), slog.String("request", x.id), slog.String("address", x.address.String()),
+	}
+	level := slog.LevelInfo
+	if x.err != nil && (status >= 500 || a.broken) {
+		level = slog.LevelError
+		attrs = append(attrs, slog.String("error", x.err.Error()))
+	}
+	f.Log.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodOptions, http.MethodConnect, http.MethodTrace:
+		return method
+	}
+	return "other"
+}
+
+// secure sets the headers that every answer starts with. A door that serves
+// pages or cacheable documents replaces what it must, so that what it forgets
+// is the strict value. The Referrer-Policy is same-origin: with no-referrer a
+// form would send "Origin: null" and fail SameOrigin.
+func secure(h http.Header, requestID string, hsts bool) {
+	h.Set("X-Request-Id", requestID)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	if hsts {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+}
+
+// answer notes what is sent, and puts a problem document in place of the plain
+// text with which http.ServeMux answers what it has no pattern for.
+type answer struct {
+	http.ResponseWriter
+	r        *http.Request
+	status   int  // 0: nothing is sent yet
+	replaced bool // the mux's own text is dropped
+	broken   bool // the answer was cut short
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// WriteHeader sends the status.
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 && a.fromMux(status) {
+		Render(a, a.r, noSuchRoute(status))
+		a.replaced = true
+		return
+	}
+	if a.status == 0 && status >= 200 {
+		a.status = status
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(b []byte) (int, error) {
+	if a.replaced {
+		return len(b), nil
+	}
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	return a.ResponseWriter.Write(b)
+}
+
+// fromMux reports whether it is a ServeMux that answers: no pattern matched.
+func (a *answer) fromMux(status int) bool {
+	return a.r.Pattern == "" && (status == http.StatusNotFound || status == http.StatusMethodNotAllowed) &&
+		a.Header().Get("Content-Type") != "application/problem+json"
+}
+
+func noSuchRoute(status int) error {
+	if status == http.StatusMethodNotAllowed {
+		return auth.Errorf(auth.CodeMethodNotAllowed, "this address takes other methods; see the Allow header")
+	}
+	return auth.Errorf(auth.CodeNotFound, "there is nothing at this address")
+}
