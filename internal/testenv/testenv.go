@@ -51,7 +51,8 @@ func Need(t testing.TB, tool Tool) string {
 func NeedNodeModules(t testing.TB, dir string) string {
 	t.Helper()
 	node := Need(t, Node)
-	if _, err := os.Stat(filepath.Join(dir, "node_modules")); err != nil {
+	// npm writes this file when all packages are in their place.
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", ".package-lock.json")); err != nil {
 		missing(t, Node, "npm packages of "+dir+" are not installed (make npm installs them)")
 	}
 	return node

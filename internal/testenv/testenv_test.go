@@ -102,6 +102,12 @@ func TestNeedNodeModules(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "node_modules"), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	if got := run(need); got.skipped == "" {
+		t.Error("with a node_modules that npm did not finish: not skipped")
+	}
+	if err := os.WriteFile(filepath.Join(dir, "node_modules", ".package-lock.json"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	if got := run(need); got.skipped+got.failed != "" {
 		t.Errorf("with node_modules: skipped %q, failed %q; want neither", got.skipped, got.failed)
 	}
