@@ -1,0 +1,129 @@
+package mint
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/writ-auth/writ/internal/strictjson"
+	"github.com/writ-auth/writ/server/internal/auth"
+)
+
+// claims is a payload under construction. Absent values add no member.
+type claims struct {
+	renames map[string]string
+	only    []string // identity claims to carry; nil: all
+	members []member
+	err     error // the first text that is not UTF-8
+}
+
+type member struct {
+	name  string
+	value []byte // JSON
+}
+
+// add appends a member once: what was said first can't be said otherwise.
+func (c *claims) add(name string, value []byte) {
+	if !slices.ContainsFunc(c.members, func(m member) bool { return m.name == name }) {
+		c.members = append(c.members, member{name, value})
+	}
+}
+
+func (c *claims) text(name, value string) {
+	if value != "" {
+		c.add(name, c.quote(nil, value))
+	}
+}
+
+// quote appends s as a JSON string.
+func (c *claims) quote(dst []byte, s string) []byte {
+	out, err := strictjson.AppendString(dst, s)
+	if err != nil && c.err == nil {
+		c.err = err
+	}
+	return out
+}
+
+func (c *claims) time(name string, t time.Time) {
+	if !t.IsZero() {
+		c.add(name, strconv.AppendInt(nil, t.Unix(), 10))
+	}
+}
+
+func (c *claims) list(name string, values []string) {
+	if len(values) == 0 {
+		return
+	}
+	out := []byte{'['}
+	for i, v := range values {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = c.quote(out, v)
+	}
+	c.add(name, append(out, ']'))
+}
+
+func (c *claims) identityText(name, value string) {
+	if c.carries(name) {
+		c.text(c.renamed(name), value)
+	}
+}
+
+func (c *claims) identityBool(name string, value bool) {
+	if c.carries(name) {
+		c.add(c.renamed(name), strconv.AppendBool(nil, value))
+	}
+}
+
+func (c *claims) identityList(name string, values []string) {
+	if c.carries(name) {
+		c.list(c.renamed(name), values)
+	}
+}
+
+func (c *claims) carries(name string) bool { return c.only == nil || slices.Contains(c.only, name) }
+
+func (c *claims) renamed(name string) string {
+	if to, ok := c.renames[name]; ok {
+		return to
+	}
+	return name
+}
+
+// custom adds a user's or client's own claims, in the order of their names.
+// Reserved names were refused when they were set; they are left out here too,
+// since a row may be older than the list.
+func (c *claims) custom(object json.RawMessage) {
+	if len(object) == 0 {
+		return
+	}
+	var own map[string]json.RawMessage
+	if json.Unmarshal(object, &own) != nil {
+		return
+	}
+	names := make([]string, 0, len(own))
+	for name := range own {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if !auth.ReservedClaim(name) {
+			c.add(name, own[name])
+		}
+	}
+}
+
+func (c *claims) object() ([]byte, error) {
+	out := []byte{'{'}
+	for i, m := range c.members {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = c.quote(out, m.name)
+		out = append(out, ':')
+		out = append(out, m.value...)
+	}
+	return append(out, '}'), c.err
+}

@@ -1,0 +1,217 @@
+// Package mint makes the tokens that the server hands out: from a session, its
+// user and client, and the API that the token is for, to a signed JWT.
+//
+// The header and the claims are those of RFC 9068. Which identity claims an
+// API's tokens carry, and under which names, is the API's to say; what is
+// reserved for Writ itself leaves it in no token.
+package mint
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/writ-auth/writ/internal/base64url"
+	"github.com/writ-auth/writ/jwk"
+	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/keyring"
+)
+
+// Types of the tokens made here (the typ header, RFC 8725 section 3.11): one
+// kind is never accepted as another.
+const (
+	TypeAccess         = "at+jwt"
+	TypePasswordChange = "writ-password-change+jwt"
+)
+
+// Limits on the size of an access token in bytes: what the usual proxy takes
+// in a header, and what every browser keeps in a cookie with its name.
+const (
+	MaxHeaderToken = 8000
+	MaxCookieToken = 4000
+)
+
+// PasswordChangeTTL is the life of a token that is good for changing a
+// password and for nothing else.
+const PasswordChangeTTL = 10 * time.Minute
+
+// Mint makes tokens. It is safe for concurrent use.
+type Mint struct {
+	issuer string
+	ring   *keyring.Ring
+}
+
+// New returns a Mint that signs as issuer with the ring's keys.
+func New(issuer string, ring *keyring.Ring) *Mint { return &Mint{issuer, ring} }
+
+// Request says who gets a token, for which API, and until when.
+type Request struct {
+	User        auth.User
+	Session     auth.Session
+	Grant       auth.Grant
+	API         auth.API // its Audience is the aud; for Writ itself only that is set
+	Org         string   // the organisation's slug, "" if none
+	Roles       []string
+	Permissions []string
+	Now         time.Time
+	Expiry      time.Time // at the latest; an earlier end of the key's publication wins
+}
+
+// Access is a signed access token.
+type Access struct {
+	Token  string
+	ID     string // the jti
+	Expiry time.Time
+}
+
+// Access makes an access token. A token that would not fit where it must
+// travel is an *auth.Error that names its biggest claims.
+func (m *Mint) Access(ctx context.Context, req Request) (Access, error) {
+	key, until, err := m.signingKey(ctx, req.API)
+	if err != nil {
+		return Access{}, err
+	}
+	expiry := req.Expiry
+	if !until.IsZero() && until.Before(expiry) {
+		expiry = until
+	}
+	out := Access{ID: auth.Random128(), Expiry: expiry.Truncate(time.Second)}
+	claims := m.claims(req, out)
+	out.Token, err = sign(key, TypeAccess, claims)
+	if err != nil {
+		return Access{}, err
+	}
+	return out, checkSize(out.Token, req.Grant.Mode, claims)
+}
+
+// PasswordChange makes the token that a sign-in with a password that must be
+// changed gets instead of a session. It dies with the user's epoch, which the
+// change replaces.
+func (m *Mint) PasswordChange(ctx context.Context, user auth.User, now time.Time) (string, error) {
+	key, _, err := m.signingKey(ctx, auth.API{Audience: m.issuer})
+	if err != nil {
+		return "", err
+	}
+	var c claims
+	c.text("iss", m.issuer)
+	c.text("sub", user.ID)
+	c.text("aud", m.issuer)
+	c.time("exp", now.Add(PasswordChangeTTL))
+	c.time("iat", now)
+	c.text("jti", auth.Random128())
+	c.list("epochs", []string{user.Epoch})
+	return sign(key, TypePasswordChange, &c)
+}
+
+// signingKey answers the API's shared secret or the server's key pair.
+func (m *Mint) signingKey(ctx context.Context, api auth.API) (jwk.SigningKey, time.Time, error) {
+	if strings.HasPrefix(string(api.Algorithm), "HS") {
+		secret, err := m.ring.APISecret(ctx, api)
+		if err != nil {
+			return nil, time.Time{}, err
+		}
+		return secret, time.Time{}, nil
+	}
+	s, err := m.ring.Signing(ctx, api.Algorithm)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	return s.Key, s.PublishedUntil, nil
+}
+
+// claims lists what the token says, in the order in which people read it.
+func (m *Mint) claims(req Request, out Access) *claims {
+	c := &claims{renames: req.API.Renames, only: req.API.Claims}
+	c.text("iss", m.issuer)
+	c.text("sub", req.User.ID)
+	c.text("aud", req.API.Audience)
+	c.time("exp", out.Expiry)
+	c.time("iat", req.Now)
+	c.text("jti", out.ID)
+	c.text("client_id", req.Grant.ClientID)
+	c.text("sid", req.Grant.ID)
+	c.text("scope", strings.Join(req.Grant.Scope, " "))
+	c.list("epochs", []string{req.Grant.UserEpoch, req.Grant.ClientEpoch})
+	c.time("auth_time", req.Session.AuthTime)
+	c.list("amr", req.Session.AMR)
+	c.text("acr", req.Session.ACR)
+	m.identity(c, req)
+	c.custom(req.User.Claims)
+	return c
+}
+
+// identity adds the claims that an API may choose among. An address that
+// nobody verified identifies nobody, and stays out.
+func (m *Mint) identity(c *claims, req Request) {
+	u := req.User
+	if u.Email != "" && !u.VerifiedAt.IsZero() {
+		c.identityText("email", u.Email)
+		c.identityBool("email_verified", true)
+	}
+	c.identityText("name", u.Name)
+	c.identityText("preferred_username", u.Username)
+	c.identityText("org", req.Org)
+	roles, permissions := req.Roles, req.Permissions
+	if req.API.Audience != m.issuer {
+		roles, permissions = withoutReserved(roles), withoutReserved(permissions)
+	}
+	c.identityList("roles", roles)
+	c.identityList("permissions", permissions)
+}
+
+func withoutReserved(names []string) []string {
+	var out []string
+	for _, n := range names {
+		if !strings.HasPrefix(n, auth.ReservedPrefix) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// sign assembles the compact serialisation (RFC 7515, section 3.1).
+func sign(key jwk.SigningKey, typ string, c *claims) (string, error) {
+	payload, err := c.object()
+	if err != nil {
+		return "", fmt.Errorf("claims: %w", err)
+	}
+	header, err := json.Marshal(struct {
+		Typ string `json:"typ"`
+		Alg string `json:"alg"`
+		Kid string `json:"kid,omitempty"`
+	}{typ, string(key.Algorithm()), key.KeyID()})
+	if err != nil {
+		return "", err
+	}
+	out := make([]byte, 0, 2*(len(header)+len(payload))+128)
+	out = base64url.AppendEncode(out, header)
+	out = append(out, '.')
+	out = base64url.AppendEncode(out, payload)
+	signature, err := key.Sign(out)
+	if err != nil {
+		return "", fmt.Errorf("sign: %w", err)
+	}
+	out = append(out, '.')
+	return string(base64url.AppendEncode(out, signature)), nil
+}
+
+// checkSize refuses what a browser or a proxy would silently drop.
+func checkSize(token string, mode auth.Mode, c *claims) error {
+	limit := MaxHeaderToken
+	if mode == auth.ModeCookie {
+		limit = MaxCookieToken
+	}
+	if len(token) <= limit {
+		return nil
+	}
+	sort.Slice(c.members, func(i, j int) bool { return len(c.members[i].value) > len(c.members[j].value) })
+	var biggest []string
+	for _, m := range c.members[:min(3, len(c.members))] {
+		biggest = append(biggest, fmt.Sprintf("%s (%d bytes)", m.name, len(m.value)))
+	}
+	return auth.Errorf(auth.CodeTokenTooLarge, "the access token would have %d bytes, %d fit; its biggest claims are %s",
+		len(token), limit, strings.Join(biggest, ", "))
+}

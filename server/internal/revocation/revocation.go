@@ -1,0 +1,169 @@
+// Package revocation publishes the revocation log and carries out what
+// administrators revoke.
+//
+// Everything that can be revoked is a random id that tokens carry. The log
+// holds a hash of each revoked one until no token can carry it any more; a
+// verifier that follows the log refuses such a token with no look-up. Package
+// revlog has the wire form.
+package revocation
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/writ-auth/writ/internal/revlog"
+	"github.com/writ-auth/writ/jwt"
+	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/keyring"
+)
+
+// Limits of a page and of a long poll.
+const (
+	MaxPage = 5000
+	MaxWait = 25 * time.Second
+)
+
+// Memory is how much longer than its tokens an entry is kept: the leeway that
+// verifiers may allow, and the difference of their clocks.
+const Memory = 120 * time.Second
+
+// Options are what a Service is made of; every field is required.
+type Options struct {
+	Issuer   string
+	Log      auth.Log
+	Sessions auth.Sessions
+	Keys     *keyring.Ring
+	Longest  time.Duration // the longest lifetime that an access token may have
+	Now      func() time.Time
+}
+
+// Service publishes and revokes, safe for concurrent use.
+type Service struct {
+	Options
+	tokens *jwt.Verifier[jwt.AccessClaims]
+}
+
+// New makes the service.
+func New(opts Options) (*Service, error) {
+	expect := jwt.AccessToken(opts.Issuer, opts.Issuer)
+	expect.Audience, expect.AnyAudience, expect.Now = nil, true, opts.Now
+	tokens, err := jwt.NewVerifier[jwt.AccessClaims](opts.Keys, expect)
+	return &Service{opts, tokens}, err
+}
+
+// Page answers the entries after a number, at most limit of them. If there are
+// none it waits for the next, but no longer than wait. The page's time is
+// never later than the reading: a follower may trust that at this time there
+// was nothing more.
+func (s *Service) Page(ctx context.Context, after uint64, limit int, wait time.Duration) (revlog.Page, error) {
+	deadline := time.NewTimer(min(wait, MaxWait))
+	defer deadline.Stop()
+	for {
+		published := s.Log.Published() // before the reading, or an entry could slip between
+		page, err := s.Log.LogPage(ctx, after, min(max(limit, 1), MaxPage), s.Now())
+		if err != nil || page.Head > after || wait <= 0 {
+			return page, err
+		}
+		select {
+		case <-published:
+		case <-deadline.C:
+			wait = 0
+		case <-ctx.Done():
+			return page, ctx.Err()
+		}
+	}
+}
+
+// Kind names what an administrator revokes.
+type Kind string
+
+// The kinds of POST /v1/admin/revocations.
+const (
+	KindToken   Kind = "token"   // a jti
+	KindSession Kind = "session" // a session's id or a sid
+	KindUser    Kind = "user"    // every session of a user
+	KindClient  Kind = "client"  // every grant and token of a client
+	KindKey     Kind = "key"     // everything that a key signed
+)
+
+// Revoke revokes what kind and id name, for the actor of ev, and answers the
+// number at which it is in force. CodeNotFound if there is no such thing; a
+// token's id can't be looked up, and is taken as it is.
+func (s *Service) Revoke(ctx context.Context, kind Kind, id string, ev auth.Event) (uint64, error) {
+	now := s.Now()
+	ev.At, ev.Target, ev.Verdict, ev.Reason = now, id, "allowed", "admin"
+	ev.Action = "revoke." + string(kind)
+	switch kind {
+	case KindToken:
+		if id == "" || len(id) > 256 {
+			return 0, auth.Invalid("id", "must be a token's jti")
+		}
+		return s.Log.Revoke(ctx, revlog.Token, id, now.Add(s.Longest+Memory), ev)
+	case KindSession:
+		return s.revokeSession(ctx, id, now, ev)
+	case KindUser:
+		return s.end(ctx, auth.Ending{UserID: id, NewEpoch: auth.Random128(), Reason: "admin"}, now, ev)
+	case KindClient:
+		return s.end(ctx, auth.Ending{ClientID: id, NewEpoch: auth.Random128(), Reason: "admin"}, now, ev)
+	case KindKey:
+		return s.revokeKey(ctx, id, ev)
+	}
+	return 0, auth.Invalid("kind", "must be token, session, user, client or key")
+}
+
+// RevokeToken revokes one access token, given whole, until it expires.
+func (s *Service) RevokeToken(ctx context.Context, token string, ev auth.Event) (uint64, error) {
+	tok, err := s.tokens.Verify(ctx, token)
+	if err != nil {
+		return 0, &auth.Error{Code: auth.CodeInvalid, Field: "token", Message: "is no live access token that this server signed with a key pair", Err: err}
+	}
+	c := tok.Claims()
+	ev.At, ev.Action, ev.Target, ev.Verdict, ev.Reason = s.Now(), "revoke.token", c.ID, "allowed", "admin"
+	return s.Log.Revoke(ctx, revlog.Token, c.ID, time.Time(c.Expiry).Add(Memory), ev)
+}
+
+func (s *Service) revokeSession(ctx context.Context, id string, now time.Time, ev auth.Event) (uint64, error) {
+	session, err := s.Sessions.SessionOf(ctx, id)
+	if err != nil {
+		return 0, notFound(err, "such session")
+	}
+	return s.end(ctx, auth.Ending{SessionID: session.ID, Reason: "admin"}, now, ev)
+}
+
+func (s *Service) end(ctx context.Context, e auth.Ending, now time.Time, ev auth.Event) (uint64, error) {
+	seq, err := s.Sessions.End(ctx, e, now, ev)
+	if err != nil {
+		return 0, notFound(err, "such user or client")
+	}
+	if seq != 0 {
+		return seq, nil
+	}
+	page, err := s.Log.LogPage(ctx, 0, 1, now)
+	return page.Head, err
+}
+
+// revokeKey logs the key before it leaves the set: verifiers that follow the
+// log refuse its tokens at once, while others may keep the key for minutes.
+func (s *Service) revokeKey(ctx context.Context, kid string, ev auth.Event) (uint64, error) {
+	alg, ok := s.Keys.Algorithm(kid)
+	if !ok {
+		return 0, auth.Errorf(auth.CodeNotFound, "No key with this kid is published.")
+	}
+	seq, err := s.Log.Revoke(ctx, revlog.Key, kid, time.Time{}, ev)
+	if err != nil {
+		return 0, err
+	}
+	if err := s.Keys.Retire(ctx, kid, ev); err != nil {
+		return 0, err
+	}
+	_, err = s.Keys.Signing(ctx, alg)
+	return seq, err
+}
+
+func notFound(err error, what string) error {
+	if errors.Is(err, auth.ErrNotFound) {
+		return auth.Errorf(auth.CodeNotFound, "No %s.", what)
+	}
+	return err
+}

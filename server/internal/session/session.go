@@ -1,0 +1,180 @@
+// Package session signs people in, refreshes what they hold, and signs them
+// out: the life of sessions and grants, above the store and below the doors.
+//
+// A refresh token is a counter in a signed envelope (token.go); what a
+// presented one gets is decided by one pure function (rotation.go) and carried
+// out by one conditional update, so that of two refreshes at once one rotates
+// and the other repeats. Everything about a grant that can refuse a stranger
+// is checked before its generation, so that a stranger's attempt ends nothing.
+package session
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/writ-auth/writ/jwt"
+	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/credential"
+	"github.com/writ-auth/writ/server/internal/keyring"
+	"github.com/writ-auth/writ/server/internal/limit"
+	"github.com/writ-auth/writ/server/internal/mint"
+)
+
+// Options are what a Service is made of. Every field but Observe is required.
+type Options struct {
+	Issuer     string
+	Sessions   auth.Sessions
+	Users      auth.Users
+	Directory  Directory
+	Log        auth.Log
+	Audit      auth.Audit
+	Keys       *keyring.Ring
+	Mint       *mint.Mint
+	Passwords  *credential.Hasher
+	Throttle   *limit.Throttle
+	Rule       Rule
+	AccessTTL  time.Duration // of an access token, where its API says nothing
+	RefreshTTL time.Duration // idle lifetime of a session
+	SessionTTL time.Duration // absolute lifetime of a session
+	Logger     *slog.Logger
+	Now        func() time.Time
+	Observe    Observe
+}
+
+// Directory is what a session needs to know of APIs and organisations.
+type Directory interface {
+	APIByAudience(ctx context.Context, audience string) (auth.API, error)
+	OrgByID(ctx context.Context, slugOrID string) (auth.Org, error)
+	MemberOf(ctx context.Context, orgID, userID string) (auth.Member, error)
+	ClientByID(ctx context.Context, id string) (auth.Client, error)
+}
+
+// Observe is told of outcomes, for metrics; either may be nil.
+type Observe struct {
+	SignIn  func(outcome string)  // "ok", "wrong", "throttled", "must_change", "error"
+	Refresh func(verdict Verdict) // every verdict that was carried out
+}
+
+// Service is the session service, safe for concurrent use.
+type Service struct {
+	Options
+	own    *jwt.Verifier[jwt.AccessClaims] // tokens for Writ itself
+	any    *jwt.Verifier[jwt.AccessClaims] // tokens of this issuer for any API: to end their own session
+	change *jwt.Verifier[changeClaims]     // tokens good for a password change
+}
+
+// New makes the service; the error names what is wrong with opts.
+func New(opts Options) (*Service, error) {
+	s := &Service{Options: opts}
+	own := jwt.AccessToken(opts.Issuer, opts.Issuer)
+	own.Now = opts.Now
+	anyone := own
+	anyone.Audience, anyone.AnyAudience = nil, true
+	change := jwt.Expect{Issuer: opts.Issuer, Audience: []string{opts.Issuer}, Type: mint.TypePasswordChange,
+		Required: []string{"sub", "jti", "epochs"}, Now: opts.Now}
+	var err1, err2, err3 error
+	s.own, err1 = jwt.NewVerifier[jwt.AccessClaims](opts.Keys, own)
+	s.any, err2 = jwt.NewVerifier[jwt.AccessClaims](opts.Keys, anyone)
+	s.change, err3 = jwt.NewVerifier[changeClaims](opts.Keys, change)
+	return s, errors.Join(err1, err2, err3)
+}
+
+// Tokens is what signing in or refreshing hands out.
+type Tokens struct {
+	Mode          auth.Mode
+	AccessToken   string // "" in ModeSession
+	AccessExpiry  time.Time
+	ExpiresIn     time.Duration // of the access token; of the session in ModeSession
+	RefreshToken  string        // "" in ModeSession
+	RefreshExpiry time.Time     // the session's idle expiry
+	RefreshIn     time.Duration
+	Cookie        string // the opaque session cookie in ModeSession, else ""
+	SessionID     string
+	User          auth.User
+}
+
+// Request is where a request comes from.
+type Request struct {
+	Address string // of the client
+	Device  string // its User-Agent
+}
+
+// api finds the API that a token is asked for; "" and the issuer are Writ
+// itself.
+func (s *Service) api(ctx context.Context, audience string) (auth.API, error) {
+	if audience == "" || audience == s.Issuer {
+		return auth.API{Audience: s.Issuer}, nil
+	}
+	api, err := s.Directory.APIByAudience(ctx, audience)
+	if errors.Is(err, auth.ErrNotFound) || err == nil && api.Audience != audience {
+		return api, auth.Invalid("audience", "no API has this audience")
+	}
+	return api, err
+}
+
+// access makes the access token of a grant for an API, and says which marks
+// must be raised, durably, before it may leave.
+func (s *Service) access(ctx context.Context, held auth.Held, api auth.API, now time.Time) (mint.Access, auth.Marks, error) {
+	ttl := api.AccessTTL
+	if ttl == 0 {
+		ttl = s.AccessTTL
+	}
+	req := mint.Request{User: held.User, Session: held.Session, Grant: held.Grant, API: api,
+		Roles: held.User.Roles, Now: now, Expiry: earliest(now.Add(ttl), held.Grant.AbsoluteExpiry)}
+	if err := s.membership(ctx, held.Grant, &req); err != nil {
+		return mint.Access{}, auth.Marks{}, err
+	}
+	var err error
+	if req.Permissions, err = s.Users.Permissions(ctx, req.Roles); err != nil {
+		return mint.Access{}, auth.Marks{}, err
+	}
+	token, err := s.Mint.Access(ctx, req)
+	return token, marks(held, token.Expiry), err
+}
+
+// membership adds what the grant's organisation says of the user. One who has
+// left it in the meantime has nothing of it.
+func (s *Service) membership(ctx context.Context, g auth.Grant, req *mint.Request) error {
+	if g.OrgID == "" {
+		return nil
+	}
+	member, err := s.Directory.MemberOf(ctx, g.OrgID, g.UserID)
+	if errors.Is(err, auth.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	org, err := s.Directory.OrgByID(ctx, g.OrgID)
+	if err != nil {
+		return err
+	}
+	req.Org = org.Slug
+	req.Roles = union(req.Roles, member.Roles)
+	return nil
+}
+
+// marks says which rows must remember that a token lives until expiry. It is
+// rounded up to the hour, so that a row is written once an hour at most.
+func marks(held auth.Held, expiry time.Time) auth.Marks {
+	m := auth.Marks{Expiry: expiry.Add(time.Hour - 1).Truncate(time.Hour)}
+	if held.Grant.Mark.Before(expiry) {
+		m.GrantID = held.Grant.ID
+	}
+	if held.User.Mark.Before(expiry) {
+		m.UserID = held.User.ID
+	}
+	if held.Client.Mark.Before(expiry) {
+		m.ClientID = held.Client.ID
+	}
+	return m
+}
+
+func earliest(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
