@@ -1,0 +1,2 @@
+// Package jwk has the keys that sign and verify tokens.
+package jwk
