@@ -1,0 +1,151 @@
+package jwt
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/writ-auth/writ/internal/strictjson"
+)
+
+// Audience is the aud claim: whom the token is for. It is read from a string
+// or an array of strings and written as a string when there is just one, as
+// RFC 7519 section 4.1.3 has it.
+type Audience []string
+
+// Has reports whether name is one of the audience, byte for byte.
+func (a Audience) Has(name string) bool { return slices.Contains(a, name) }
+
+// MarshalJSON writes a string for one member, else an array.
+func (a Audience) MarshalJSON() ([]byte, error) { return a.appendJSON(nil) }
+
+// UnmarshalJSON reads a string or an array of strings. As encoding/json has
+// it, null changes nothing; a [Verifier] refuses null.
+func (a *Audience) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return nil
+	}
+	r := strictjson.NewReader(string(data))
+	names, err := readAudience(r)
+	if err == nil {
+		err = r.End()
+	}
+	if err != nil {
+		return errors.New("jwt: aud is neither a string nor an array of strings")
+	}
+	*a = names
+	return nil
+}
+
+func (a Audience) appendJSON(dst []byte) ([]byte, error) {
+	if len(a) == 1 {
+		return strictjson.AppendString(dst, a[0])
+	}
+	return appendStrings(dst, a)
+}
+
+func readAudience(r *strictjson.Reader) (Audience, error) {
+	if r.Kind() != strictjson.String {
+		return readStrings(r)
+	}
+	name, err := r.ReadString()
+	if err != nil {
+		return nil, err
+	}
+	return Audience{name}, nil
+}
+
+// Scope is the scope claim: what the token lets its bearer do. In JSON it is
+// one string with spaces between the names (RFC 8693 section 4.2).
+type Scope []string
+
+// Has reports whether name is one of the scopes, byte for byte.
+func (s Scope) Has(name string) bool { return slices.Contains(s, name) }
+
+// String returns the names with a space between them, as JSON and the scope
+// parameter of OAuth have them.
+func (s Scope) String() string { return strings.Join(s, " ") }
+
+// MarshalJSON writes one string. It is an error if a name is empty or has a
+// space in it: it would be read as other scopes than were meant.
+func (s Scope) MarshalJSON() ([]byte, error) { return s.appendJSON(nil) }
+
+// UnmarshalJSON reads one string. As encoding/json has it, null changes
+// nothing; a [Verifier] refuses null.
+func (s *Scope) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return nil
+	}
+	r := strictjson.NewReader(string(data))
+	names, err := readScope(r)
+	if err == nil {
+		err = r.End()
+	}
+	if err != nil {
+		return errors.New("jwt: scope is not a string")
+	}
+	*s = names
+	return nil
+}
+
+func (s Scope) appendJSON(dst []byte) ([]byte, error) {
+	for _, name := range s {
+		if name == "" || strings.Contains(name, " ") {
+			return nil, errors.New("a scope is empty or has a space in it")
+		}
+	}
+	return strictjson.AppendString(dst, s.String())
+}
+
+func readScope(r *strictjson.Reader) (Scope, error) {
+	text, err := r.ReadString()
+	if err != nil || text == "" {
+		return nil, err
+	}
+	names := make(Scope, 0, strings.Count(text, " ")+1)
+	for name := range strings.SplitSeq(text, " ") {
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	return slices.Clip(names), nil
+}
+
+// readStrings reads an array of strings into a slice without spare capacity.
+func readStrings(r *strictjson.Reader) ([]string, error) {
+	if err := r.BeginArray(); err != nil {
+		return nil, err
+	}
+	var few [16]string // most lists are short: collected here, they cost one allocation
+	list := few[:0]
+	for {
+		more, err := r.NextElement()
+		if err != nil {
+			return nil, err
+		}
+		if !more {
+			out := make([]string, len(list))
+			copy(out, list)
+			return out, nil
+		}
+		s, err := r.ReadString()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, s)
+	}
+}
+
+func appendStrings(dst []byte, list []string) ([]byte, error) {
+	dst = append(dst, '[')
+	for i, s := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		var err error
+		if dst, err = strictjson.AppendString(dst, s); err != nil {
+			return nil, err
+		}
+	}
+	return append(dst, ']'), nil
+}

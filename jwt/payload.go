@@ -1,0 +1,219 @@
+package jwt
+
+import (
+	"errors"
+	"math/bits"
+	"reflect"
+
+	"github.com/writ-auth/writ/internal/strictjson"
+)
+
+// payloadPlan reads a payload once, for two readers: the fields of the claim
+// set, and the checks, which look at claims that the set may lack.
+type payloadPlan struct {
+	fields   []field
+	slots    map[string]slot
+	required []string // the bit of a name is its index
+}
+
+// slot is what is to be done with a claim.
+type slot struct {
+	field int    // index into fields, -1 for none
+	bit   uint64 // of a required claim, else 0
+	fact  fact
+}
+
+// fact names a claim whose value a check needs.
+type fact byte
+
+const (
+	noFact fact = iota
+	factConfirmation
+	factNonce
+	factAuthorizedParty
+)
+
+// facts are what the checks need to know besides the registered claims.
+type facts struct {
+	present         uint64 // of required claims; null and "" are not present
+	confirmation    bool
+	nonce           string
+	authorizedParty string
+}
+
+// newPayloadPlan plans to read payloads as type t. With azp,
+// that claim has to be a string, whether t has it or not.
+func newPayloadPlan(t reflect.Type, required []string, azp bool) (*payloadPlan, error) {
+	s, _, err := compile(t, reading)
+	if err != nil {
+		return nil, err
+	}
+	if len(required) > 64 {
+		return nil, errors.New("jwt: too many claims are required")
+	}
+	p := &payloadPlan{fields: s.fields, slots: make(map[string]slot, len(s.fields)+8), required: required}
+	for i, f := range s.fields {
+		p.slots[f.name] = slot{field: i}
+	}
+	for i, name := range required {
+		p.amend(name, func(s *slot) { s.bit = 1 << i })
+	}
+	p.amend("cnf", func(s *slot) { s.fact = factConfirmation })
+	p.amend("nonce", func(s *slot) { s.fact = factNonce })
+	if azp {
+		p.amend("azp", func(s *slot) { s.fact = factAuthorizedParty })
+	}
+	return p, nil
+}
+
+func (p *payloadPlan) amend(name string, change func(*slot)) {
+	s, ok := p.slots[name]
+	if !ok {
+		s.field = -1
+	}
+	change(&s)
+	p.slots[name] = s
+}
+
+// missing names the first required claim that is not present.
+func (p *payloadPlan) missing(f *facts) (string, bool) {
+	absent := ^f.present & (1<<len(p.required) - 1)
+	if absent == 0 {
+		return "", false
+	}
+	return p.required[bits.TrailingZeros64(absent)], true
+}
+
+// read reads the payload, which must be one strict JSON object, into v. A value
+// that doesn't fit its field is an error whatever the field: a claim of the
+// wrong type is never taken for one that is not there.
+func (p *payloadPlan) read(payload string, v reflect.Value, f *facts) error {
+	var r strictjson.Reader
+	r.Reset(payload)
+	if err := r.BeginObject(); err != nil {
+		return refuse(ErrMalformed, "", "payload is not a JSON object")
+	}
+	for {
+		name, more, err := r.NextKey()
+		if err == nil && !more {
+			err = r.End()
+			if err == nil {
+				return nil
+			}
+		}
+		if err != nil {
+			return malformedPayload(err)
+		}
+		s, known := p.slots[name]
+		if !known {
+			if err := r.Skip(); err != nil {
+				return malformedPayload(err)
+			}
+			continue
+		}
+		if err := p.readClaim(&r, s, v, f); err != nil {
+			return claimError(p.nameOf(s), err)
+		}
+	}
+}
+
+func (p *payloadPlan) readClaim(r *strictjson.Reader, s slot, v reflect.Value, f *facts) error {
+	kind, start := r.Kind(), r.Offset()
+	err := p.readValue(r, s, v, f)
+	empty := kind == strictjson.Null || (kind == strictjson.String && r.Offset()-start == len(`""`))
+	if !empty {
+		f.present |= s.bit
+	}
+	return err
+}
+
+func (p *payloadPlan) readValue(r *strictjson.Reader, s slot, v reflect.Value, f *facts) error {
+	switch s.fact {
+	case factConfirmation:
+		f.confirmation = true
+	case factNonce:
+		if r.Kind() == strictjson.String { // else it matches no nonce
+			return p.readTwice(r, s, v, &f.nonce)
+		}
+	case factAuthorizedParty:
+		return p.readTwice(r, s, v, &f.authorizedParty)
+	}
+	if s.field < 0 {
+		return r.Skip()
+	}
+	target := &p.fields[s.field]
+	return target.shape.read(r, v.FieldByIndex(target.index))
+}
+
+// readTwice reads a string that a check compares, and the same again into the
+// claim set, if that has a field of the name.
+func (p *payloadPlan) readTwice(r *strictjson.Reader, s slot, v reflect.Value, into *string) error {
+	raw, err := r.RawValue()
+	if err != nil {
+		return err
+	}
+	again := strictjson.NewReader(raw)
+	if *into, err = again.ReadString(); err != nil || s.field < 0 {
+		return err
+	}
+	again.Reset(raw)
+	target := &p.fields[s.field]
+	return target.shape.read(again, v.FieldByIndex(target.index))
+}
+
+// nameOf is the name as the plan has it, not as the token spells it.
+func (p *payloadPlan) nameOf(s slot) string {
+	switch {
+	case s.field >= 0:
+		return p.fields[s.field].name
+	case s.fact == factConfirmation:
+		return "cnf"
+	case s.fact == factNonce:
+		return "nonce"
+	case s.fact == factAuthorizedParty:
+		return "azp"
+	}
+	return p.required[bits.TrailingZeros64(s.bit)]
+}
+
+// claimError tells a claim that doesn't fit from a payload that isn't JSON.
+func claimError(name string, err error) error {
+	for _, fits := range []error{strictjson.ErrType, strictjson.ErrRange, errCustom} {
+		if errors.Is(err, fits) {
+			return refuse(ErrClaim, name, fits.Error())
+		}
+	}
+	return malformedPayload(err)
+}
+
+// malformedPayload passes on what the JSON reader says, which never quotes.
+func malformedPayload(err error) error {
+	return refuse(ErrMalformed, "", "payload: "+err.Error())
+}
+
+// readIssuer returns the iss of a payload that nobody has vouched for.
+func readIssuer(payload string) (string, error) {
+	var r strictjson.Reader
+	r.Reset(payload)
+	if err := r.BeginObject(); err != nil {
+		return "", refuse(ErrMalformed, "", "payload is not a JSON object")
+	}
+	issuer := ""
+	for {
+		name, more, err := r.NextKey()
+		switch {
+		case err != nil:
+		case !more:
+			if err = r.End(); err == nil {
+				return issuer, nil
+			}
+		case name == "iss" && r.Kind() == strictjson.String:
+			issuer, err = r.ReadString()
+		default:
+			err = r.Skip()
+		}
+		if err != nil {
+			return "", malformedPayload(err)
+		}
+	}
+}
