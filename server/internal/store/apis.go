@@ -1,0 +1,81 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/writ-auth/writ/server/internal/auth"
+)
+
+const selectAPI = `SELECT a.id, a.audience, a.name, a.algorithm, a.access_ttl, a.scopes, a.claims, a.renames, a.created_at, a.updated_at
+	FROM apis a `
+
+func apiDest(a *auth.API) []any {
+	return []any{&a.ID, &a.Audience, &a.Name, &a.Algorithm, toDuration(&a.AccessTTL), toJSON(&a.Scopes), toJSON(&a.Claims),
+		toJSON(&a.Renames), toTime(&a.CreatedAt), toTime(&a.UpdatedAt)}
+}
+
+// CreateAPI implements auth.Directory.
+func (s *Store) CreateAPI(ctx context.Context, a auth.API, secret *auth.APISecret, ev auth.Event) error {
+	const (
+		insert = `INSERT INTO apis (id, audience, name, name_key, algorithm, access_ttl, scopes, claims, renames, created_at, updated_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+		insertSecret = `INSERT INTO api_secrets (id, api_id, kid, sealed, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`
+	)
+	return s.write(ctx, func(ctx context.Context, t *tx) error {
+		if _, err := t.exec(ctx, insert, a.ID, a.Audience, a.Name, fold(a.Name), string(a.Algorithm), a.AccessTTL.Microseconds(),
+			encoded(a.Scopes), encoded(a.Claims), encoded(a.Renames), t.since(a.CreatedAt), t.since(a.UpdatedAt)); err != nil {
+			return err
+		}
+		if secret != nil {
+			if _, err := t.exec(ctx, insertSecret, secret.ID, a.ID, secret.KID, secret.Sealed,
+				t.since(secret.CreatedAt), micros(secret.ExpiresAt)); err != nil {
+				return err
+			}
+		}
+		return t.record(ctx, ev)
+	})
+}
+
+// APIByAudience implements auth.Directory.
+func (s *Store) APIByAudience(ctx context.Context, audienceOrID string) (a auth.API, err error) {
+	err = s.sql.get(ctx, apiDest(&a), selectAPI+`WHERE a.id = $1 OR a.audience = $1
+		ORDER BY CASE WHEN a.id = $1 THEN 0 ELSE 1 END LIMIT 1`, audienceOrID)
+	return a, err
+}
+
+// APIs implements auth.Directory. Page.Query is a prefix of audience or name.
+func (s *Store) APIs(ctx context.Context, p auth.Page) ([]auth.API, string, error) {
+	return list(ctx, s.sql, p, apiDest, func(a *auth.API) string { return a.ID }, selectAPI+`
+		WHERE a.id > $1 AND ($2 = '' OR LOWER(a.audience) LIKE $2 ESCAPE '\' OR a.name_key LIKE $2 ESCAPE '\')
+		ORDER BY a.id LIMIT $3`)
+}
+
+// UpdateAPI implements auth.Directory.
+func (s *Store) UpdateAPI(ctx context.Context, a auth.API, ev auth.Event) error {
+	const update = `UPDATE apis SET audience = $1, name = $2, name_key = $3, algorithm = $4, access_ttl = $5,
+		scopes = $6, claims = $7, renames = $8, updated_at = $9 WHERE id = $10`
+	return s.write(ctx, func(ctx context.Context, t *tx) error {
+		if err := found(t.exec(ctx, update, a.Audience, a.Name, fold(a.Name), string(a.Algorithm), a.AccessTTL.Microseconds(),
+			encoded(a.Scopes), encoded(a.Claims), encoded(a.Renames), micros(t.now), a.ID)); err != nil {
+			return err
+		}
+		return t.record(ctx, ev)
+	})
+}
+
+// DeleteAPI implements auth.Directory. Its secrets go with it.
+func (s *Store) DeleteAPI(ctx context.Context, id string, ev auth.Event) error {
+	return s.remove(ctx, ev, `DELETE FROM apis WHERE id = $1`, id)
+}
+
+// APISecrets implements auth.Directory.
+func (s *Store) APISecrets(ctx context.Context, apiID string, now time.Time) ([]auth.APISecret, error) {
+	const query = `SELECT id, api_id, kid, sealed, created_at, expires_at FROM api_secrets
+		WHERE api_id = $1 AND (expires_at = 0 OR expires_at > $2) ORDER BY created_at DESC, id DESC`
+	return all(ctx, s.sql, apiSecretDest, query, apiID, micros(now))
+}
+
+func apiSecretDest(s *auth.APISecret) []any {
+	return []any{&s.ID, &s.APIID, &s.KID, toBytes(&s.Sealed), toTime(&s.CreatedAt), toTime(&s.ExpiresAt)}
+}

@@ -1,0 +1,16 @@
+package store_test
+
+import (
+	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/store"
+)
+
+var (
+	_ auth.Sessions  = (*store.Store)(nil)
+	_ auth.Users     = (*store.Store)(nil)
+	_ auth.Directory = (*store.Store)(nil)
+	_ auth.Keys      = (*store.Store)(nil)
+	_ auth.Log       = (*store.Store)(nil)
+	_ auth.Settings  = (*store.Store)(nil)
+	_ auth.Audit     = (*store.Store)(nil)
+)

@@ -1,0 +1,153 @@
+// Package store keeps everything that outlives a request: one [Store] over
+// database/sql that implements the interfaces of package auth. Nothing else
+// in the server imports a database driver.
+//
+// The engine is SQLite in one file, for one process. Writes go through one
+// goroutine that commits all waiting transactions together (see writer), and a
+// method that wrote returns only after the commit is on the disk. Reads use a
+// pool of their own and wait for no writer; they see every commit that was
+// answered before they began. All SQL is in the common subset of SQLite and
+// PostgreSQL, with $1 for parameters; what differs is in open.go (files,
+// locks, pragmas), writer.go (who serialises), error.go (codes) and the
+// folder of migrations.
+//
+// SQLite holds no checksums: a damage that leaves its structures intact, a
+// letter in a name, is not noticed.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/writ-auth/writ/server/internal/auth"
+)
+
+// Options say which database to open, and how.
+type Options struct {
+	// DSN is "sqlite:" and the path of a file, which is made if it is not
+	// there (0600); its directory must be there. Other engines are refused.
+	DSN string
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+	// Logger hears of migrations; nil: nobody does.
+	Logger *slog.Logger
+	// Readers is how many reads run at once; 0: twice the number of CPUs the
+	// program may use, at least 4.
+	Readers int
+
+	// wrap lets tests watch the writing connection, or make it fail.
+	wrap func(driver.Connector) driver.Connector
+}
+
+// Store is an open database. Its methods may be called at once from anywhere.
+type Store struct {
+	path    string
+	now     func() time.Time
+	lock    *os.File
+	writer  *writer
+	readers *sql.DB
+	sql     *statements // on readers
+	news    news
+}
+
+// Close waits for the transactions under way, then closes the database.
+// Methods called afterwards fail with ErrClosed.
+func (s *Store) Close() error {
+	return errors.Join(s.writer.close(), s.sql.close(), s.readers.Close(), s.lock.Close())
+}
+
+// Path is the absolute path of the database's file.
+func (s *Store) Path() string { return s.path }
+
+// Ping reports whether the database can be read now.
+func (s *Store) Ping(ctx context.Context) error {
+	_, err := s.Setting(ctx, settingLogID)
+	return err
+}
+
+// Check looks through the whole database for damage, which takes about a
+// second for 100 MB and stops nobody. ErrCorrupt says what was found first.
+func (s *Store) Check(ctx context.Context) error {
+	return integrity(ctx, s.readers)
+}
+
+// write runs fn in a transaction; see writer.write.
+func (s *Store) write(ctx context.Context, fn func(context.Context, *tx) error) error {
+	return s.writer.write(ctx, fn)
+}
+
+// page is what a list's query is asked with: one row more than is answered
+// shows whether there is another page.
+func page(p auth.Page) (limit int) {
+	switch {
+	case p.Limit <= 0:
+		return 50
+	case p.Limit > 200:
+		return 200
+	}
+	return p.Limit
+}
+
+// list runs a query for a page of things in order of id. Its parameters are
+// the cursor, the pattern and the limit, then args.
+func list[T any](ctx context.Context, q *statements, p auth.Page, dest func(*T) []any, id func(*T) string, text string, args ...any) (items []T, next string, err error) {
+	limit := page(p)
+	args = append([]any{p.Cursor, pattern(p.Query), limit + 1}, args...)
+	items, err = all(ctx, q, dest, text, args...)
+	if err != nil || len(items) <= limit {
+		return items, "", err
+	}
+	items = items[:limit]
+	return items, id(&items[limit-1]), nil
+}
+
+// all scans every row of a query.
+func all[T any](ctx context.Context, q *statements, dest func(*T) []any, text string, args ...any) (items []T, err error) {
+	err = q.each(ctx, func(scan func(...any) error) error {
+		var item T
+		if err := scan(dest(&item)...); err != nil {
+			return err
+		}
+		items = append(items, item)
+		return nil
+	}, text, args...)
+	return items, err
+}
+
+// found makes ErrNotFound of a statement that met no row.
+func found(rows int64, err error) error {
+	if err == nil && rows == 0 {
+		return auth.ErrNotFound
+	}
+	return err
+}
+
+// news tells those who wait that the log has grown.
+type news struct {
+	mu   sync.Mutex
+	next chan struct{}
+}
+
+func (n *news) channel() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.next == nil {
+		n.next = make(chan struct{})
+	}
+	return n.next
+}
+
+func (n *news) publish() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.next != nil {
+		close(n.next)
+		n.next = nil
+	}
+}
