@@ -1,0 +1,125 @@
+// Package cli is the command writ: its verbs and flags, its output, and the
+// one line that says what to try next when something fails.
+//
+// Each verb is a struct whose fields are its flags and whose Run method does
+// the work. Passwords, secrets and key files never come from a flag's value,
+// for a process list shows those to everybody on the machine: they come from a
+// prompt without echo, a file, or standard input.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit statuses.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// Environment is all of the process that a command may touch.
+type Environment struct {
+	Args           []string // without the program's name
+	Environ        []string // as os.Environ answers
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Now            func() time.Time
+}
+
+// program is a run of the command.
+type program struct {
+	Environment
+	json bool
+}
+
+// grammar is the command line.
+type grammar struct {
+	JSON bool `name:"json" help:"Write JSON for programs instead of text for people."`
+
+	Serve    serveCmd    `cmd:"" help:"Start the server."`
+	Users    usersCmd    `cmd:"" help:"Add, list, show and remove users."`
+	Roles    rolesCmd    `cmd:"" help:"Add, list, show and remove roles."`
+	Apis     apisCmd     `cmd:"" name:"apis" help:"Add, list, show and remove APIs: the audiences that tokens are made for."`
+	Clients  clientsCmd  `cmd:"" help:"Add, list, show and remove clients: the applications that ask for tokens."`
+	Sessions sessionsCmd `cmd:"" help:"List and revoke sessions."`
+	Keys     keysCmd     `cmd:"" help:"Make, convert and inspect keys; import them into the server."`
+	Token    tokenCmd    `cmd:"" help:"Sign, verify and decode tokens."`
+	Revoke   revokeCmd   `cmd:"" help:"Revoke a token, a session, a user's or client's sessions, or a key."`
+	Doctor   doctorCmd   `cmd:"" help:"Check the configuration, the data and the running server."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
+}
+
+// Run carries out one command line and answers the exit status: 0, 1 when the
+// command failed, 2 when the command line itself is wrong. Every failure is one
+// line on Stderr.
+func Run(ctx context.Context, env Environment) int {
+	p := &program{Environment: env}
+	err := p.run(ctx)
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintln(env.Stderr, "writ: "+oneLine(err.Error()))
+	var usage *usageError
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func (p *program) run(ctx context.Context) error {
+	g := newGrammar()
+	helped := false
+	parser, err := kong.New(g,
+		kong.Name("writ"),
+		kong.Description("JWT authentication: a server, and tools for keys and tokens."),
+		kong.Writers(p.Stdout, p.Stderr),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(p),
+		kong.Exit(func(int) { helped = true }),
+	)
+	if err != nil {
+		return err
+	}
+	command, err := parser.Parse(p.Args)
+	if helped { // by --help, which has printed everything
+		return nil
+	}
+	if err != nil {
+		return usagef("%s; see %s --help", err, helpCommand(err))
+	}
+	p.json = g.JSON
+	return command.Run()
+}
+
+// helpCommand is the command line whose --help explains a parse error.
+func helpCommand(err error) string {
+	var parse *kong.ParseError
+	if !errors.As(err, &parse) || parse.Context == nil {
+		return "writ"
+	}
+	name := []string{"writ"}
+	for _, step := range parse.Context.Path {
+		if step.Command != nil {
+			name = append(name, step.Command.Name)
+		}
+	}
+	return strings.Join(name, " ")
+}
+
+// usageError is a command line that is wrong in itself: exit status 2.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Sprintf(format, args...)}
+}
