@@ -46,6 +46,7 @@ type exchange struct {
 	address netip.Addr
 	route   string // the pattern that matched
 	err     error  // what Render turned into the answer
+	late    bool   // err came when the answer had begun, so the client didn't see it
 	answer  *answer
 }
 
@@ -54,12 +55,6 @@ type exchangeKey struct{}
 func exchangeOf(r *http.Request) *exchange {
 	x, _ := r.Context().Value(exchangeKey{}).(*exchange)
 	return x
-}
-
-// begun reports whether the answer to r is on its way already.
-func begun(r *http.Request) bool {
-	x := exchangeOf(r)
-	return x != nil && x.answer != nil && x.answer.status != 0
 }
 
 func withExchange(r *http.Request, x *exchange) *http.Request {

@@ -1,6 +1,8 @@
 package edge
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -98,7 +100,7 @@ func (f *Front) account(a *answer, r *http.Request, x *exchange, took time.Durat
 		slog.Duration("duration", took), slog.String("request", x.id), slog.String("address", x.address.String()),
 	}
 	level := slog.LevelInfo
-	if x.err != nil && (status >= 500 || a.broken) {
+	if x.err != nil && (status >= 500 || x.late && !errors.Is(x.err, context.Canceled)) {
 		level = slog.LevelError
 		attrs = append(attrs, slog.String("error", x.err.Error()))
 	}

@@ -21,8 +21,7 @@ import (
 // A code that is already a name of the standards (such as "invalid_grant" or
 // "unauthorized_client") stays as it is, with status 400.
 func RenderOAuth(w http.ResponseWriter, r *http.Request, err error) {
-	note(r, err)
-	if begun(r) {
+	if begun := note(r, err); begun {
 		return
 	}
 	e, status := public(r, err, oauthStatus)

@@ -71,8 +71,7 @@ func Status(code auth.Code) int {
 // refresh must leave the browser as it was. If the answer has begun already
 // the client gets no more of it, and the log has the error.
 func Render(w http.ResponseWriter, r *http.Request, err error) {
-	note(r, err)
-	if begun(r) {
+	if begun := note(r, err); begun {
 		return
 	}
 	e, status := public(r, err, Status)
@@ -84,11 +83,15 @@ func Render(w http.ResponseWriter, r *http.Request, err error) {
 	send(w, status, "application/problem+json", problem(r, e, status))
 }
 
-// note keeps err for the access log.
-func note(r *http.Request, err error) {
-	if x := exchangeOf(r); x != nil {
-		x.err = err
+// note keeps err for the access log, and reports whether the answer to r is on
+// its way already: then it can't be replaced.
+func note(r *http.Request, err error) (begun bool) {
+	x := exchangeOf(r)
+	if x == nil {
+		return false
 	}
+	x.err, x.late = err, x.answer.status != 0
+	return x.late
 }
 
 // public is the error as the client may see it, and its status. A code that
