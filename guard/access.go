@@ -1,0 +1,187 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/writ-auth/writ/internal/revlog"
+	"github.com/writ-auth/writ/jwk"
+	"github.com/writ-auth/writ/jwt"
+)
+
+// Access says who asks: the verified token of a request. One value is shared by
+// all requests with that token; nothing that a handler does changes it. Only a
+// guard makes one. On a nil Access the methods answer "" and false: nobody, and
+// nothing allowed.
+type Access struct {
+	guard  *Guard
+	issuer *issuer
+	token  *jwt.Token[jwt.AccessClaims]
+	raw    string           // the token as it came; never shown
+	claims jwt.AccessClaims // with Paths applied
+
+	from, until time.Time // when it is valid, leeway included
+	alg         jwk.Algorithm
+	kid         string           // as the token's header has it
+	key         jwk.VerifyingKey // what has verified it
+
+	ids     [][revlog.HashSize]byte // its names in the revocation log
+	checked atomic.Uint64           // the state of the log in which none of ids was found
+
+	asked   introspection
+	decoded sync.Map // (*C)(nil) → C, for As
+}
+
+// newAccess reads what a verified token says.
+func newAccess(g *Guard, raw string, token *jwt.Token[jwt.AccessClaims], by *capture) (*Access, error) {
+	a := &Access{
+		guard: g, issuer: by.issuer, token: token, raw: raw, claims: token.Claims(),
+		alg: token.Algorithm(), kid: token.KeyID(), key: by.key,
+	}
+	if err := a.issuer.cfg.Paths.apply(&a.claims, token.Payload()); err != nil {
+		return nil, err
+	}
+	leeway := g.cfg.Leeway
+	a.until = a.claims.Expiry.Time().Add(leeway)
+	if nbf := a.claims.NotBefore; !nbf.IsZero() {
+		a.from = nbf.Time().Add(-leeway)
+	}
+	a.ids = identifiers(&a.claims, a.kid, a.key.KeyID())
+	return a, nil
+}
+
+// identifiers lists the names under which a token can be revoked. A bare key
+// verifies tokens whatever their kid says; then both names of the key count.
+func identifiers(c *jwt.AccessClaims, kids ...string) [][revlog.HashSize]byte {
+	ids := make([][revlog.HashSize]byte, 0, 4+len(c.Epochs))
+	add := func(kind revlog.Kind, id string) {
+		if id != "" {
+			ids = append(ids, revlog.Hash(kind, id))
+		}
+	}
+	add(revlog.Token, c.ID)
+	add(revlog.Session, c.SessionID)
+	for _, epoch := range c.Epochs {
+		add(revlog.Epoch, epoch)
+	}
+	slices.Sort(kids)
+	for _, kid := range slices.Compact(kids) {
+		add(revlog.Key, kid)
+	}
+	return ids
+}
+
+// current reports whether the token may still be taken as verified: it is
+// within its time, and the key that verified it is the one that would now.
+func (a *Access) current(ctx context.Context, now time.Time) bool {
+	if !now.Before(a.until) || now.Before(a.from) {
+		return false
+	}
+	key, err := a.issuer.keys.FindKey(ctx, a.alg, a.kid)
+	return err == nil && key == a.key
+}
+
+// Claims returns the claims, those that the issuer keeps elsewhere filled in as
+// its Paths say. They are the caller's own.
+func (a *Access) Claims() jwt.AccessClaims {
+	if a == nil {
+		return jwt.AccessClaims{}
+	}
+	c := a.claims
+	c.Audience = slices.Clone(c.Audience)
+	c.AMR, c.Epochs = slices.Clone(c.AMR), slices.Clone(c.Epochs)
+	c.Roles, c.Permissions = slices.Clone(c.Roles), slices.Clone(c.Permissions)
+	c.Scope = slices.Clone(c.Scope)
+	if c.EmailVerified != nil {
+		verified := *c.EmailVerified
+		c.EmailVerified = &verified
+	}
+	return c
+}
+
+// Subject returns the sub claim: who asks, by the issuer's name for them. Where
+// a guard has several issuers, only issuer and subject together name somebody.
+func (a *Access) Subject() string {
+	if a == nil {
+		return ""
+	}
+	return a.claims.Subject
+}
+
+// HasRole reports whether the token has a role, byte for byte; HasScope and
+// HasPermission likewise.
+func (a *Access) HasRole(name string) bool {
+	return a != nil && slices.Contains(a.claims.Roles, name)
+}
+
+// HasScope reports whether the token has a scope.
+func (a *Access) HasScope(name string) bool { return a != nil && a.claims.Scope.Has(name) }
+
+// HasPermission reports whether the token has a permission.
+func (a *Access) HasPermission(name string) bool {
+	return a != nil && slices.Contains(a.claims.Permissions, name)
+}
+
+// IsClient reports whether the token is a service's own, from the client
+// credentials grant, and no person stands behind it: its subject is the client
+// (RFC 9068 section 2.2), or it has none, and it belongs to no session.
+func (a *Access) IsClient() bool {
+	if a == nil || a.claims.SessionID != "" {
+		return false
+	}
+	return a.claims.Subject == "" || a.claims.Subject == a.claims.ClientID
+}
+
+// Format writes the type's name only, whatever the verb: a log of an Access
+// must not hold the token.
+func (a *Access) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "guard.Access") }
+
+// As returns the token's payload as another claim set, with claims of your own:
+//
+//	shop, err := guard.As[ShopClaims](guard.From(r.Context()))
+//
+// It is decoded once a token, so lists in it are shared: don't change their
+// elements. The error is a *Refusal: of 401 if there is no token or its claims
+// are of other types than C's.
+func As[C jwt.ClaimSet](a *Access) (C, error) {
+	var none C
+	if a == nil {
+		return none, noAccess()
+	}
+	if c, ok := a.decoded.Load((*C)(nil)); ok {
+		return c.(C), nil
+	}
+	c, err := jwt.As[C](a.token)
+	if err != nil {
+		return none, a.guard.refused(err, nil)
+	}
+	a.decoded.Store((*C)(nil), c)
+	return c, nil
+}
+
+func noAccess() error {
+	return &Refusal{Status: 401, Challenge: `Bearer realm="api"`, err: ErrNoToken}
+}
+
+type contextKey struct{}
+
+// From returns who asks, nil if nobody.
+func From(ctx context.Context) *Access {
+	a, _ := ctx.Value(contextKey{}).(*Access)
+	return a
+}
+
+// NewContext returns a context from which From gives a. Handlers of a guard do
+// this; it is for frameworks whose middleware calls Check itself. A Handler of
+// the same guard that finds a there checks only its rules.
+func NewContext(ctx context.Context, a *Access) context.Context {
+	return context.WithValue(ctx, contextKey{}, a)
+}
+
+var errNotStrings = errors.New("neither a string nor an array of strings")

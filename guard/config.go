@@ -1,0 +1,322 @@
+package guard
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/writ-auth/writ/internal/discovery"
+	"github.com/writ-auth/writ/internal/fetch"
+	"github.com/writ-auth/writ/jwk"
+	"github.com/writ-auth/writ/jwt"
+)
+
+// What a Config that says nothing gets.
+const (
+	DefaultLeeway     = 30 * time.Second
+	DefaultMaxStale   = 30 * time.Second
+	DefaultCacheBytes = 16 << 20
+)
+
+// maxLogLeeway bounds Leeway where a revocation log is followed: the issuer
+// drops an entry two minutes after the last token that it concerns has expired,
+// and a verifier that still took the token then would never learn of the entry.
+const maxLogLeeway = time.Minute
+
+// Config says whose tokens a guard accepts. Only Issuers is required.
+type Config struct {
+	// Issuers lists who may have made a token, each with the audience that it
+	// has to be for. Required.
+	Issuers []Issuer
+
+	// Public lists the requests that need no token, as patterns of
+	// http.ServeMux ("GET /healthz", "/assets/"). A path that isn't clean (empty
+	// or dotted segments, encoded slashes or dots, backslashes) never matches:
+	// what a router behind the guard makes of it can't be known here. A handler
+	// with rules of its own always needs a token: a pattern can't waive what a
+	// route demands.
+	Public []string
+
+	// Cookie names a cookie that may carry the token where there is no bearer
+	// token in the Authorization header; with both, the header counts and the
+	// cookie isn't looked at. A cookie that comes twice is refused. A browser
+	// sends cookies along whoever caused the request, so with a cookie every
+	// request but GET, HEAD and OPTIONS, and every protocol upgrade, must come
+	// from this origin (Sec-Fetch-Site: same-origin) or from one of
+	// TrustedOrigins; with neither header it is refused.
+	Cookie string
+	// TrustedOrigins lists other origins whose pages may use the cookie, exactly
+	// as browsers write them: "https://app.example.com".
+	TrustedOrigins []string
+
+	// Resource is this API's own URL. If given, challenges point to its metadata
+	// (RFC 9728), which ResourceMetadata serves.
+	Resource string
+
+	// Leeway is how far clocks may be apart: added to exp, taken from nbf, and
+	// allowed between the clock of the revocation log and this one. Default
+	// 30 s; at most 5 min, and 1 min where a revocation log is followed.
+	Leeway time.Duration
+
+	// MaxStale is how old the last answer of the revocation log may be. Default
+	// 30 s, at least 1 s.
+	MaxStale time.Duration
+	// Stale says what happens to a good token when the log is older than that,
+	// or was never reached. Default Reject.
+	Stale StalePolicy
+	// Credentials are this API's own at the issuer: to introspect, and for a
+	// place among the followers of the log that strangers can't take. Where
+	// several Issuers are asked over the network they stand in Issuer instead,
+	// since whoever gets them can use them.
+	Credentials *Credentials
+
+	// CacheBytes bounds the memory for verified tokens. Default 16 MiB, which is
+	// some 5,000 tokens; negative: none are kept.
+	CacheBytes int
+
+	// Render writes the body of a refusal. The status and the headers of the
+	// challenge are set and stay. Default: a problem document (RFC 9457) with
+	// the status and the code, and nothing else.
+	Render func(w http.ResponseWriter, r *http.Request, refusal *Refusal)
+
+	// Prepare, Extensions and Client go to the key sets that are fetched, see
+	// jwks.Config and jwk.Parser; Client also asks for discovery documents and
+	// revocations.
+	Prepare    func(*jwk.PublicKey) *jwk.PublicKey
+	Extensions []jwk.Extension
+	Client     *http.Client
+
+	// Logger gets a line when an issuer can't be reached and when it can be
+	// again, never one for a request; default slog.Default().
+	Logger *slog.Logger
+	// Now is the clock; default time.Now.
+	Now func() time.Time
+}
+
+// Issuer is one maker of tokens.
+type Issuer struct {
+	// URL is the iss claim, byte for byte, and where discovery starts.
+	// Required.
+	URL string
+	// Audience: one of these must be in aud. Required.
+	Audience []string
+	// Type is the typ that access tokens of this issuer have. Default "at+jwt"
+	// (RFC 9068); "JWT" is for issuers that mark access tokens so, or not at
+	// all. With "JWT", an ID token differs from an access token by its audience
+	// alone.
+	Type string
+	// Keys are the keys instead of those that discovery would name: a secret, a
+	// PEM key, a set, the keyring in the same process. It is asked for each
+	// request, so it should answer from memory.
+	Keys jwt.KeySource
+	// Paths says where the issuer keeps roles, permissions and scopes if not in
+	// the claims "roles", "permissions" and "scope".
+	Paths Paths
+	// Revocation says whether to follow the issuer's revocation log. With Keys
+	// set it isn't followed unless LogURL is given.
+	Revocation Revocation
+	// LogURL is the address of the revocation log instead of the one that
+	// discovery would name; it is followed then.
+	LogURL string
+	// Credentials are this API's own at this issuer; see Config.Credentials.
+	Credentials *Credentials
+}
+
+// Paths are the member names that lead to a claim, from the outside in:
+// {"realm_access", "roles"}. What is found has to be an array of strings, or a
+// string: one role or permission, or scopes with spaces between them. nil
+// leaves the usual claim.
+type Paths struct {
+	Roles, Permissions, Scope []string
+}
+
+func (p Paths) isZero() bool { return p.Roles == nil && p.Permissions == nil && p.Scope == nil }
+
+// Credentials identify this API at an issuer.
+type Credentials struct {
+	ClientID, ClientSecret string
+}
+
+// Revocation says whether a revocation log is followed.
+type Revocation int
+
+const (
+	// FollowIfOffered follows the log if the discovery document names one. A
+	// document that can't be fetched doesn't count as "not offered" but as a log
+	// out of reach.
+	FollowIfOffered Revocation = iota
+	// Follow treats an issuer without a log as one whose log is out of reach.
+	Follow
+	// DontFollow accepts tokens until they expire, whatever was revoked.
+	DontFollow
+)
+
+// StalePolicy says what happens to a token that is good but for the fact that
+// the revocation log is out of date. A token that is known to be revoked is
+// always refused.
+type StalePolicy int
+
+const (
+	// Reject answers 503: the token may be good, and nobody here can tell.
+	Reject StalePolicy = iota
+	// Introspect asks the issuer about the token (RFC 7662). It needs
+	// Credentials, and answers 503 if the issuer doesn't answer.
+	Introspect
+	// AcceptUntilExpiry takes the token. It fails open: whoever can keep this
+	// process from reaching the issuer keeps revoked tokens alive until they
+	// expire.
+	AcceptUntilExpiry
+)
+
+func (cfg *Config) validate() error {
+	if len(cfg.Issuers) == 0 {
+		return errors.New("guard: Config.Issuers is empty")
+	}
+	if cfg.Leeway < 0 || cfg.MaxStale < 0 {
+		return errors.New("guard: Config.Leeway or Config.MaxStale is negative")
+	}
+	if cfg.MaxStale > 0 && cfg.MaxStale < time.Second {
+		return errors.New("guard: Config.MaxStale is below 1 s")
+	}
+	if cfg.Stale < Reject || cfg.Stale > AcceptUntilExpiry {
+		return errors.New("guard: Config.Stale is none of the policies")
+	}
+	if err := cfg.validateOrigins(); err != nil {
+		return err
+	}
+	if cfg.Resource != "" {
+		if _, err := fetch.ParseURL(cfg.Resource); err != nil {
+			return fmt.Errorf("guard: Config.Resource: %w", err)
+		}
+	}
+	return cfg.validateIssuers()
+}
+
+func (cfg *Config) validateOrigins() error {
+	if cfg.Cookie != "" {
+		if err := (&http.Cookie{Name: cfg.Cookie, Value: "x"}).Valid(); err != nil {
+			return fmt.Errorf("guard: Config.Cookie: %w", err)
+		}
+	}
+	for _, origin := range cfg.TrustedOrigins {
+		u, err := url.Parse(origin)
+		if err != nil || u.Scheme == "" || u.Host == "" || origin != u.Scheme+"://"+u.Host {
+			return fmt.Errorf("guard: Config.TrustedOrigins: %q is not of the form scheme://host[:port]", origin)
+		}
+	}
+	return nil
+}
+
+func (cfg *Config) validateIssuers() error {
+	asked := 0
+	seen := make(map[string]bool)
+	for n, issuer := range cfg.Issuers {
+		if err := issuer.validate(); err != nil {
+			return fmt.Errorf("guard: Config.Issuers[%d]: %w", n, err)
+		}
+		if seen[issuer.URL] {
+			return fmt.Errorf("guard: Config.Issuers[%d]: %q is there twice", n, issuer.URL)
+		}
+		seen[issuer.URL] = true
+		if issuer.Keys == nil || issuer.LogURL != "" {
+			asked++
+		}
+	}
+	if cfg.Credentials != nil && asked > 1 {
+		return errors.New("guard: Config.Credentials with several issuers: say in Issuer.Credentials whose they are")
+	}
+	for n := range cfg.Issuers {
+		if err := cfg.validateLog(&cfg.Issuers[n]); err != nil {
+			return fmt.Errorf("guard: Config.Issuers[%d]: %w", n, err)
+		}
+	}
+	return nil
+}
+
+func (i *Issuer) validate() error {
+	switch {
+	case i.URL == "":
+		return errors.New("URL is empty")
+	case len(i.Audience) == 0:
+		return errors.New("Audience is empty")
+	case i.Revocation < FollowIfOffered || i.Revocation > DontFollow:
+		return errors.New("Revocation is none of the choices")
+	case i.Revocation == DontFollow && i.LogURL != "":
+		return errors.New("LogURL with DontFollow")
+	case i.Revocation == Follow && i.Keys != nil && i.LogURL == "":
+		return errors.New("Follow with Keys needs LogURL")
+	}
+	if i.LogURL != "" {
+		if _, err := fetch.ParseURL(i.LogURL); err != nil {
+			return fmt.Errorf("LogURL: %w", err)
+		}
+	}
+	if i.Keys == nil {
+		if err := discovery.CheckIssuer(i.URL); err != nil {
+			return fmt.Errorf("URL: %w (or give Keys)", err)
+		}
+	}
+	return nil
+}
+
+// validateLog checks what matters only where a log is followed.
+func (cfg *Config) validateLog(i *Issuer) error {
+	if !i.follows() {
+		return nil
+	}
+	if cfg.Leeway > maxLogLeeway {
+		return fmt.Errorf("Leeway above %v, with revocations", maxLogLeeway)
+	}
+	if cfg.Stale != Introspect {
+		return nil
+	}
+	if cfg.credentialsFor(i) == nil {
+		return errors.New("Introspect without Credentials")
+	}
+	if err := discovery.CheckIssuer(i.URL); err != nil {
+		return fmt.Errorf("Introspect: URL: %w", err)
+	}
+	return nil
+}
+
+// follows reports whether there may be a log to follow.
+func (i *Issuer) follows() bool {
+	return i.Revocation != DontFollow && (i.Keys == nil || i.LogURL != "")
+}
+
+// credentialsFor returns what may be shown to an issuer, nil if nothing.
+func (cfg *Config) credentialsFor(i *Issuer) *Credentials {
+	if i.Credentials != nil {
+		return i.Credentials
+	}
+	if i.Keys == nil || i.LogURL != "" {
+		return cfg.Credentials
+	}
+	return nil
+}
+
+// withDefaults returns cfg with every default filled in.
+func (cfg Config) withDefaults() Config {
+	if cfg.Leeway == 0 {
+		cfg.Leeway = DefaultLeeway
+	}
+	if cfg.MaxStale == 0 {
+		cfg.MaxStale = DefaultMaxStale
+	}
+	if cfg.CacheBytes == 0 {
+		cfg.CacheBytes = DefaultCacheBytes
+	}
+	if cfg.Render == nil {
+		cfg.Render = renderProblem
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return cfg
+}

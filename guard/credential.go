@@ -1,0 +1,98 @@
+package guard
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// credential returns the one token of a request: a bearer token in the
+// Authorization header or, if there is none, the configured cookie.
+func (g *Guard) credential(r *http.Request) (string, error) {
+	token, err := bearer(r.Header["Authorization"])
+	if err != ErrNoToken || g.cfg.Cookie == "" {
+		return token, err
+	}
+	token, err = cookie(r.Header["Cookie"], g.cfg.Cookie)
+	if err != nil {
+		return "", err
+	}
+	if !safe(r) && !g.sameSite(r) {
+		return "", ErrCrossSite
+	}
+	return token, nil
+}
+
+const scheme = "Bearer"
+
+// bearer reads an Authorization header (RFC 6750 section 2.1): exactly one
+// line, the scheme in any case, spaces, one token. Of two lines, whoever stands
+// before this API may have checked the other one. Another scheme is no bearer
+// token. What characters a token has is left to the verifier.
+func bearer(lines []string) (string, error) {
+	switch {
+	case len(lines) == 0:
+		return "", ErrNoToken
+	case len(lines) > 1:
+		return "", ErrBadRequest
+	}
+	line := lines[0]
+	if len(line) < len(scheme) || !strings.EqualFold(line[:len(scheme)], scheme) {
+		return "", ErrNoToken
+	}
+	rest := line[len(scheme):]
+	token := strings.TrimLeft(rest, " ")
+	switch {
+	case rest != "" && rest == token: // "Bearerish", another scheme
+		return "", ErrNoToken
+	case token == "" || strings.ContainsAny(token, " \t,"):
+		return "", ErrBadRequest
+	}
+	return token, nil
+}
+
+// cookie finds a cookie's value. A name that comes twice is refused: a
+// neighbouring host or a page on another path may have set the second, and
+// nobody can tell which one a proxy has looked at.
+func cookie(lines []string, name string) (value string, err error) {
+	found := false
+	for _, line := range lines {
+		for part := range strings.SplitSeq(line, ";") {
+			n, v, _ := strings.Cut(part, "=")
+			if strings.Trim(n, " \t") != name {
+				continue
+			}
+			if found {
+				return "", ErrBadRequest
+			}
+			value, found = strings.Trim(v, " \t"), true
+		}
+	}
+	if value == "" {
+		return "", ErrNoToken
+	}
+	return value, nil
+}
+
+// safe reports whether a request changes nothing, so that it does no harm if
+// another site makes a browser send it: that site can't read the answer. A
+// WebSocket begins with a GET, but what follows can be read and changes things.
+func safe(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return len(r.Header["Upgrade"]) == 0
+	}
+	return false
+}
+
+// sameSite reports whether a browser says that one of our own pages sent the
+// request. Without either header it may be an old browser, or no browser at
+// all; then nobody vouches for it. A client that isn't a browser has a header
+// for its token.
+func (g *Guard) sameSite(r *http.Request) bool {
+	if site := r.Header["Sec-Fetch-Site"]; len(site) == 1 && site[0] == "same-origin" {
+		return true
+	}
+	origin := r.Header["Origin"]
+	return len(origin) == 1 && slices.Contains(g.cfg.TrustedOrigins, origin[0])
+}

@@ -1,0 +1,52 @@
+// Package guard protects an HTTP API with access tokens.
+//
+//	g, err := guard.New(guard.Config{
+//		Issuers: []guard.Issuer{{URL: "https://auth.example.com", Audience: []string{"https://api.example.com"}}},
+//		Public:  []string{"GET /healthz"},
+//	})
+//	…
+//	defer g.Close()
+//	mux.HandleFunc("GET /orders", orders) // guard.From(r.Context()).Subject() says who asks
+//	mux.Handle("DELETE /orders/{id}", g.Handler(remove, guard.Role("admin")))
+//	http.ListenAndServe(address, g.Handler(mux))
+//
+// # What a request has to show
+//
+// A token in the Authorization header, once, as RFC 6750 has it; or, if
+// Config.Cookie is set and there is none, in that cookie, with proof that no
+// other site caused the request. The token has to be signed by a key of one of
+// the issuers, for one of the audiences given with that issuer, be of the type
+// "at+jwt" (RFC 9068), and be within its time. A token that is bound to a key of
+// its bearer (cnf) is refused, since nobody here checks the proof. So are ID
+// tokens, refresh tokens, and whatever else is signed by the same keys.
+//
+// Every one of them gets the same answer: 401 with error="invalid_token". The
+// reason is in the error, for your log; in the answer it would tell a forger
+// what to try next. A good token that lacks what a [Rule] demands is 403, or 401
+// with a challenge to sign in again (RFC 9470). When the guard can't decide,
+// because it has no keys or revocations are out of date, the answer is 503: the
+// token may be good.
+//
+// # Revocation
+//
+// Signing out, or being locked out, has to end tokens that are still good on
+// paper. The guard follows the issuer's revocation log, if its discovery
+// document names one: a list of hashes that arrives while requests are served,
+// so that a request asks only memory. If no answer has come for Config.MaxStale,
+// the log's silence about a token means nothing any more, and Config.Stale says
+// what to do: reject, ask the issuer about each token, or take it. Stats shows
+// how far behind the log is.
+//
+// An issuer without such a log, which is any that isn't Writ, is believed until
+// its tokens expire.
+//
+// # What it costs
+//
+// A token that was verified before is found in memory, compared as a whole, and
+// checked against the clock, the key set and the log, in less time than a
+// system call and without an allocation. Memory is bounded by Config.CacheBytes.
+//
+// # In tests
+//
+// Package guardtest has an issuer that runs inside your test.
+package guard

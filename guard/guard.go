@@ -1,0 +1,209 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/writ-auth/writ/internal/fetch"
+	"github.com/writ-auth/writ/jwt"
+)
+
+// firstWait is how long after New a request may wait for keys and revocations
+// to arrive for the first time. From then on a request that needs what isn't
+// there is answered 503 at once.
+const firstWait = 2 * time.Second
+
+// Guard verifies access tokens. Make it with New; it is safe for concurrent
+// use. The zero value refuses every request.
+type Guard struct {
+	cfg      Config
+	issuers  []*issuer
+	verifier *jwt.Verifier[jwt.AccessClaims]
+	public   *publicPaths
+	cache    *cache
+	deny     challenges
+	counts   counters
+
+	started time.Time // real time, as waiting is
+	cancel  context.CancelFunc
+	running sync.WaitGroup // the goroutines of the issuers
+}
+
+// New returns a guard for the configured issuers. It waits for none of them: an
+// API can start while its issuer is down, and answers 503 until it is up. From
+// here on the guard fetches keys and follows revocation logs, until Close. The
+// error names what is wrong with the configuration.
+func New(cfg Config) (*Guard, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	cfg.Issuers = slices.Clone(cfg.Issuers)
+	cfg.TrustedOrigins = slices.Clone(cfg.TrustedOrigins)
+	public, err := newPublicPaths(cfg.Public)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	g := &Guard{
+		cfg: cfg, public: public, cache: newCache(cfg.CacheBytes), deny: newChallenges(cfg.Resource),
+		started: time.Now(), cancel: cancel,
+	}
+	if err := g.addIssuers(ctx); err != nil {
+		cancel()
+		return nil, err
+	}
+	for _, i := range g.issuers {
+		i.start(ctx, &g.running)
+	}
+	return g, nil
+}
+
+func (g *Guard) addIssuers(ctx context.Context) error {
+	client := fetch.New(g.cfg.Client)
+	var verifiers []*jwt.Verifier[jwt.AccessClaims]
+	for n := range g.cfg.Issuers {
+		i, err := newIssuer(ctx, g, &g.cfg.Issuers[n], client)
+		if err != nil {
+			return fmt.Errorf("guard: Config.Issuers[%d]: %w", n, err)
+		}
+		v, err := i.verifier(g)
+		if err != nil {
+			return fmt.Errorf("guard: Config.Issuers[%d]: %w", n, err)
+		}
+		g.issuers, verifiers = append(g.issuers, i), append(verifiers, v)
+	}
+	var err error
+	g.verifier, err = jwt.OneOf(verifiers...)
+	return err
+}
+
+// Close ends following and fetching and waits for what is under way. A guard
+// that is closed goes on verifying until what it knows is out of date, so that
+// requests under way can finish.
+func (g *Guard) Close() error {
+	if g.cancel == nil {
+		return nil
+	}
+	g.cancel()
+	var errs []error
+	for _, i := range g.issuers {
+		errs = append(errs, i.close())
+	}
+	g.running.Wait()
+	return errors.Join(errs...)
+}
+
+// Ready waits until the guard has the keys of every issuer and is up to date
+// with every revocation log that it follows, or until ctx is done.
+func (g *Guard) Ready(ctx context.Context) error {
+	for _, i := range g.issuers {
+		if err := i.ready(ctx); err != nil {
+			return fmt.Errorf("guard: waiting for %s: %w", i.cfg.URL, err)
+		}
+	}
+	return nil
+}
+
+// Synced waits until the guard has applied an issuer's revocations up to the
+// number seq, as the call that revoked something returned it, or until ctx is
+// done. It is an error if the guard doesn't follow that issuer.
+func (g *Guard) Synced(ctx context.Context, issuer string, seq uint64) error {
+	for _, i := range g.issuers {
+		if i.cfg.URL == issuer && i.log != nil {
+			return i.log.synced(ctx, seq)
+		}
+	}
+	return fmt.Errorf("guard: revocations of %q are not followed", issuer)
+}
+
+// Verify decides about a token that came some other way than in an HTTP
+// request: a queue, gRPC, a WebSocket message. All rules must hold. The error
+// is a *Refusal. A token that is bound to a key by cnf is refused: the proof is
+// not here.
+func (g *Guard) Verify(ctx context.Context, token string, rules ...Rule) (*Access, error) {
+	a, err := g.verify(ctx, token, rules)
+	if err != nil {
+		return nil, g.refused(err, rules)
+	}
+	g.counts.accepted.Add(1)
+	return a, nil
+}
+
+func (g *Guard) verify(ctx context.Context, token string, rules []Rule) (*Access, error) {
+	if g.verifier == nil {
+		return nil, &jwt.Error{Reason: jwt.ErrKey, Detail: "guard not made by New"}
+	}
+	now := g.cfg.Now()
+	a, err := g.find(ctx, token, now)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.checkRevoked(ctx, now, policyOf(rules, g.cfg.Stale)); err != nil {
+		return nil, err
+	}
+	return a, checkRules(question{ctx, a, now}, rules)
+}
+
+// find returns the access that a token gives, from the cache if it was verified
+// before.
+func (g *Guard) find(ctx context.Context, token string, now time.Time) (*Access, error) {
+	if a := g.cache.get(token); a != nil {
+		if a.current(ctx, now) {
+			g.counts.hits.Add(1)
+			return a, nil
+		}
+		g.cache.remove(a)
+	}
+	by := new(capture)
+	verified, err := g.verifier.Verify(context.WithValue(ctx, captureKey{}, by), token)
+	if err != nil {
+		return nil, err
+	}
+	a, err := newAccess(g, strings.Clone(token), verified, by) // a part of a header line would keep the whole
+	if err != nil {
+		return nil, err
+	}
+	g.cache.add(a)
+	return a, nil
+}
+
+// Check decides about a request and writes nothing: for frameworks with their
+// own middleware. The error is a *Refusal, to be given to Refuse. Access is nil
+// without an error for a request that Config.Public lets pass, which it never
+// does where there are rules.
+func (g *Guard) Check(r *http.Request, rules ...Rule) (*Access, error) {
+	if a := From(r.Context()); a != nil && a.guard == g {
+		if err := g.recheck(r.Context(), a, rules); err != nil {
+			return nil, g.refused(err, rules)
+		}
+		return a, nil
+	}
+	if !demanding(rules) && g.public.match(r) {
+		return nil, nil
+	}
+	token, err := g.credential(r)
+	if err != nil {
+		return nil, g.refused(err, rules)
+	}
+	return g.Verify(r.Context(), token, rules...)
+}
+
+// recheck checks the rules of a handler inside another one of the same guard.
+// The token has been verified; a policy of the inner handler can only be
+// stricter than what let it come this far.
+func (g *Guard) recheck(ctx context.Context, a *Access, rules []Rule) error {
+	now := g.cfg.Now()
+	if hasPolicy(rules) {
+		if err := a.checkRevoked(ctx, now, policyOf(rules, g.cfg.Stale)); err != nil {
+			return err
+		}
+	}
+	return checkRules(question{ctx, a, now}, rules)
+}

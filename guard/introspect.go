@@ -1,0 +1,195 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/writ-auth/writ/internal/strictjson"
+	"github.com/writ-auth/writ/jwt"
+)
+
+const (
+	// maxIntrospections bounds the questions under way at one issuer, which is
+	// in trouble when they are asked.
+	maxIntrospections = 32
+	// introspectionTimeout bounds one of them, waiting for a place included.
+	introspectionTimeout = 2 * time.Second
+	// introspectionHolds is for how long a good answer is good. A stale log
+	// would have been believed for longer.
+	introspectionHolds = 5 * time.Second
+	// maxIntrospectionBytes bounds the answer.
+	maxIntrospectionBytes = 64 << 10
+)
+
+// checkRevoked refuses a token that was revoked, or of which that can't be
+// known, as policy says.
+func (a *Access) checkRevoked(ctx context.Context, now time.Time, policy StalePolicy) error {
+	log := a.issuer.log
+	if log == nil {
+		return nil
+	}
+	log.issuer.awaitFirst(ctx, log.ready)
+	if err := a.checkIndex(log.index); err != nil {
+		return err
+	}
+	switch {
+	case log.isFresh(now) || log.unoffered.Load() || policy == AcceptUntilExpiry:
+		return nil
+	case policy == Introspect && a.issuer.credentials != nil:
+		return a.introspect(ctx, now)
+	}
+	return stale("revocations are out of date")
+}
+
+// checkIndex looks for the token's names among what was revoked, unless it has
+// done so since the log last changed.
+func (a *Access) checkIndex(x *index) error {
+	state := x.state.Load() // before looking: what is added meanwhile makes another state
+	if a.checked.Load() == state {
+		return nil
+	}
+	if x.has(a.ids) {
+		return ErrRevoked
+	}
+	a.checked.Store(state)
+	return nil
+}
+
+// stale is the error for a token that may be good.
+func stale(detail string) error {
+	return &jwt.Error{Reason: jwt.ErrUnavailable, Detail: detail}
+}
+
+// introspection is what the issuer said about a token when it was asked.
+type introspection struct {
+	mu    sync.Mutex
+	until time.Time // the last answer was good, and is so until then
+	call  *call     // the question under way
+}
+
+// call is a question that several requests with one token wait for.
+type call struct {
+	done chan struct{}
+	err  error // to be read when done is closed
+}
+
+// introspect asks the issuer about the token. Requests with the same token ask
+// together.
+func (a *Access) introspect(ctx context.Context, now time.Time) error {
+	s := &a.asked
+	s.mu.Lock()
+	if now.Before(s.until) {
+		s.mu.Unlock()
+		return nil
+	}
+	c := s.call
+	if c == nil {
+		c = &call{done: make(chan struct{})}
+		s.call = c
+		s.mu.Unlock()
+		a.ask(c, now)
+		return c.err
+	}
+	s.mu.Unlock()
+	if err := receive(ctx, c.done); err != nil {
+		return stale("introspection took too long")
+	}
+	return c.err
+}
+
+// ask asks for all who wait. The context of whoever happened to be the first
+// would decide for the others, so it isn't used.
+func (a *Access) ask(c *call, now time.Time) {
+	ctx, cancel := context.WithTimeout(a.issuer.life, introspectionTimeout)
+	defer cancel()
+	active, err := a.issuer.introspect(ctx, a.raw)
+	switch {
+	case err != nil:
+		c.err = stale(err.Error())
+	case !active:
+		c.err = ErrRevoked
+	}
+	s := &a.asked
+	s.mu.Lock()
+	if c.err == nil {
+		s.until = now.Add(introspectionHolds)
+	}
+	s.call = nil
+	s.mu.Unlock()
+	close(c.done)
+}
+
+// introspect asks whether a token is active (RFC 7662 section 2).
+func (i *issuer) introspect(ctx context.Context, token string) (bool, error) {
+	select {
+	case i.asking <- struct{}{}:
+		defer func() { <-i.asking }()
+	case <-ctx.Done():
+		return false, errors.New("introspection: too many questions under way")
+	}
+	endpoint, err := i.introspectionEndpoint(ctx)
+	if err != nil {
+		return false, err
+	}
+	req, err := newRequest(ctx, http.MethodPost, endpoint, nil, i.credentials)
+	if err != nil {
+		return false, err
+	}
+	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}.Encode()
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Body, req.ContentLength = io.NopCloser(strings.NewReader(form)), int64(len(form))
+	answer, err := i.client.Do(req, maxIntrospectionBytes)
+	if err != nil {
+		return false, fmt.Errorf("introspection: %w", err)
+	}
+	if answer.Status != http.StatusOK {
+		return false, fmt.Errorf("introspection: %w", answer.StatusError())
+	}
+	return readActive(string(answer.Body))
+}
+
+func (i *issuer) introspectionEndpoint(ctx context.Context) (string, error) {
+	doc := i.document.Load()
+	if doc == nil {
+		var err error
+		if doc, err = i.discover(ctx); err != nil {
+			return "", err
+		}
+	}
+	if doc.Introspection == "" {
+		return "", fmt.Errorf("introspection: %w", errNoEndpoint)
+	}
+	return doc.Introspection, nil
+}
+
+// readActive reads the one member that counts. Anything but true is no.
+func readActive(text string) (active bool, err error) {
+	r := strictjson.NewReader(text)
+	if err := r.BeginObject(); err != nil {
+		return false, err
+	}
+	for {
+		name, more, err := r.NextKey()
+		if err != nil {
+			return false, err
+		}
+		if !more {
+			return active, r.End()
+		}
+		if name == "active" {
+			active, err = r.ReadBool()
+		} else {
+			err = r.Skip()
+		}
+		if err != nil {
+			return false, fmt.Errorf("introspection: %w", err)
+		}
+	}
+}

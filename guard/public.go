@@ -1,0 +1,63 @@
+package guard
+
+import (
+	"fmt"
+	"net/http"
+	"path"
+	"strings"
+)
+
+// publicPaths matches the requests that need no token.
+type publicPaths struct{ mux *http.ServeMux }
+
+// pass marks the patterns. Its methods are never called.
+type pass struct{}
+
+func (pass) ServeHTTP(http.ResponseWriter, *http.Request) {}
+
+func newPublicPaths(patterns []string) (p *publicPaths, err error) {
+	if len(patterns) == 0 {
+		return nil, nil
+	}
+	defer func() {
+		if problem := recover(); problem != nil { // how ServeMux says that a pattern is wrong
+			p, err = nil, fmt.Errorf("guard: Config.Public: %v", problem)
+		}
+	}()
+	p = &publicPaths{http.NewServeMux()}
+	for _, pattern := range patterns {
+		p.mux.Handle(pattern, pass{})
+	}
+	return p, nil
+}
+
+// match reports whether a request needs no token. ServeMux also finds handlers
+// of its own, which redirect "/assets" to "/assets/": those are no pattern of
+// ours, and the router behind the guard may have something else there.
+func (p *publicPaths) match(r *http.Request) bool {
+	if p == nil || !clean(r) {
+		return false
+	}
+	h, _ := p.mux.Handler(r)
+	return h == pass{}
+}
+
+// clean reports whether there is one way to read a request's path. A router
+// behind the guard may take "/public/../admin", "/public/%2e%2e/admin" or
+// "/public/..\admin" for "/admin", and "//admin" for a host.
+func clean(r *http.Request) bool {
+	p := r.URL.Path
+	if p == "" || p[0] != '/' || strings.ContainsAny(p, "\\\x00\r\n") {
+		return false
+	}
+	if c := path.Clean(p); c != p && c+"/" != p {
+		return false
+	}
+	escaped := strings.ToLower(r.URL.EscapedPath())
+	for _, code := range []string{"%2f", "%5c", "%2e", "%25", "%00"} {
+		if strings.Contains(escaped, code) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,207 @@
+package guard
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Rule is something that a route demands of a verified token. The zero Rule
+// refuses everybody.
+type Rule struct {
+	check  func(q question) error // nil error: it holds
+	policy *StalePolicy           // of WhenStale, which has no check
+	wants  wants                  // what a challenge asks for
+}
+
+// question is what a rule decides about.
+type question struct {
+	ctx    context.Context
+	access *Access
+	now    time.Time
+}
+
+// wants is what a client may do about a refusal: ask for scopes (RFC 6750
+// section 3), or have the person sign in again (RFC 9470).
+type wants struct {
+	scope  string
+	acr    []string
+	maxAge *time.Duration
+}
+
+// holds makes a rule of a condition. Refusing is a 403: the token is good, its
+// bearer isn't entitled.
+func holds(condition func(a *Access) bool) Rule {
+	return Rule{check: func(q question) error {
+		if condition(q.access) {
+			return nil
+		}
+		return ErrForbidden
+	}}
+}
+
+// Role demands that the token has a role.
+func Role(name string) Rule {
+	return holds(func(a *Access) bool { return a.HasRole(name) })
+}
+
+// Permission demands that the token has a permission.
+func Permission(name string) Rule {
+	return holds(func(a *Access) bool { return a.HasPermission(name) })
+}
+
+// Scope demands that the token has a scope. The refusal names the scopes that
+// the route demands, so that a client can ask for them.
+func Scope(name string) Rule {
+	rule := holds(func(a *Access) bool { return a.HasScope(name) })
+	rule.wants.scope = name
+	return rule
+}
+
+// User demands a token of a person: one that has a subject which isn't its
+// client (RFC 9068 section 2.2).
+func User() Rule {
+	return holds(func(a *Access) bool {
+		return a.claims.Subject != "" && a.claims.Subject != a.claims.ClientID
+	})
+}
+
+// ACR demands that the person signed in in one of these ways, as the issuer
+// names them. If not, the answer is 401 with a challenge to do so (RFC 9470).
+func ACR(values ...string) Rule {
+	values = slices.Clone(values)
+	return Rule{wants: wants{acr: values}, check: func(q question) error {
+		if acr := q.access.claims.ACR; acr != "" && slices.Contains(values, acr) {
+			return nil
+		}
+		return ErrStepUp
+	}}
+}
+
+// AuthenticatedWithin demands that the person signed in at most d ago: the
+// auth_time claim, to the second and without leeway. If not, the answer is 401
+// with a challenge to do so again (RFC 9470).
+func AuthenticatedWithin(d time.Duration) Rule {
+	return Rule{wants: wants{maxAge: &d}, check: func(q question) error {
+		at := q.access.claims.AuthTime
+		if !at.IsZero() && q.now.Sub(at.Time()).Truncate(time.Second) <= d {
+			return nil
+		}
+		return ErrStepUp
+	}}
+}
+
+// Any demands that one of the rules holds. The refusal is that of the first. A
+// WhenStale among them is a rule that doesn't hold.
+func Any(rules ...Rule) Rule {
+	rules = slices.Clone(rules)
+	any := Rule{check: func(q question) error { return firstRefusal(q, rules) }}
+	if len(rules) > 0 {
+		any.wants = rules[0].wants
+	}
+	return any
+}
+
+func firstRefusal(q question, rules []Rule) error {
+	var first error = ErrForbidden
+	for n, rule := range rules {
+		err := rule.ask(q)
+		if err == nil && rule.policy == nil {
+			return nil
+		}
+		if n == 0 && err != nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// Func demands that f returns nil. Its error is a 403, and is there to be
+// logged: it isn't shown to whoever asks.
+func Func(f func(ctx context.Context, a *Access) error) Rule {
+	if f == nil {
+		return Rule{}
+	}
+	return Rule{check: func(q question) error {
+		if err := f(q.ctx, q.access); err != nil {
+			return forbidden{err}
+		}
+		return nil
+	}}
+}
+
+// WhenStale is no demand but the policy of a route for the case that
+// revocations are out of date, instead of Config.Stale. Of several, the
+// strictest counts; inside another Handler of the same guard, the outer one has
+// decided already, and only a stricter policy has an effect. Introspect without
+// Credentials rejects.
+func WhenStale(p StalePolicy) Rule { return Rule{policy: &p} }
+
+// ask evaluates a rule; a policy holds always.
+func (r Rule) ask(q question) error {
+	switch {
+	case r.policy != nil:
+		return nil
+	case r.check == nil:
+		return ErrForbidden
+	}
+	return r.check(q)
+}
+
+// checkRules returns the refusal of the first rule that doesn't hold.
+func checkRules(q question, rules []Rule) error {
+	for _, rule := range rules {
+		if err := rule.ask(q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// demanding reports whether there is a rule that demands something.
+func demanding(rules []Rule) bool {
+	return slices.ContainsFunc(rules, func(r Rule) bool { return r.policy == nil })
+}
+
+func hasPolicy(rules []Rule) bool {
+	return slices.ContainsFunc(rules, func(r Rule) bool { return r.policy != nil })
+}
+
+// policyOf returns the strictest policy among the rules, or the preset. The
+// constants are in order of strictness; what isn't one of them rejects.
+func policyOf(rules []Rule, preset StalePolicy) StalePolicy {
+	policy, found := preset, false
+	for _, rule := range rules {
+		if rule.policy == nil {
+			continue
+		}
+		if p := *rule.policy; !found || p < policy {
+			policy, found = p, true
+		}
+	}
+	return policy
+}
+
+// collect gathers what all rules of a route want, so that a client that is
+// refused once learns all of it.
+func collect(rules []Rule) (scope, acr, maxAge string) {
+	var scopes []string
+	var age *time.Duration
+	for _, rule := range rules {
+		if rule.wants.scope != "" {
+			scopes = append(scopes, rule.wants.scope)
+		}
+		if acr == "" {
+			acr = strings.Join(rule.wants.acr, " ")
+		}
+		if d := rule.wants.maxAge; d != nil && (age == nil || *d < *age) {
+			age = d
+		}
+	}
+	if age != nil {
+		maxAge = strconv.FormatInt(int64(max(*age, 0)/time.Second), 10)
+	}
+	return strings.Join(scopes, " "), acr, maxAge
+}
