@@ -27,6 +27,9 @@ type Page struct {
 type Marks struct {
 	Expiry                         time.Time
 	GrantID, UserID, ClientID, KID string
+	// ClientEpoch is the epoch that a token without a grant will carry; ""
+	// where there is a grant, whose own epochs are checked.
+	ClientEpoch string
 }
 
 // Held is a grant with all that a refresh or a request must know of it, read
@@ -66,7 +69,10 @@ type Sessions interface {
 	// with nothing changed, if the state is no longer from or the grant or its
 	// session ended. ev may be nil.
 	Rotate(ctx context.Context, grantID string, from, to Rotation, idle time.Time, marks Marks, ev *Event) (bool, error)
-	// Raise raises marks alone: a token is about to be made that rotates nothing.
+	// Raise raises marks alone: a token is about to be made that rotates
+	// nothing. ErrEpochChanged if the grant is over, or the client has another
+	// epoch than marks says: the token must not be made, for the log's entry
+	// would be forgotten before it expires.
 	Raise(ctx context.Context, marks Marks) error
 	// Touch moves a session-mode session's idle expiry and last-seen time.
 	Touch(ctx context.Context, sessionID string, seen, idle time.Time) error
