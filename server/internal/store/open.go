@@ -103,7 +103,7 @@ func (s *Store) open(ctx context.Context, o Options) (err error) {
 	// As many idle as busy: otherwise every burst opens and closes connections.
 	s.readers.SetMaxOpenConns(o.Readers)
 	s.readers.SetMaxIdleConns(o.Readers)
-	s.sql = &statements{on: s.readers}
+	s.sql = &statements{on: s.readers, slots: make(chan struct{}, o.Readers)}
 	if err := s.seed(ctx); err != nil {
 		return errors.Join(err, s.writer.close(), s.readers.Close())
 	}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/writ-auth/writ/server/internal/auth"
@@ -161,36 +160,52 @@ func (t *tx) swap(ctx context.Context, grantID string, from, to auth.Rotation, i
 	return true, err
 }
 
-// Raise implements auth.Sessions. ErrEpochChanged if marks names a grant that
-// is over: its entry in the log would be forgotten before the token expires
-// that the caller is about to make.
+// Raise implements auth.Sessions.
 func (s *Store) Raise(ctx context.Context, marks auth.Marks) error {
 	return s.write(ctx, func(ctx context.Context, t *tx) error { return t.raise(ctx, marks) })
 }
 
-// raise never lowers a mark.
+// raise never lowers a mark. It refuses to raise one for a token that must not
+// be made any more: what is over has its entry in the log, and that entry is
+// forgotten by the mark it was made under.
 func (t *tx) raise(ctx context.Context, m auth.Marks) error {
-	for _, row := range []struct{ id, update, check string }{
-		{m.GrantID, `UPDATE grants SET mark = CASE WHEN mark < $1 THEN $1 ELSE mark END WHERE id = $2 AND ` + alive,
-			`SELECT 1 FROM grants WHERE id = $1`},
-		{m.UserID, `UPDATE users SET mark = CASE WHEN mark < $1 THEN $1 ELSE mark END WHERE id = $2`, ""},
-		{m.ClientID, `UPDATE clients SET mark = CASE WHEN mark < $1 THEN $1 ELSE mark END WHERE id = $2`, ""},
-		{m.KID, `UPDATE keys SET mark = CASE WHEN mark < $1 THEN $1 ELSE mark END WHERE id = $2`, ""},
-	} {
-		if row.id == "" {
-			continue
-		}
-		err := found(t.exec(ctx, row.update, micros(m.Expiry), row.id))
-		if errors.Is(err, auth.ErrNotFound) && row.check != "" {
-			if err = t.needs(ctx, row.check, row.id); err == nil {
-				err = auth.ErrEpochChanged
-			}
-		}
-		if err != nil {
+	const (
+		higher = ` SET mark = CASE WHEN mark < $1 THEN $1 ELSE mark END WHERE id = $2`
+		same   = ` AND ($3 = '' OR (epoch = $3 AND disabled = 0))`
+	)
+	expiry := micros(m.Expiry)
+	if m.GrantID != "" {
+		n, err := t.exec(ctx, `UPDATE grants`+higher+` AND `+alive, expiry, m.GrantID)
+		if err := t.raised(ctx, n, err, `SELECT 1 FROM grants WHERE id = $1`, m.GrantID); err != nil {
 			return err
 		}
 	}
-	return nil
+	if m.UserID != "" {
+		if err := found(t.exec(ctx, `UPDATE users`+higher, expiry, m.UserID)); err != nil {
+			return err
+		}
+	}
+	if m.ClientID != "" {
+		n, err := t.exec(ctx, `UPDATE clients`+higher+same, expiry, m.ClientID, m.ClientEpoch)
+		if err := t.raised(ctx, n, err, `SELECT 1 FROM clients WHERE id = $1`, m.ClientID); err != nil {
+			return err
+		}
+	}
+	if m.KID == "" {
+		return nil
+	}
+	return found(t.exec(ctx, `UPDATE keys`+higher, expiry, m.KID))
+}
+
+// raised tells a row that is over from one that isn't there.
+func (t *tx) raised(ctx context.Context, n int64, err error, check, id string) error {
+	if err != nil || n > 0 {
+		return err
+	}
+	if err := t.needs(ctx, check, id); err != nil {
+		return err
+	}
+	return auth.ErrEpochChanged
 }
 
 // Touch implements auth.Sessions. A session that has ended stays as it is.

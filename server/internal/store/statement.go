@@ -14,8 +14,31 @@ type statements struct {
 	on interface {
 		PrepareContext(ctx context.Context, text string) (*sql.Stmt, error)
 	}
+	// slots, one for each connection of a pool, are where callers wait for
+	// one and give up when their context ends; nil for a single connection.
+	// Under a slot a short query runs without a context, which costs the
+	// driver a goroutine and a handler for every call.
+	slots    chan struct{}
 	mu       sync.RWMutex
 	prepared map[string]*sql.Stmt
+}
+
+func (s *statements) enter(ctx context.Context) error {
+	if s.slots == nil {
+		return nil
+	}
+	select {
+	case s.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *statements) leave() {
+	if s.slots != nil {
+		<-s.slots
+	}
 }
 
 func (s *statements) prepare(ctx context.Context, text string) (*sql.Stmt, error) {
@@ -67,8 +90,14 @@ func (s *statements) exec(ctx context.Context, text string, args ...any) (int64,
 	return result.RowsAffected()
 }
 
-// get scans the first row into dest; auth.ErrNotFound if there is none.
+// get scans the first row into dest; auth.ErrNotFound if there is none. It is
+// for queries that find their row by an index, and ends no sooner if ctx does.
 func (s *statements) get(ctx context.Context, dest []any, text string, args ...any) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
+	ctx = context.WithoutCancel(ctx)
 	stmt, err := s.prepare(ctx, text)
 	if err != nil {
 		return err
@@ -79,7 +108,11 @@ func (s *statements) get(ctx context.Context, dest []any, text string, args ...a
 // each calls row for every row, with a scan function for it. row must run no
 // statement: on a pool of one it would wait for its own connection.
 func (s *statements) each(ctx context.Context, row func(scan func(dest ...any) error) error, text string, args ...any) error {
-	stmt, err := s.prepare(ctx, text)
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
+	stmt, err := s.prepare(context.WithoutCancel(ctx), text)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ CREATE TABLE users (
 	id            TEXT PRIMARY KEY,
 	email         TEXT NOT NULL,
 	email_key     TEXT UNIQUE, -- NULL for none: two people without an address don't clash
-	username      TEXT NOT NULL,
+	username      TEXT NOT NULL CHECK (instr(username, '@') = 0), -- never to be taken for an address
 	username_key  TEXT UNIQUE,
 	name          TEXT NOT NULL,
 	name_key      TEXT NOT NULL,
