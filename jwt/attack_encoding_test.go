@@ -256,7 +256,7 @@ func TestChangedToken(t *testing.T) {
 		verify(t, v, a[0]+"."+b[1]+"."+a[2], jwt.ErrSignature, "")
 		verify(t, v, a[0]+"."+a[1]+"."+b[2], jwt.ErrSignature, "")
 		verify(t, v, b64(header(key)+" ")+"."+a[1]+"."+a[2], jwt.ErrSignature, "")
-		verify(t, v, a[0]+"."+a[1]+"."+a[2][:len(a[2])/4*2], jwt.ErrSignature, "")
+		verify(t, v, a[0]+"."+a[1]+"."+a[2][:len(a[2])/8*4], jwt.ErrSignature, "")
 		verify(t, v, a[0]+"."+a[1]+"."+a[2][:len(a[2])-len(a[2])%4]+"AAAA", jwt.ErrSignature, "")
 	}
 }

@@ -79,7 +79,7 @@ func with(name, value string) string {
 		}
 		members = append(members, m)
 	}
-	if !found {
+	if !found && value != "" {
 		members = append(members, `"`+name+`":`+value)
 	}
 	return "{" + strings.Join(members, ",") + "}"

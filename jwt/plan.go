@@ -178,6 +178,9 @@ func (p *planner) builtin(t reflect.Type) (*shape, error) {
 		}
 		return p.container(t, opMap)
 	case reflect.Pointer:
+		if t.Elem().Kind() == reflect.Pointer {
+			return nil, fmt.Errorf("%v: a pointer to a pointer says nothing more", t)
+		}
 		return p.container(t, opPointer)
 	case reflect.Struct:
 		return p.object(t, false)
