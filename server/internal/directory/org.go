@@ -1,0 +1,137 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/writ-auth/writ/server/internal/auth"
+)
+
+// OrgFields is what an administrator says of an organisation.
+type OrgFields struct {
+	Slug string `json:"slug"`
+	Name string `json:"name"`
+}
+
+const maxSlug = 64
+
+// CreateOrg makes an organisation.
+func (s *Service) CreateOrg(ctx context.Context, actor Actor, in OrgFields) (auth.Org, error) {
+	o := auth.Org{ID: auth.NewID(auth.PrefixOrg), Slug: in.Slug, Name: in.Name, CreatedAt: s.Now()}
+	if err := checkOrg(o); err != nil {
+		return o, err
+	}
+	return o, failed(s.Directory.CreateOrg(ctx, o, s.event(act{actor, "org.create", o.ID})), "organisation")
+}
+
+func checkOrg(o auth.Org) error {
+	if o.Slug == "" || len(o.Slug) > maxSlug || !onlyOf(o.Slug, "-") || strings.ToLower(o.Slug) != o.Slug {
+		return auth.Invalid("slug", "slug must be 1 to %d small letters, digits or hyphens", maxSlug)
+	}
+	return checkText("name", o.Name, maxName)
+}
+
+// Org answers one organisation.
+func (s *Service) Org(ctx context.Context, slugOrID string) (auth.Org, error) {
+	o, err := s.Directory.OrgByID(ctx, slugOrID)
+	return o, failed(err, "organisation")
+}
+
+// DeleteOrg removes an organisation with its memberships. The actor must be
+// above every member's roles in it.
+func (s *Service) DeleteOrg(ctx context.Context, actor Actor, slugOrID string) error {
+	s.edit.Lock()
+	defer s.edit.Unlock()
+	o, err := s.Org(ctx, slugOrID)
+	if err != nil {
+		return err
+	}
+	a := act{actor, "org.delete", o.ID}
+	members := func(ctx context.Context, p auth.Page) ([]auth.Member, string, error) {
+		return s.Directory.Members(ctx, o.ID, p)
+	}
+	err = each(ctx, members, func(m auth.Member) (bool, error) { return true, s.withinRoles(ctx, a, "", m.Roles) })
+	if err != nil {
+		return err
+	}
+	return failed(s.Directory.DeleteOrg(ctx, o.ID, s.event(a)), "organisation")
+}
+
+// Members lists who is in an organisation.
+func (s *Service) Members(ctx context.Context, slugOrID string, p auth.Page) ([]auth.Member, string, error) {
+	o, err := s.Org(ctx, slugOrID)
+	if err != nil {
+		return nil, "", err
+	}
+	return s.Directory.Members(ctx, o.ID, p)
+}
+
+// PutMember makes a user a member of an organisation with exactly these roles.
+// Who loses one by it loses every session, as when a role of the whole is lost.
+func (s *Service) PutMember(ctx context.Context, actor Actor, slugOrID, userID string, roles []string) (m auth.Member, seq uint64, err error) {
+	s.edit.Lock()
+	defer s.edit.Unlock()
+	before, a, err := s.reachMember(ctx, actor, "org.member_put", slugOrID, userID)
+	if err != nil && !errors.Is(err, auth.ErrNotFound) {
+		return m, 0, err
+	}
+	if i := slices.IndexFunc(roles, reserved); i >= 0 {
+		return m, 0, auth.Invalid("roles", "%q belongs to Writ itself and means nothing in an organisation", roles[i])
+	}
+	m = auth.Member{OrgID: before.OrgID, UserID: userID, Roles: sorted(roles)}
+	if err := s.checkRoles(ctx, a, "roles", m.Roles); err != nil {
+		return m, 0, err
+	}
+	if err := s.Directory.PutMember(ctx, m, s.event(a)); err != nil {
+		return m, 0, failed(err, "organisation")
+	}
+	seq, err = s.endIf(ctx, a, userID, len(lost(before.Roles, m.Roles)) > 0)
+	return m, seq, err
+}
+
+// RemoveMember takes a user out of an organisation and ends their sessions.
+func (s *Service) RemoveMember(ctx context.Context, actor Actor, slugOrID, userID string) (uint64, error) {
+	s.edit.Lock()
+	defer s.edit.Unlock()
+	m, a, err := s.reachMember(ctx, actor, "org.member_remove", slugOrID, userID)
+	if err != nil {
+		return 0, failed(err, "member")
+	}
+	if err := s.Directory.RemoveMember(ctx, m.OrgID, userID, s.event(a)); err != nil {
+		return 0, failed(err, "member")
+	}
+	return s.endIf(ctx, a, userID, true)
+}
+
+// reachMember reads the membership that an act is about, if the actor is above
+// its roles. For a user who isn't in the organisation it answers
+// auth.ErrNotFound, with the rest filled in.
+func (s *Service) reachMember(ctx context.Context, actor Actor, action, slugOrID, userID string) (auth.Member, act, error) {
+	a := act{actor, action, userID}
+	o, err := s.Org(ctx, slugOrID)
+	if err != nil {
+		return auth.Member{}, a, err
+	}
+	if _, err := s.User(ctx, userID); err != nil {
+		return auth.Member{}, a, err
+	}
+	m, err := s.Directory.MemberOf(ctx, o.ID, userID)
+	if err != nil {
+		return auth.Member{OrgID: o.ID}, a, err
+	}
+	return m, a, s.withinRoles(ctx, a, "", m.Roles)
+}
+
+// endIf ends every session of a user who has lost a role: it is in tokens that
+// are out already. It is a transaction of its own, after the loss: the other
+// way round a sign-in in between would have the role again.
+func (s *Service) endIf(ctx context.Context, a act, userID string, lost bool) (uint64, error) {
+	if !lost {
+		return 0, nil
+	}
+	ev := s.event(a)
+	ev.Action, ev.Reason = "user.end_sessions", "roles"
+	return s.Sessions.End(ctx, auth.Ending{UserID: userID, NewEpoch: auth.Random128(), Reason: "roles"}, ev.At, ev)
+}

@@ -1,0 +1,72 @@
+package directory
+
+import (
+	"cmp"
+	"context"
+	"errors"
+
+	"github.com/writ-auth/writ/server/internal/auth"
+)
+
+// SignupFields is what a stranger says of themselves.
+type SignupFields struct {
+	Email    string `json:"email"`
+	Username string `json:"username"`
+	Password string `json:"password"`
+	Name     string `json:"name"`
+}
+
+// Signup makes an account for a stranger: no role, and an address that counts
+// as unverified, so that nobody can claim another's by signing up with it.
+// CodeSignupDisabled where the server doesn't allow it, CodeConflict for a
+// taken address or name (until there is mail to answer differently).
+func (s *Service) Signup(ctx context.Context, in SignupFields, address string) (auth.User, error) {
+	if !s.Options.Signup {
+		return auth.User{}, auth.Errorf(auth.CodeSignupDisabled, "Signing up is turned off here; ask an administrator for an account.")
+	}
+	now := s.Now()
+	u := auth.User{ID: auth.NewID(auth.PrefixUser), Email: in.Email, Username: in.Username, Name: in.Name,
+		Epoch: auth.Random128(), CreatedAt: now, UpdatedAt: now}
+	if err := checkUser(u); err != nil {
+		return u, err
+	}
+	probe, err := s.Probes.Attempt(ctx, cmp.Or(in.Email, in.Username), address)
+	if err != nil {
+		return u, err
+	}
+	defer probe.Release()
+	if u.PasswordHash, err = s.hash(ctx, "password", in.Password); err != nil {
+		return u, err
+	}
+	err = s.Users.CreateUser(ctx, u, s.event(act{Actor{ID: u.ID, Address: address}, "user.signup", u.ID}))
+	if errors.Is(err, auth.ErrConflict) {
+		probe.Failed()
+	}
+	return u, failed(err, "user")
+}
+
+// SelfFields is what users may change of themselves; what is nil stays. The
+// e-mail isn't among it: until there is mail to prove a new one, whoever
+// borrowed a browser could take the account with it.
+type SelfFields struct {
+	Name     *string `json:"name"`
+	Username *string `json:"username"`
+}
+
+// UpdateSelf changes what a user may say of themselves.
+func (s *Service) UpdateSelf(ctx context.Context, id string, in SelfFields, address string) (auth.User, error) {
+	s.edit.Lock()
+	defer s.edit.Unlock()
+	u, err := s.User(ctx, id)
+	if err != nil {
+		return u, err
+	}
+	set(&u.Name, in.Name)
+	set(&u.Username, in.Username)
+	u.UpdatedAt = s.Now()
+	if err := checkUser(u); err != nil {
+		return u, err
+	}
+	_, err = s.Users.UpdateUser(ctx, u, nil, u.UpdatedAt, s.event(act{Actor{ID: id, Address: address}, "user.update", id}))
+	return u, failed(err, "user")
+}

@@ -1,0 +1,248 @@
+package directory
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/writ-auth/writ/server/internal/auth"
+)
+
+// UserFields is what an administrator says of a user; what is nil isn't said.
+type UserFields struct {
+	Email         *string         `json:"email"`
+	Username      *string         `json:"username"`
+	Name          *string         `json:"name"`
+	Password      *string         `json:"password"`
+	EmailVerified *bool           `json:"email_verified"` // of a new address; not said: yes, the administrator vouches for it
+	MustChange    *bool           `json:"must_change_password"`
+	Disabled      *bool           `json:"disabled"`
+	Roles         *[]string       `json:"roles"`
+	Claims        json.RawMessage `json:"claims"` // the whole object; {} removes it
+}
+
+// CreateUser makes a user. Without a password nobody can sign in as them.
+func (s *Service) CreateUser(ctx context.Context, actor Actor, in UserFields) (auth.User, error) {
+	now := s.Now()
+	u := auth.User{ID: auth.NewID(auth.PrefixUser), Epoch: auth.Random128(), CreatedAt: now, UpdatedAt: now}
+	a := act{actor, "user.create", u.ID}
+	if err := s.apply(&u, in); err != nil {
+		return u, err
+	}
+	if err := s.checkRoles(ctx, a, "roles", u.Roles); err != nil {
+		return u, err
+	}
+	set(&u.MustChange, in.MustChange)
+	if in.Password != nil {
+		hash, err := s.hash(ctx, "password", *in.Password)
+		if err != nil {
+			return u, err
+		}
+		u.PasswordHash = hash
+	}
+	return u, failed(s.Users.CreateUser(ctx, u, s.event(a)), "user")
+}
+
+func (s *Service) hash(ctx context.Context, field, password string) (string, error) {
+	if err := s.Passwords.Check(field, password); err != nil {
+		return "", err
+	}
+	return s.Passwords.Hash(ctx, password)
+}
+
+// apply writes what in says into u, checked, but for password and must-change.
+func (s *Service) apply(u *auth.User, in UserFields) error {
+	if in.Email != nil && *in.Email != u.Email {
+		u.Email, u.VerifiedAt = *in.Email, s.Now()
+	}
+	if in.EmailVerified != nil {
+		u.VerifiedAt = verified(u.VerifiedAt, *in.EmailVerified, s.Now())
+	}
+	if u.Email == "" {
+		u.VerifiedAt = time.Time{}
+	}
+	set(&u.Username, in.Username)
+	set(&u.Name, in.Name)
+	set(&u.Disabled, in.Disabled)
+	if in.Roles != nil {
+		u.Roles = sorted(*in.Roles)
+	}
+	u.UpdatedAt = s.Now()
+	if in.Claims != nil {
+		var err error
+		if u.Claims, err = checkClaims("claims", in.Claims); err != nil {
+			return err
+		}
+	}
+	return checkUser(*u)
+}
+
+func verified(at time.Time, yes bool, now time.Time) time.Time {
+	switch {
+	case !yes:
+		return time.Time{}
+	case at.IsZero():
+		return now
+	}
+	return at
+}
+
+func checkUser(u auth.User) error {
+	if u.Email == "" && u.Username == "" {
+		return auth.Invalid("email", "a user needs an email or a username")
+	}
+	if u.Email != "" {
+		if err := checkEmail("email", u.Email); err != nil {
+			return err
+		}
+	}
+	if u.Username != "" {
+		if err := checkUsername("username", u.Username); err != nil {
+			return err
+		}
+	}
+	return checkText("name", u.Name, maxName)
+}
+
+// checkRoles wants roles that exist and that the actor may grant.
+func (s *Service) checkRoles(ctx context.Context, a act, field string, roles []string) error {
+	if err := checkSet(field, roles); err != nil {
+		return err
+	}
+	for _, name := range roles {
+		role, err := s.Directory.RoleByName(ctx, name)
+		if errors.Is(err, auth.ErrNotFound) || err == nil && role.Name != name {
+			return auth.Invalid(field, "there is no role %.128q", name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.withinRoles(ctx, a, field, roles)
+}
+
+// UpdateUser changes what in says of a user. Who is disabled, loses a role or
+// gets another password loses every session: roles are in tokens that are out
+// already. seq is the revocation log's number of that, 0 if nothing ended.
+func (s *Service) UpdateUser(ctx context.Context, actor Actor, id string, in UserFields) (u auth.User, seq uint64, err error) {
+	hash := ""
+	if in.Password != nil {
+		if hash, err = s.hash(ctx, "password", *in.Password); err != nil {
+			return u, 0, err
+		}
+	}
+	s.edit.Lock()
+	defer s.edit.Unlock()
+	a := act{actor, "user.update", id}
+	before, err := s.reach(ctx, a)
+	if err != nil {
+		return u, 0, err
+	}
+	u = before
+	if err := s.apply(&u, in); err != nil {
+		return u, 0, err
+	}
+	if err := s.checkChange(ctx, a, before, u); err != nil {
+		return u, 0, err
+	}
+	if hash == "" {
+		set(&u.MustChange, in.MustChange)
+	}
+	seq, err = s.Users.UpdateUser(ctx, u, ending(before, u), u.UpdatedAt, s.event(a))
+	if err != nil || hash == "" {
+		return u, seq, failed(err, "user")
+	}
+	return s.resetPassword(ctx, a, u, hash, in.MustChange != nil && *in.MustChange)
+}
+
+// reach reads the user that an act is about, if the actor may touch them.
+func (s *Service) reach(ctx context.Context, a act) (auth.User, error) {
+	u, err := s.Users.UserByID(ctx, a.target)
+	if err != nil {
+		return u, failed(err, "user")
+	}
+	return u, s.withinUser(ctx, a, u)
+}
+
+func (s *Service) checkChange(ctx context.Context, a act, before, after auth.User) error {
+	if err := s.checkRoles(ctx, a, "roles", after.Roles); err != nil {
+		return err
+	}
+	if isAdministrator(before) && !isAdministrator(after) {
+		return s.keepAdministrator(ctx, a)
+	}
+	return nil
+}
+
+// ending says which sessions end with a change of a user.
+func ending(before, after auth.User) *auth.Ending {
+	reason := ""
+	switch {
+	case after.Disabled && !before.Disabled:
+		reason = "disabled"
+	case len(lost(before.Roles, after.Roles)) > 0:
+		reason = "roles"
+	default:
+		return nil
+	}
+	return &auth.Ending{UserID: after.ID, NewEpoch: auth.Random128(), Reason: reason}
+}
+
+func (s *Service) resetPassword(ctx context.Context, a act, u auth.User, hash string, mustChange bool) (auth.User, uint64, error) {
+	a.action = "user.password"
+	seq, err := s.Users.SetPassword(ctx, u.ID, "", hash, mustChange, auth.Random128(), u.UpdatedAt, s.event(a))
+	u.MustChange = mustChange
+	return u, seq, failed(err, "user")
+}
+
+// DeleteUser ends everything of a user and removes them.
+func (s *Service) DeleteUser(ctx context.Context, actor Actor, id string) (uint64, error) {
+	s.edit.Lock()
+	defer s.edit.Unlock()
+	a := act{actor, "user.delete", id}
+	u, err := s.reach(ctx, a)
+	if err != nil {
+		return 0, err
+	}
+	if isAdministrator(u) {
+		if err := s.keepAdministrator(ctx, a); err != nil {
+			return 0, err
+		}
+	}
+	seq, err := s.Users.DeleteUser(ctx, id, s.Now(), s.event(a))
+	return seq, failed(err, "user")
+}
+
+// User answers one user.
+func (s *Service) User(ctx context.Context, id string) (auth.User, error) {
+	u, err := s.Users.UserByID(ctx, id)
+	return u, failed(err, "user")
+}
+
+// isAdministrator says whether a user can administer Writ: holds the reserved
+// role and may sign in.
+func isAdministrator(u auth.User) bool {
+	return !u.Disabled && slices.Contains(u.Roles, auth.RoleAdmin)
+}
+
+// keepAdministrator refuses to take the last administrator away: nobody could
+// ever give the role back. It reads every user until it finds another one.
+func (s *Service) keepAdministrator(ctx context.Context, a act) error {
+	other := false
+	err := each(ctx, s.Users.Users, func(u auth.User) (bool, error) {
+		other = u.ID != a.target && isAdministrator(u)
+		return !other, nil
+	})
+	if err != nil || other {
+		return err
+	}
+	return s.forbid(ctx, a, "", "this is the last administrator")
+}
+
+// reserved says whether a name belongs to Writ itself, in whatever letter case.
+func reserved(name string) bool {
+	return len(name) >= len(auth.ReservedPrefix) && strings.EqualFold(name[:len(auth.ReservedPrefix)], auth.ReservedPrefix)
+}
