@@ -1,0 +1,147 @@
+// Package credential hashes and verifies passwords.
+//
+// New hashes are Argon2id with OWASP's parameters (19 MiB, two passes, one
+// lane), as PHC strings; bcrypt is understood too, for accounts that were
+// brought along. A hash is made to be expensive, so it is also the cheapest way
+// to exhaust a server: all of them run in one pool, bounded by memory and by
+// processors, and those that wait stand in one bounded queue, first come first
+// served. What doesn't fit is told to come back (CodeUnavailable, 503) rather
+// than left to pile up.
+//
+// Passwords are taken as the bytes that came, without Unicode normalisation:
+// the two ways to type an "é" are two passwords. Normalising would have to stay
+// the same for as long as any hash lives.
+package credential
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/writ-auth/writ/server/internal/auth"
+)
+
+const (
+	queuePerWorker = 64              // at 20 to 40 ms a hash, the last in line waits two seconds or so
+	maxWait        = 5 * time.Second // imported hashes may be slower; nobody waits longer than this
+	retryAfter     = 2 * time.Second
+)
+
+// Options size a Hasher's pool.
+type Options struct {
+	Memory  int64 // bytes that all hashes together may take; at least one always runs
+	Workers int   // hashes at once; 0: as many as GOMAXPROCS
+}
+
+// Hasher hashes and verifies passwords in a bounded pool. It is safe for
+// concurrent use.
+type Hasher struct {
+	memory  int64 // the budget, bytes
+	slots   *semaphore.Weighted
+	size    int64 // of slots, bytes: the default hash times the workers
+	queue   int64
+	running atomic.Int64
+	waiting atomic.Int64
+}
+
+// New makes a Hasher. The number of workers is what both processors and memory
+// allow.
+func New(opts Options) *Hasher {
+	workers := int64(opts.Workers)
+	if workers <= 0 {
+		workers = int64(runtime.GOMAXPROCS(0))
+	}
+	memory := max(opts.Memory, standard().bytes())
+	workers = min(workers, memory/standard().bytes())
+	size := workers * standard().bytes()
+	return &Hasher{memory: memory, slots: semaphore.NewWeighted(size), size: size, queue: workers * queuePerWorker}
+}
+
+// Depth is how many hashes are being computed and how many wait, for metrics.
+func (h *Hasher) Depth() (running, waiting int) {
+	return int(h.running.Load()), int(h.waiting.Load())
+}
+
+// Hash makes the PHC string of a password. It doesn't check the policy; see
+// Check. It fails with CodeUnavailable when the pool is full, and with ctx's
+// error when that ends while waiting.
+func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
+	var phc string
+	err := h.run(ctx, standard().bytes(), func() { phc = standard().hash(password) })
+	return phc, err
+}
+
+// Verify reports whether password is the one that hash was made of. A hash that
+// can't be read or would cost more than the budget is an error, as are those of
+// Hash. A password longer than MaxPassword is wrong, at the usual cost.
+func (h *Hasher) Verify(ctx context.Context, hash, password string) (bool, error) {
+	p, err := parse(hash)
+	if err != nil {
+		return false, err
+	}
+	if p.bytes() > h.memory {
+		return false, ErrCost
+	}
+	if len(password) > MaxPassword {
+		return false, h.VerifyNobody(ctx, password)
+	}
+	var ok bool
+	err = h.run(ctx, p.bytes(), func() { ok = p.verify(password) })
+	return ok, err
+}
+
+// VerifyNobody costs what Verify of a new hash does, and finds nothing: so that
+// the time an answer takes doesn't tell whether there is such a user.
+func (h *Hasher) VerifyNobody(ctx context.Context, password string) error {
+	if len(password) > MaxPassword {
+		password = password[:MaxPassword]
+	}
+	return h.run(ctx, standard().bytes(), func() { nobody().verify(password) })
+}
+
+// NeedsRehash reports whether hash isn't what Hash makes today. The caller
+// hashes the password anew while it is at hand.
+func (h *Hasher) NeedsRehash(hash string) bool {
+	p, err := parse(hash)
+	return err != nil || !p.current()
+}
+
+// run calls work when its turn has come and there is room for so many bytes.
+func (h *Hasher) run(ctx context.Context, bytes int64, work func()) error {
+	weight := min(max(bytes, standard().bytes()), h.size) // an expensive hash takes more places, at most all
+	if !h.slots.TryAcquire(weight) {
+		if err := h.wait(ctx, weight); err != nil {
+			return err
+		}
+	}
+	defer h.slots.Release(weight)
+	h.running.Add(1)
+	defer h.running.Add(-1)
+	work()
+	return nil
+}
+
+// wait stands in the queue. Weighted serves in the order of arrival, and one
+// that gives up leaves its place.
+func (h *Hasher) wait(ctx context.Context, weight int64) error {
+	defer h.waiting.Add(-1)
+	if h.waiting.Add(1) > h.queue {
+		return busy()
+	}
+	bounded, cancel := context.WithTimeout(ctx, maxWait)
+	defer cancel()
+	if h.slots.Acquire(bounded, weight) == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return busy()
+}
+
+func busy() error {
+	return &auth.Error{Code: auth.CodeUnavailable, Message: "too many sign-ins at the moment; try again shortly", RetryAfter: retryAfter}
+}
