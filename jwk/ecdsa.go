@@ -14,7 +14,7 @@ func (k *PublicKey) setEC(t traits, key *ecdsa.PublicKey) error {
 	if t.family != familyEC {
 		return fmt.Errorf("%w: %s with an elliptic-curve key", ErrMismatch, k.alg)
 	}
-	if key == nil || key.Curve == nil {
+	if key == nil || key.Curve == nil || !hasPoint(key) {
 		return fmt.Errorf("%w: no key", ErrMalformed)
 	}
 	if name := curveName(key); name != t.crv {
@@ -57,7 +57,8 @@ func verifyEC(t traits, key *ecdsa.PublicKey) func(message, signature []byte) bo
 // is the scalar's own: signing with one and publishing another leaks the scalar
 // under some faults, and never verifies.
 func copyEC(key *ecdsa.PrivateKey) (*ecdsa.PrivateKey, error) {
-	if key == nil || key.Curve == nil {
+	//lint:ignore SA1019 Bytes panics on a key without a scalar
+	if key == nil || key.Curve == nil || key.D == nil || !hasPoint(&key.PublicKey) {
 		return nil, fmt.Errorf("%w: no key", ErrMalformed)
 	}
 	if curveName(&key.PublicKey) == "" {
@@ -75,6 +76,12 @@ func copyEC(key *ecdsa.PrivateKey) (*ecdsa.PrivateKey, error) {
 		return nil, fmt.Errorf("%w: public and private key are no pair", ErrMalformed)
 	}
 	return own, nil
+}
+
+// hasPoint reports whether key has coordinates, right or wrong.
+func hasPoint(key *ecdsa.PublicKey) bool {
+	//lint:ignore SA1019 Bytes panics on a key without coordinates
+	return key.X != nil && key.Y != nil
 }
 
 // curveName is the JWK name of the key's curve; "" for curves without one here.

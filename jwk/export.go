@@ -98,7 +98,7 @@ func (k *PrivateKey) ExportPEM() ([]byte, error) {
 	if _, err := k.exportable(); err != nil {
 		return nil, err
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(k.core.signer)
+	der, err := x509.MarshalPKCS8PrivateKey(k.core().signer)
 	if err != nil {
 		return nil, fmt.Errorf("jwk: writing a private key: %w", err)
 	}
@@ -121,7 +121,7 @@ func (k *PrivateKey) exportable() (Params, error) {
 	if k == nil || k.core == nil {
 		return nil, errZero
 	}
-	switch key := k.core.signer.(type) {
+	switch key := k.core().signer.(type) {
 	case *rsa.PrivateKey:
 		return rsaMembers(key), nil
 	case *ecdsa.PrivateKey:
@@ -152,5 +152,5 @@ func (s *Secret) ExportJWK() ([]byte, error) {
 	if s == nil || s.core == nil {
 		return nil, errZero
 	}
-	return appendJWK(s.alg, s.kid, Params{"kty": "oct", "k": base64url.Encode(s.core.bytes)})
+	return appendJWK(s.alg, s.kid, Params{"kty": "oct", "k": base64url.Encode(s.core().bytes)})
 }

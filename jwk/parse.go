@@ -163,7 +163,8 @@ func ParseSecretJWK(data []byte) (*Secret, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.core.sign, s.core.verify = m.allows("sign") == nil, m.allows("verify") == nil
+	core := s.core()
+	core.sign, core.verify = m.allows("sign") == nil, m.allows("verify") == nil
 	return s.WithKeyID(m.params["kid"]), nil
 }
 

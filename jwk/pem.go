@@ -10,7 +10,8 @@ import (
 )
 
 // ParsePrivatePEM reads a private key as openssl writes it: PKCS#8, PKCS#1, or
-// SEC 1 with or without a block of EC PARAMETERS before it. There must be
+// SEC 1 with or without a block of EC PARAMETERS before it. RSA-PSS keys are
+// read too, for the algorithms that they allow. There must be
 // exactly one key and nothing else. Encrypted files are ErrUnsupported: decrypt
 // them first, with "openssl pkey -in key.pem -out plain.pem".
 func ParsePrivatePEM(alg Algorithm, data []byte) (*PrivateKey, error) {
@@ -21,8 +22,7 @@ func ParsePrivatePEM(alg Algorithm, data []byte) (*PrivateKey, error) {
 	var key any
 	switch block.Type {
 	case "PRIVATE KEY":
-		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
-		err = asn1Error(err, knownPKCS8(block.Bytes))
+		key, err = parsePKCS8(alg, block.Bytes)
 	case "RSA PRIVATE KEY":
 		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
 		err = asn1Error(err, true)
@@ -56,8 +56,7 @@ func ParsePublicPEM(alg Algorithm, data []byte) (*PublicKey, error) {
 	var key any
 	switch block.Type {
 	case "PUBLIC KEY":
-		key, err = x509.ParsePKIXPublicKey(block.Bytes)
-		err = asn1Error(err, knownSPKI(block.Bytes))
+		key, err = parseSPKI(alg, block.Bytes)
 	case "RSA PUBLIC KEY":
 		key, err = x509.ParsePKCS1PublicKey(block.Bytes)
 		err = asn1Error(err, true)
@@ -70,6 +69,22 @@ func ParsePublicPEM(alg Algorithm, data []byte) (*PublicKey, error) {
 		return nil, err
 	}
 	return NewPublicKey(alg, key)
+}
+
+func parsePKCS8(alg Algorithm, der []byte) (any, error) {
+	if key, ok, err := privatePSS(alg, der); ok {
+		return key, err
+	}
+	key, err := x509.ParsePKCS8PrivateKey(der)
+	return key, asn1Error(err, knownPKCS8(der))
+}
+
+func parseSPKI(alg Algorithm, der []byte) (any, error) {
+	if key, ok, err := publicPSS(alg, der); ok {
+		return key, err
+	}
+	key, err := x509.ParsePKIXPublicKey(der)
+	return key, asn1Error(err, knownSPKI(der))
 }
 
 // onePEM returns the only block that matters. encoding/pem skips text and
@@ -138,21 +153,13 @@ type algorithmID struct {
 }
 
 func knownPKCS8(der []byte) bool {
-	var info struct {
-		Version   int
-		Algorithm algorithmID
-		Key       []byte
-		Rest      asn1.RawValue `asn1:"optional"`
-	}
+	var info pkcs8
 	_, err := asn1.Unmarshal(der, &info)
 	return err != nil || info.Algorithm.known()
 }
 
 func knownSPKI(der []byte) bool {
-	var info struct {
-		Algorithm algorithmID
-		Key       asn1.BitString
-	}
+	var info spki
 	_, err := asn1.Unmarshal(der, &info)
 	return err != nil || info.Algorithm.known()
 }

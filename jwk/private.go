@@ -28,12 +28,13 @@ type SigningKey interface {
 // out is called Export.
 type PrivateKey struct {
 	pub  *PublicKey
-	core *signerCore
+	core func() *signerCore
 }
 
-// signerCore holds what must not be seen. It hangs on a pointer since fmt, when
-// a key lies in another struct's unexported field, can call no method of it and
-// prints what it reaches by reflection; pointers inside it prints as addresses.
+// signerCore holds what must not be seen. A function returns it, since fmt can
+// call no method of a key that lies in another struct's unexported field and
+// prints what it reaches by reflection, with a wrong verb (%s of a pointer) even
+// behind pointers; of a function it prints the address.
 type signerCore struct {
 	signer crypto.Signer // nil for a custom key
 	sign   func(message []byte) ([]byte, error)
@@ -82,7 +83,11 @@ func newPrivateKey(alg Algorithm, signer crypto.Signer) (*PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &PrivateKey{pub: pub, core: &signerCore{signer: signer, sign: signWith(alg.traits(), signer, pub.key)}}, nil
+	return hideSigner(pub, signerCore{signer: signer, sign: signWith(alg.traits(), signer, pub.key)}), nil
+}
+
+func hideSigner(pub *PublicKey, core signerCore) *PrivateKey {
+	return &PrivateKey{pub: pub, core: func() *signerCore { return &core }}
 }
 
 // NewCustomPrivateKey returns a key that signs with a function, for extension
@@ -91,7 +96,7 @@ func NewCustomPrivateKey(pub *PublicKey, sign func(message []byte) ([]byte, erro
 	if pub == nil || pub.verify == nil || sign == nil {
 		return nil, fmt.Errorf("%w: a custom private key needs a public key and a sign function", ErrMalformed)
 	}
-	return &PrivateKey{pub: pub, core: &signerCore{sign: sign}}, nil
+	return hideSigner(pub, signerCore{sign: sign}), nil
 }
 
 // Algorithm is the one algorithm that k signs with.
@@ -116,7 +121,7 @@ func (k *PrivateKey) Sign(message []byte) ([]byte, error) {
 	if k == nil || k.core == nil {
 		return nil, errZero
 	}
-	return k.core.sign(message)
+	return k.core().sign(message)
 }
 
 func (k *PrivateKey) signing() {}

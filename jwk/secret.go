@@ -17,7 +17,7 @@ import (
 type Secret struct {
 	alg  Algorithm
 	kid  string
-	core *secretCore
+	core func() *secretCore
 }
 
 // secretCore holds what must not be seen; see signerCore.
@@ -57,7 +57,7 @@ func newSecret(alg Algorithm, secret []byte, sign, verify bool) *Secret {
 	newHash := alg.traits().hash.New
 	core := &secretCore{bytes: secret, sign: sign, verify: verify}
 	core.states.New = func() any { return &macState{hmac: hmac.New(newHash, secret)} }
-	return &Secret{alg: alg, core: core}
+	return &Secret{alg: alg, core: func() *secretCore { return core }}
 }
 
 // GenerateSecret makes a random secret as long as the hash, with a random key
@@ -106,22 +106,27 @@ func (s *Secret) Sign(message []byte) ([]byte, error) {
 	if s == nil || s.core == nil {
 		return nil, errZero
 	}
-	if !s.core.sign {
+	core := s.core()
+	if !core.sign {
 		return nil, fmt.Errorf("%w: key_ops of this secret do not allow to sign", ErrMismatch)
 	}
-	st := s.core.states.Get().(*macState)
-	defer s.core.states.Put(st)
+	st := core.states.Get().(*macState)
+	defer core.states.Put(st)
 	return append([]byte(nil), st.mac(message)...), nil
 }
 
 // Verify reports whether signature is the MAC of message, in constant time.
 func (s *Secret) Verify(message, signature []byte) bool {
-	if s == nil || s.core == nil || !s.core.verify {
+	if s == nil || s.core == nil {
 		return false
 	}
-	st := s.core.states.Get().(*macState)
+	core := s.core()
+	if !core.verify {
+		return false
+	}
+	st := core.states.Get().(*macState)
 	ok := hmac.Equal(st.mac(message), signature)
-	s.core.states.Put(st)
+	core.states.Put(st)
 	return ok
 }
 
@@ -148,5 +153,5 @@ func (s *Secret) ExportBytes() []byte {
 	if s == nil || s.core == nil {
 		return nil
 	}
-	return append([]byte(nil), s.core.bytes...)
+	return append([]byte(nil), s.core().bytes...)
 }

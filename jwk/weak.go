@@ -84,9 +84,9 @@ func unpadded(secret []byte) []byte {
 	return secret
 }
 
-// repeats reports whether secret is a unit of at most 16 bytes over and over.
+// repeats reports whether secret is a unit of at most 12 bytes over and over.
 func repeats(secret []byte) bool {
-	for unit := 1; unit <= 16 && unit < len(secret); unit++ {
+	for unit := 1; unit <= 12 && unit < len(secret); unit++ {
 		if bytes.Equal(secret[unit:], secret[:len(secret)-unit]) {
 			return true
 		}

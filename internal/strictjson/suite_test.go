@@ -3,6 +3,7 @@ package strictjson_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,7 +17,6 @@ var acceptedChoices = []string{
 	"i_number_double_huge_neg_exp.json",
 	"i_number_real_underflow.json",
 	"i_number_too_big_neg_int.json",
-	"i_number_too_big_pos_int.json",
 	"i_number_very_big_negative_int.json",
 }
 
@@ -38,18 +38,9 @@ func TestJSONTestSuite(t *testing.T) {
 			t.Fatal(err)
 		}
 		name := filepath.Base(file)
-		want := strings.HasPrefix(name, "y_") && !listed(refusedDuplicates, name) || listed(acceptedChoices, name)
+		want := strings.HasPrefix(name, "y_") && !slices.Contains(refusedDuplicates, name) || slices.Contains(acceptedChoices, name)
 		if err := strictjson.Check(data); (err == nil) != want {
 			t.Errorf("%s: Check = %v, want accepted: %v", name, err, want)
 		}
 	}
-}
-
-func listed(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
 }
