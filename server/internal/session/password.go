@@ -71,7 +71,7 @@ func (s *Service) ChangePassword(ctx context.Context, in PasswordChange) (uint64
 // borrowed browser must not become a stolen account. Guesses count as failed
 // sign-ins do.
 func (s *Service) checkCurrent(ctx context.Context, in PasswordChange) error {
-	attempt, err := s.Throttle.Attempt(in.User.ID, in.Address)
+	attempt, err := s.Throttle.Attempt(ctx, in.User.ID, in.Address)
 	if err != nil {
 		return err
 	}

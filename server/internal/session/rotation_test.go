@@ -73,7 +73,7 @@ type world struct {
 }
 
 // TestNoHonestClientIsSignedOut searches every order of refreshes, lost
-// answers and waits, ten steps deep, of one client without a thief.
+// answers and waits, sixteen steps deep, of one client without a thief.
 func TestNoHonestClientIsSignedOut(t *testing.T) {
 	rule := Rule{Grace: time.Second, Late: LateRecover}
 	type point struct {
@@ -97,7 +97,7 @@ func TestNoHonestClientIsSignedOut(t *testing.T) {
 			walk(point{after, p.held, p.now + wait}, depth-1, path+" lost")
 		}
 	}
-	walk(point{grant: auth.Rotation{IssuedAt: issued}}, 12, "")
+	walk(point{grant: auth.Rotation{IssuedAt: issued}}, 16, "")
 	if len(seen) < 1000 {
 		t.Fatalf("only %d states were searched", len(seen))
 	}

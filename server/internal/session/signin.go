@@ -55,7 +55,7 @@ func (s *Service) SignIn(ctx context.Context, in SignIn) (Tokens, error) {
 // checkPassword answers the user whose password it is. It costs one hash
 // whether or not there is such a user.
 func (s *Service) checkPassword(ctx context.Context, in SignIn) (auth.User, error) {
-	attempt, err := s.Throttle.Attempt(in.Login, in.Address)
+	attempt, err := s.Throttle.Attempt(ctx, in.Login, in.Address)
 	if err != nil {
 		return auth.User{}, err
 	}

@@ -58,7 +58,7 @@ func TestTokenTampered(t *testing.T) {
 	}
 	for _, bad := range []string{
 		"", TokenPrefix, token + "=", token + "A", token[:len(token)-1], " " + token, token + "\n",
-		strings.ToUpper(token), "writ_rt" + token[7:], strings.TrimPrefix(token, TokenPrefix),
+		strings.ToUpper(token), "writ_st_" + token[8:], strings.TrimPrefix(token, TokenPrefix),
 	} {
 		if _, _, err := decodeToken(fixedKeys{}, bad); err == nil {
 			t.Errorf("%q was accepted", bad)

@@ -1,0 +1,266 @@
+package session_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/writ-auth/writ/internal/revlog"
+	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/session"
+)
+
+func TestRefreshInSequence(t *testing.T) {
+	b := setUp(t)
+	first := b.signIn(orders, auth.ModeToken)
+	sid := b.claims(first.AccessToken, orders).SessionID
+	seen := map[string]bool{first.RefreshToken: true}
+	token := first.RefreshToken
+	for range 5 {
+		b.clock.advance(10 * time.Minute)
+		out := b.mustRefresh(token)
+		if seen[out.RefreshToken] {
+			t.Fatal("a refresh token came twice")
+		}
+		seen[out.RefreshToken] = true
+		token = out.RefreshToken
+		if c := b.claims(out.AccessToken, orders); c.SessionID != sid || c.Subject != b.user.ID {
+			t.Errorf("claims changed: %+v", c)
+		}
+	}
+}
+
+// TestRefreshAtOnce: fifty tabs present one token; one rotates, all get the
+// same successor and an access token that works.
+func TestRefreshAtOnce(t *testing.T) {
+	b := setUp(t)
+	token := b.signIn(orders, auth.ModeToken).RefreshToken
+	verdicts := map[session.Verdict]int{}
+	var mu sync.Mutex
+	b.Observe.Refresh = func(v session.Verdict) { mu.Lock(); defer mu.Unlock(); verdicts[v]++ }
+	answers := make([]session.Tokens, 50)
+	var wg sync.WaitGroup
+	for i := range answers {
+		wg.Go(func() {
+			var err error
+			answers[i], err = b.Refresh(context.Background(), session.Refresh{Token: token, ClientID: auth.ClientWrit})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, a := range answers {
+		if a.RefreshToken != answers[0].RefreshToken {
+			t.Error("two tabs got different refresh tokens")
+		}
+		b.claims(a.AccessToken, orders)
+	}
+	if verdicts[session.VerdictRotate] != 1 || verdicts[session.VerdictRepeat] != 49 {
+		t.Errorf("verdicts %v, want 1 rotate and 49 repeat", verdicts)
+	}
+	b.mustRefresh(answers[0].RefreshToken)
+}
+
+// TestJustUsedToken presents a used token at the grace's edge.
+func TestJustUsedToken(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		wait time.Duration
+		same bool
+	}{
+		{"at once", 0, true}, {"1 ms before the edge", grace - time.Millisecond, true}, {"at the edge", grace, true},
+		{"1 ms after the edge", grace + time.Millisecond, false}, {"a day later", 24 * time.Hour, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := setUp(t)
+			used := b.signIn("", auth.ModeToken).RefreshToken
+			next := b.mustRefresh(used).RefreshToken
+			b.clock.advance(c.wait)
+			again := b.mustRefresh(used)
+			if same := again.RefreshToken == next; same != c.same {
+				t.Fatalf("the same successor: %v, want %v", same, c.same)
+			}
+			b.claims(again.AccessToken, issuer)
+			if c.same {
+				b.mustRefresh(next)
+				return
+			}
+			if n := b.audited("grant.recover"); n != 1 {
+				t.Errorf("%d recoveries were audited, want 1", n)
+			}
+			// The successor that nobody used is an orphan: whoever presents
+			// it now is a second holder.
+			_, err := b.refresh(next)
+			want(t, err, auth.CodeSessionEnded)
+			_, err = b.refresh(again.RefreshToken)
+			want(t, err, auth.CodeSessionEnded)
+		})
+	}
+}
+
+// TestRecoveryExtendsNothing: the idle expiry stays where the last rotation
+// put it.
+func TestRecoveryExtendsNothing(t *testing.T) {
+	b := setUp(t)
+	used := b.signIn("", auth.ModeToken).RefreshToken
+	rotated := b.mustRefresh(used)
+	b.clock.advance(3 * 24 * time.Hour)
+	if again := b.mustRefresh(used); !again.RefreshExpiry.Equal(rotated.RefreshExpiry) {
+		t.Errorf("a recovery moved the expiry from %v to %v", rotated.RefreshExpiry, again.RefreshExpiry)
+	}
+}
+
+func TestLateRefuse(t *testing.T) {
+	b := setUp(t, func(o *session.Options) { o.Rule.Late = session.LateRefuse })
+	used := b.signIn("", auth.ModeToken).RefreshToken
+	next := b.mustRefresh(used).RefreshToken
+	b.clock.advance(grace + time.Millisecond)
+	_, err := b.refresh(used)
+	want(t, err, auth.CodeSessionEnded)
+	_, err = b.refresh(next)
+	want(t, err, auth.CodeSessionEnded)
+}
+
+// TestTheft: a grandparent ends the grant, logs it, and says why in the audit.
+func TestTheft(t *testing.T) {
+	b := setUp(t)
+	stolen := b.signIn(orders, auth.ModeToken)
+	sid := b.claims(stolen.AccessToken, orders).SessionID
+	parent := b.mustRefresh(stolen.RefreshToken).RefreshToken
+	current := b.mustRefresh(parent).RefreshToken
+	_, err := b.refresh(stolen.RefreshToken)
+	want(t, err, auth.CodeSessionEnded)
+	if !b.logged(revlog.Session, sid) {
+		t.Error("the sid is not in the revocation log")
+	}
+	if n := b.audited("grant.theft"); n != 1 {
+		t.Errorf("%d thefts were audited, want 1", n)
+	}
+	_, err = b.refresh(current)
+	want(t, err, auth.CodeSessionEnded)
+}
+
+// TestStrangersEndNothing: what is refused for other reasons than its
+// generation leaves the grant alive.
+func TestStrangersEndNothing(t *testing.T) {
+	b := setUp(t)
+	first := b.signIn("", auth.ModeToken).RefreshToken
+	parent := b.mustRefresh(first).RefreshToken
+	current := b.mustRefresh(parent).RefreshToken
+	flipped := []byte(current)
+	flipped[20] ^= 1
+	for name, in := range map[string]session.Refresh{
+		"changed":                {Token: string(flipped), ClientID: auth.ClientWrit},
+		"another client's":       {Token: first, ClientID: "cli_other"},
+		"in a cookie":            {Token: first, ClientID: auth.ClientWrit, Cookie: true},
+		"an access token":        {Token: b.signIn("", auth.ModeToken).AccessToken, ClientID: auth.ClientWrit},
+		"empty":                  {Token: "", ClientID: auth.ClientWrit},
+		"for an unknown API":     {Token: current, ClientID: auth.ClientWrit, Audience: "https://nobody.example"},
+		"a grandparent, unknown": {Token: first, ClientID: auth.ClientWrit, Audience: "https://nobody.example"},
+	} {
+		_, err := b.Refresh(t.Context(), in)
+		code := auth.CodeInvalidToken
+		if in.Audience != "" {
+			code = auth.CodeInvalid
+		}
+		t.Run(name, func(t *testing.T) { want(t, err, code) })
+	}
+	b.mustRefresh(current)
+}
+
+// TestStateLost: a token newer than the database is no theft.
+func TestStateLost(t *testing.T) {
+	b := setUp(t)
+	out := b.signIn(orders, auth.ModeToken)
+	sid := b.claims(out.AccessToken, orders).SessionID
+	before, err := b.store.HeldByGrant(t.Context(), sid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := b.mustRefresh(out.RefreshToken).RefreshToken
+	after, err := b.store.HeldByGrant(t.Context(), sid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As after a restore: the row is what it was before the rotation.
+	ok, err := b.store.Rotate(t.Context(), sid, after.Grant.Rotation, before.Grant.Rotation, time.Time{}, auth.Marks{}, nil)
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	_, err = b.refresh(next)
+	want(t, err, auth.CodeStateLost)
+	b.mustRefresh(out.RefreshToken)
+}
+
+func TestExpiry(t *testing.T) {
+	b := setUp(t, func(o *session.Options) { o.RefreshTTL, o.SessionTTL = time.Hour, 90*time.Minute })
+	idle := b.signIn("", auth.ModeToken).RefreshToken
+	b.clock.advance(time.Hour - time.Millisecond)
+	token := b.mustRefresh(idle).RefreshToken
+	b.clock.advance(30 * time.Minute)
+	out := b.mustRefresh(token)
+	if got := out.AccessExpiry.Sub(b.clock.Now()); got > time.Millisecond {
+		t.Errorf("an access token outlives its session by %v", got)
+	}
+	b.clock.advance(time.Millisecond)
+	_, err := b.refresh(out.RefreshToken)
+	want(t, err, auth.CodeSessionEnded)
+
+	b.clock.advance(time.Second)
+	abandoned := b.signIn("", auth.ModeToken).RefreshToken
+	b.clock.advance(time.Hour)
+	_, err = b.refresh(abandoned)
+	want(t, err, auth.CodeSessionEnded)
+}
+
+// TestRefreshForAnotherAPI: one sign-in serves several APIs and Writ itself.
+func TestRefreshForAnotherAPI(t *testing.T) {
+	b := setUp(t)
+	token := b.signIn(orders, auth.ModeToken).RefreshToken
+	out, err := b.Refresh(t.Context(), session.Refresh{Token: token, ClientID: auth.ClientWrit, Audience: issuer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.claims(out.AccessToken, issuer)
+	b.claims(b.mustRefresh(out.RefreshToken).AccessToken, orders)
+}
+
+// TestRefreshRacesLogOut: whatever the order, no token outlives the log's
+// memory of its session.
+func TestRefreshRacesLogOut(t *testing.T) {
+	b := setUp(t)
+	for range 20 {
+		out := b.signIn(orders, auth.ModeToken)
+		b.clock.advance(time.Hour) // so that every refresh must raise a mark
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		var latest time.Time
+		for range 8 {
+			wg.Go(func() {
+				r, err := b.Refresh(context.Background(), session.Refresh{Token: out.RefreshToken, ClientID: auth.ClientWrit})
+				mu.Lock()
+				defer mu.Unlock()
+				if err == nil && r.AccessExpiry.After(latest) {
+					latest = r.AccessExpiry
+				}
+			})
+		}
+		var seq uint64
+		wg.Go(func() {
+			var err error
+			if seq, err = b.SignOutByRefresh(context.Background(), out.RefreshToken, false, session.Request{}); err != nil {
+				t.Error(err)
+			}
+		})
+		wg.Wait()
+		page, err := b.store.LogPage(t.Context(), seq-1, 1, b.clock.Now())
+		if err != nil || len(page.Entries) != 1 {
+			t.Fatalf("entry %d: %v, %v", seq, page.Entries, err)
+		}
+		if expiry := time.Unix(page.Entries[0].Expiry, 0); !latest.IsZero() && expiry.Before(latest) {
+			t.Fatalf("the log forgets at %v, a token lives until %v", expiry, latest)
+		}
+	}
+}
