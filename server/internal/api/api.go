@@ -1,0 +1,130 @@
+// Package api is the door /v1: signing in and out, refreshing, what people may
+// do with their own account, and the revocation log. JSON in, JSON out; errors
+// are problem documents.
+//
+// How credentials travel is the mode of a session. In token mode both tokens
+// are in the body. In cookie mode they are in HttpOnly cookies, and never in a
+// body, neither way: a script that got into a page can use the session but not
+// carry it away. In session mode there is one opaque cookie and no token at
+// all. A request that presents, sets or clears a cookie must come from an
+// allowed origin. Package caller has the rules for who a request is from.
+package api
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/writ-auth/writ/internal/revlog"
+	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/directory"
+	"github.com/writ-auth/writ/server/internal/edge"
+	"github.com/writ-auth/writ/server/internal/edge/caller"
+	"github.com/writ-auth/writ/server/internal/session"
+)
+
+// Options are what a Door is made of; every field but Waiters is required.
+type Options struct {
+	Sessions    *session.Service
+	Directory   *directory.Service
+	Revocations Revocations
+	Callers     *caller.Finder
+	Cookies     edge.Cookies
+	Now         func() time.Time
+	Waiters     int // how many may wait for a revocation at once; default 1,000
+}
+
+// Revocations is the published log.
+type Revocations interface {
+	Page(ctx context.Context, after uint64, limit int, wait time.Duration) (revlog.Page, error)
+}
+
+const defaultWaiters = 1000
+
+// Door is /v1 but for /v1/admin.
+type Door struct {
+	Options
+	waiting atomic.Int64 // long polls under way
+}
+
+// New makes the door.
+func New(opts Options) *Door {
+	if opts.Waiters == 0 {
+		opts.Waiters = defaultWaiters
+	}
+	return &Door{Options: opts}
+}
+
+type route struct {
+	pattern string
+	handle  edge.Handler
+}
+
+func (d *Door) routes() []route {
+	return []route{
+		{"POST /v1/login", d.login},
+		{"POST /v1/refresh", d.refresh},
+		{"POST /refresh-token", d.refresh}, // the name that applications grew up with
+		{"POST /v1/logout", d.logout},
+		{"POST /v1/logout-all", d.logoutAll},
+		{"POST /v1/signup", d.signup},
+		{"GET /v1/me", d.me},
+		{"PATCH /v1/me", d.updateMe},
+		{"POST /v1/password/change", d.changePassword},
+		{"GET /v1/sessions", d.sessions},
+		{"DELETE /v1/sessions/{id}", d.endSession},
+		{"GET /v1/revocations", d.revocations},
+	}
+}
+
+// Routes lists the door's patterns, for the documents that describe them.
+func Routes() []string {
+	var patterns []string
+	for _, r := range new(Door).routes() {
+		patterns = append(patterns, r.pattern)
+	}
+	return patterns
+}
+
+// Register adds the door's routes to mux.
+func (d *Door) Register(mux *http.ServeMux) {
+	for _, r := range d.routes() {
+		mux.Handle(r.pattern, d.shared(r.handle))
+	}
+	mux.Handle("OPTIONS /v1/", edge.Handler(d.preflight))
+	mux.Handle("OPTIONS /refresh-token", edge.Handler(d.preflight))
+}
+
+// sequence answers the number in the revocation log at which an end is in
+// force.
+type sequence struct {
+	Seq uint64 `json:"seq"`
+}
+
+// ended answers what ended a session, and makes the browser forget the cookies
+// that it presented.
+func (d *Door) ended(w http.ResponseWriter, r *http.Request, seq uint64, err error) error {
+	if err != nil {
+		return err
+	}
+	if d.Cookies.Presented(r) {
+		d.Cookies.ClearAll(w)
+	}
+	return edge.WriteJSON(w, http.StatusOK, sequence{seq})
+}
+
+// user is what people see of themselves.
+type user struct {
+	ID            string    `json:"id"`
+	Email         string    `json:"email"`
+	EmailVerified bool      `json:"email_verified"`
+	Username      string    `json:"username"`
+	Name          string    `json:"name"`
+	Roles         []string  `json:"roles"`
+	CreatedAt     time.Time `json:"created_at"`
+}
+
+func newUser(u auth.User) user {
+	return user{u.ID, u.Email, !u.VerifiedAt.IsZero(), u.Username, u.Name, append([]string{}, u.Roles...), u.CreatedAt.UTC()}
+}

@@ -1,0 +1,71 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/writ-auth/writ/internal/revlog"
+	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/edge"
+	"github.com/writ-auth/writ/server/internal/edge/query"
+)
+
+// pageSize is how many entries an answer has where the request names no limit.
+const pageSize = 5000
+
+// spare is how much longer than the poll itself its connection may take.
+const spare = 15 * time.Second
+
+// revocations answers a page of the log to anybody: it names nobody. If the
+// log can't be read the answer is 503 and no page, for a page says that there
+// is nothing more.
+func (d *Door) revocations(w http.ResponseWriter, r *http.Request) error {
+	after, limit, wait, err := pollOf(r)
+	if err != nil {
+		return err
+	}
+	if wait > 0 {
+		if d.waiting.Add(1) > int64(d.Waiters) {
+			d.waiting.Add(-1)
+			return &auth.Error{Code: auth.CodeUnavailable, Message: "Too many are waiting for revocations; ask without wait.", RetryAfter: time.Second}
+		}
+		defer d.waiting.Add(-1)
+		if err := edge.Extend(w, wait+spare); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return err
+		}
+	}
+	page, err := d.Revocations.Page(r.Context(), after, limit, wait)
+	if err != nil {
+		return unreadable(r.Context(), err)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	return edge.WriteJSON(w, http.StatusOK, &page)
+}
+
+// pollOf reads the query. What it doesn't know it passes over: a newer follower
+// may ask an older server.
+func pollOf(r *http.Request) (after uint64, limit int, wait time.Duration, err error) {
+	v, err := query.ReadLoosely(r, "after", "limit", "wait")
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	if after, err = v.Uint("after", 0); err != nil {
+		return 0, 0, 0, err
+	}
+	n, err := v.Uint("limit", pageSize)
+	if err != nil || n < 1 {
+		return 0, 0, 0, auth.Invalid("limit", "limit must be a whole number from 1")
+	}
+	wait, err = v.Duration("wait")
+	return after, int(min(n, pageSize)), min(wait, revlog.MaxWait), err
+}
+
+func unreadable(ctx context.Context, err error) error {
+	var e *auth.Error
+	if errors.As(err, &e) || ctx.Err() != nil {
+		return err
+	}
+	return &auth.Error{Code: auth.CodeUnavailable, Message: "The log can't be read now.", RetryAfter: time.Second, Err: err}
+}
