@@ -2,7 +2,6 @@ package jwks
 
 import (
 	"cmp"
-	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -49,7 +48,7 @@ func merge(old, fetched *jwk.Set, prepare func(*jwk.PublicKey) *jwk.PublicKey) (
 		}
 		keys = append(keys, key)
 	}
-	if old != nil && kept == len(keys) && kept == count(old) {
+	if old != nil && kept == len(keys) && kept == old.Len() {
 		return old, nil
 	}
 	return jwk.NewSet(keys...)
@@ -66,13 +65,6 @@ func same(old *jwk.Set, key *jwk.PublicKey) *jwk.PublicKey {
 		}
 	}
 	return nil
-}
-
-func count(set *jwk.Set) (n int) {
-	for range set.All() {
-		n++
-	}
-	return n
 }
 
 // keyID names a key that was looked for.
@@ -106,7 +98,7 @@ func (m *misses) add(id keyID, now time.Time, first, most time.Duration) {
 	}
 	wait := min(max(first, 2*(*m)[id].wait), max(first, most))
 	if _, known := (*m)[id]; !known && len(*m) >= maxMisses {
-		for other := range maps.Keys(*m) {
+		for other := range *m {
 			delete(*m, other)
 			break
 		}
