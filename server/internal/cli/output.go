@@ -128,3 +128,11 @@ func span(d time.Duration) string {
 	}
 	return fmt.Sprintf("%d seconds", d/time.Second)
 }
+
+// printLine is the human form of an answer that is one line.
+func printLine(text string) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := io.WriteString(w, oneLine(text)+"\n")
+		return err
+	}
+}

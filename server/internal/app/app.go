@@ -1,0 +1,182 @@
+// Package app wires the server: one function opens every part once, top to
+// bottom, and hands each what it needs. main, the command line and end-to-end
+// tests build the same value.
+//
+//	listeners, err := app.Listen(cfg)          // first: a taken port changes nothing
+//	a, err := app.New(ctx, cfg, options)       // data, keys, services, doors
+//	err = a.Run(ctx, listeners)                // until ctx ends, then drains
+//	err = errors.Join(err, a.Close())
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/writ-auth/writ/jwk"
+	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/config"
+	"github.com/writ-auth/writ/server/internal/credential"
+	"github.com/writ-auth/writ/server/internal/directory"
+	"github.com/writ-auth/writ/server/internal/edge"
+	"github.com/writ-auth/writ/server/internal/keyring"
+	"github.com/writ-auth/writ/server/internal/limit"
+	"github.com/writ-auth/writ/server/internal/mint"
+	"github.com/writ-auth/writ/server/internal/revocation"
+	"github.com/writ-auth/writ/server/internal/session"
+	"github.com/writ-auth/writ/server/internal/store"
+)
+
+// Options are what New takes besides the settings.
+type Options struct {
+	Logger *slog.Logger     // required
+	Now    func() time.Time // default time.Now
+}
+
+// App is a server with everything open.
+type App struct {
+	cfg    *config.Config
+	logger *slog.Logger
+	now    func() time.Time
+
+	store     *store.Store
+	keys      *keyring.Ring
+	passwords *credential.Hasher
+	throttle  *limit.Throttle
+	mint      *mint.Mint
+	directory *directory.Service
+	sessions  *session.Service
+	log       *revocation.Service
+	cookies   edge.Cookies
+
+	first    *FirstAdmin
+	draining context.Context // ends when the server stops: long polls are answered then
+	drain    context.CancelFunc
+}
+
+// New opens a server: it makes the data directory, the database, the keys and
+// the first administrator where they are missing. Its errors are one line for
+// an operator and say what to do; nothing is damaged then.
+func New(ctx context.Context, cfg *config.Config, opts Options) (*App, error) {
+	if err := makeDataDir(cfg.Data); err != nil {
+		return nil, err
+	}
+	a, err := open(ctx, cfg, opts)
+	if err != nil {
+		return nil, err
+	}
+	if a.first, err = ensureAdmin(ctx, cfg, a.store, a.directory); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+// Open opens the database of a server that isn't running, for its operator. It
+// makes nothing that isn't there, and takes the issuer from the database where
+// the settings name none.
+func Open(ctx context.Context, cfg *config.Config, opts Options) (*App, error) {
+	if err := wantDatabase(cfg); err != nil {
+		return nil, err
+	}
+	copied := *cfg
+	return open(ctx, &copied, opts, useStoredIssuer)
+}
+
+func open(ctx context.Context, cfg *config.Config, opts Options, before ...func(context.Context, *config.Config, auth.Settings) error) (*App, error) {
+	a := &App{cfg: cfg, logger: opts.Logger, now: opts.Now}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	a.draining, a.drain = context.WithCancel(context.Background())
+	var err error
+	if a.store, err = openStore(ctx, cfg, a.logger, a.now); err != nil {
+		return nil, err
+	}
+	for _, step := range before {
+		err = errors.Join(err, step(ctx, cfg, a.store))
+	}
+	if err == nil {
+		err = a.assemble(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+// assemble makes the services above the open store, each once.
+func (a *App) assemble(ctx context.Context) error {
+	if err := checkIssuer(ctx, a.cfg, a.store); err != nil {
+		return err
+	}
+	master, err := masterKey(ctx, a.cfg, a.store)
+	if err != nil {
+		return err
+	}
+	sealer, err := keyring.NewSealer(master)
+	if err != nil {
+		return err
+	}
+	a.keys, err = keyring.Open(ctx, keyring.Options{
+		Keys: a.store, Secrets: a.store, Sealer: sealer, Algorithm: jwk.Algorithm(a.cfg.Algorithm), Now: a.now,
+	})
+	if err != nil {
+		return sealedError(a.cfg, err)
+	}
+	a.passwords = credential.New(credential.Options{Memory: a.cfg.HashMemory})
+	a.throttle = limit.New(a.now)
+	a.mint = mint.New(a.cfg.Issuer, a.keys)
+	a.directory = directory.New(directory.Options{
+		Issuer: a.cfg.Issuer, Users: a.store, Directory: a.store, Sessions: a.store, Audit: a.store,
+		Keys: a.keys, Passwords: a.passwords, Signup: a.cfg.Signup, Now: a.now,
+	})
+	a.log, err = revocation.New(revocation.Options{
+		Issuer: a.cfg.Issuer, Log: a.store, Sessions: a.store, Keys: a.keys, Longest: directory.MaxAccessTTL, Now: a.now,
+	})
+	if err != nil {
+		return err
+	}
+	if a.cookies, err = edge.NewCookies(a.cfg.Issuer, a.cfg.CookieDomain, a.cfg.CookieRefreshPath); err != nil {
+		return err
+	}
+	a.sessions, err = session.New(a.sessionOptions())
+	return err
+}
+
+func (a *App) sessionOptions() session.Options {
+	return session.Options{
+		Issuer: a.cfg.Issuer, Sessions: a.store, Users: a.store, Directory: a.store, Log: a.store, Audit: a.store,
+		Keys: a.keys, Mint: a.mint, Passwords: a.passwords, Throttle: a.throttle,
+		Rule:      session.Rule{Grace: a.cfg.RefreshGrace, Late: session.Late(a.cfg.RefreshLate)},
+		AccessTTL: a.cfg.AccessTTL, RefreshTTL: a.cfg.RefreshTTL, SessionTTL: a.cfg.SessionTTL,
+		Logger: a.logger, Now: a.now,
+	}
+}
+
+// FirstAdmin is the administrator that New made; nil if there was one already.
+func (a *App) FirstAdmin() *FirstAdmin { return a.first }
+
+// Check looks through the whole database for damage.
+func (a *App) Check(ctx context.Context) error { return a.store.Check(ctx) }
+
+// ImportKey puts a private key into the keyring, as the first of its algorithm.
+func (a *App) ImportKey(ctx context.Context, key *jwk.PrivateKey) error {
+	return a.keys.Add(ctx, key, auth.Event{Actor: directory.OperatorID, Action: "key.import", Reason: "operator"})
+}
+
+// Close ends what New opened; the database is closed after its last commit.
+func (a *App) Close() error {
+	a.drain()
+	return a.store.Close()
+}
+
+// Handler is the public HTTP interface.
+func (a *App) Handler() http.Handler { return http.NotFoundHandler() }
+
+// Operator is the admin API for whoever runs the server.
+func (a *App) Operator() http.Handler { return http.NotFoundHandler() }
+
+// Admin is the admin listener: metrics and health.
+func (a *App) Admin() http.Handler { return http.NotFoundHandler() }

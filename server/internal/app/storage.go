@@ -1,0 +1,64 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/writ-auth/writ/server/internal/config"
+	"github.com/writ-auth/writ/server/internal/store"
+)
+
+// openStore opens the database. The error says what to do.
+func openStore(ctx context.Context, cfg *config.Config, logger *slog.Logger, now func() time.Time) (*store.Store, error) {
+	s, err := store.Open(ctx, store.Options{DSN: cfg.Database, Now: now, Logger: logger})
+	if err == nil {
+		return s, nil
+	}
+	text := strings.TrimPrefix(err.Error(), "store: ")
+	hint := ""
+	switch {
+	case errors.Is(err, store.ErrLocked):
+		text, hint = fmt.Sprintf("the database %s is open in another process, perhaps a second writ", cfg.SQLitePath()), "stop that first, or give another --data"
+	case errors.Is(err, store.ErrBusy):
+		hint = "close the program that has it open"
+	case errors.Is(err, store.ErrFull):
+		hint = "make room on the disk and start again"
+	case errors.Is(err, store.ErrReadOnly), errors.Is(err, fs.ErrPermission):
+		hint = "make the file and its directory writable for this user"
+	case errors.Is(err, store.ErrIO):
+		hint = "look at the disk's health before anything else"
+	case errors.Is(err, fs.ErrNotExist):
+		hint = "make its directory, or give another --database"
+	}
+	if hint != "" {
+		text += "; " + hint
+	}
+	return nil, &storageError{text, err}
+}
+
+// storageError is an error of the store in words for an operator.
+type storageError struct {
+	text  string
+	cause error
+}
+
+func (e *storageError) Error() string { return e.text }
+func (e *storageError) Unwrap() error { return e.cause }
+
+// ErrNoDatabase says that a verb needs a database and there is none.
+var ErrNoDatabase = errors.New("there is no database")
+
+// wantDatabase keeps a verb from making an empty database by a wrong --data.
+func wantDatabase(cfg *config.Config) error {
+	info, err := os.Stat(cfg.SQLitePath())
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
+		return fmt.Errorf("%w at %s; start the server once (writ serve), or name its directory with --data", ErrNoDatabase, cfg.SQLitePath())
+	}
+	return err
+}

@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"time"
+
+	"github.com/writ-auth/writ/jwk"
+)
+
+func apis() resource {
+	return resource{path: "apis", one: "API", names: []string{"id", "audience"}, columns: []column{
+		{"AUDIENCE", "audience"}, {"NAME", "name"}, {"ALGORITHM", "algorithm"}, {"SCOPES", "scopes"},
+	}}
+}
+
+type apisCmd struct {
+	adminFlags
+	Add    apisAddCmd    `cmd:"" help:"Add an API."`
+	List   apisListCmd   `cmd:"" help:"List APIs."`
+	Show   apisShowCmd   `cmd:"" help:"Show an API."`
+	Remove apisRemoveCmd `cmd:"" help:"Remove an API; no more tokens are made for it."`
+}
+
+type apisAddCmd struct {
+	Audience  string        `arg:"" help:"The audience (aud) of the API's tokens, usually its URL."`
+	Name      string        `placeholder:"TEXT" help:"What people call it."`
+	Algorithm jwk.Algorithm `placeholder:"NAME" help:"Algorithm of its tokens; with HS256 to HS512 it gets a secret of its own. Default: the server's."`
+	AccessTTL time.Duration `name:"access-ttl" placeholder:"15m" help:"Lifetime of its access tokens. Default: the server's."`
+	Scope     []string      `sep:"none" placeholder:"NAME" help:"A scope; may be repeated."`
+	SecretOut string        `placeholder:"FILE" help:"Write the secret to a new file, mode 0600, and don't show it."`
+}
+
+// newAPI is the body of POST /v1/admin/apis.
+type newAPI struct {
+	Audience  string        `json:"audience"`
+	Name      string        `json:"name,omitempty"`
+	Algorithm jwk.Algorithm `json:"algorithm,omitempty"`
+	AccessTTL int64         `json:"access_ttl,omitempty"` // seconds
+	Scopes    []string      `json:"scopes,omitempty"`
+}
+
+func (c apisAddCmd) Run(ctx context.Context, p *program, parent *apisCmd) error {
+	if c.AccessTTL%time.Second != 0 || c.AccessTTL < 0 {
+		return usagef("--access-ttl must be whole seconds")
+	}
+	body := newAPI{c.Audience, c.Name, c.Algorithm, int64(c.AccessTTL / time.Second), c.Scope}
+	return apis().createSecret(ctx, p, parent.adminFlags, body, "secret", c.SecretOut)
+}
+
+// createSecret adds a thing whose answer may hold a secret, which is shown this
+// once or written to a file.
+func (r resource) createSecret(ctx context.Context, p *program, flags adminFlags, body any, secret, file string) error {
+	if file == "" {
+		return r.create(ctx, p, flags, body, func(made json.RawMessage) error {
+			if hasMember(made, secret) {
+				p.note("The secret is shown this once; keep it.")
+			}
+			return nil
+		})
+	}
+	return r.create(ctx, p, flags, body, func(made json.RawMessage) error {
+		members, err := readMembers(made)
+		if err != nil {
+			return err
+		}
+		value := cell(members, secret)
+		if value == "-" {
+			p.note("There is no secret to write to %s.", file)
+			return nil
+		}
+		return p.writeKeyFile(file, []byte(value+"\n"))
+	})
+}
+
+func hasMember(item json.RawMessage, name string) bool {
+	members, err := readMembers(item)
+	return err == nil && cell(members, name) != "-"
+}
+
+type apisListCmd struct{ listFlags }
+
+func (c apisListCmd) Run(ctx context.Context, p *program, parent *apisCmd) error {
+	return apis().list(ctx, p, parent.adminFlags, c.listFlags, url.Values{})
+}
+
+type apisShowCmd struct {
+	API string `arg:"" help:"The audience or the id."`
+}
+
+func (c apisShowCmd) Run(ctx context.Context, p *program, parent *apisCmd) error {
+	return apis().show(ctx, p, parent.adminFlags, c.API)
+}
+
+type apisRemoveCmd struct {
+	API string `arg:"" help:"The audience or the id."`
+}
+
+func (c apisRemoveCmd) Run(ctx context.Context, p *program, parent *apisCmd) error {
+	return apis().remove(ctx, p, parent.adminFlags, c.API)
+}

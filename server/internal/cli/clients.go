@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"strings"
+)
+
+func clients() resource {
+	return resource{path: "clients", one: "client", names: []string{"client_id", "client_name"}, columns: []column{
+		{"ID", "client_id"}, {"NAME", "client_name"}, {"GRANTS", "grant_types"}, {"AUTHENTICATION", "token_endpoint_auth_method"},
+		{"AUDIENCES", "audiences"}, {"DISABLED", "disabled"},
+	}}
+}
+
+type clientsCmd struct {
+	adminFlags
+	Add    clientsAddCmd    `cmd:"" help:"Add a client."`
+	List   clientsListCmd   `cmd:"" help:"List clients."`
+	Show   clientsShowCmd   `cmd:"" help:"Show a client."`
+	Remove clientsRemoveCmd `cmd:"" help:"Remove a client, and end all that it holds."`
+}
+
+// The flags have the names of RFC 7591, section 2.
+type clientsAddCmd struct {
+	ID                    string   `arg:"" optional:"" help:"The client_id. Default: generated."`
+	Name                  string   `placeholder:"TEXT" help:"What people call it."`
+	RedirectURI           []string `name:"redirect-uri" sep:"none" placeholder:"URL" help:"Where sign-in may return to; may be repeated."`
+	PostLogoutRedirectURI []string `name:"post-logout-redirect-uri" sep:"none" placeholder:"URL" help:"Where log-out may return to; may be repeated."`
+	GrantType             []string `sep:"none" placeholder:"NAME" help:"A grant type, such as client_credentials; may be repeated."`
+	AuthMethod            string   `placeholder:"NAME" help:"How it authenticates: client_secret_basic, client_secret_post, private_key_jwt or none."`
+	JWKS                  string   `name:"jwks" placeholder:"FILE" help:"Its public keys, a JWK Set." xor:"jwks"`
+	JWKSURI               string   `name:"jwks-uri" placeholder:"URL" help:"Where its public keys are." xor:"jwks"`
+	Scope                 []string `sep:"none" placeholder:"NAME" help:"A scope that it may ask for; may be repeated."`
+	Audience              []string `sep:"none" placeholder:"AUD" help:"An API that it may ask tokens for; may be repeated."`
+	AllowedOrigin         []string `sep:"none" placeholder:"ORIGIN" help:"An origin whose pages may call for it; may be repeated."`
+	BackchannelLogoutURI  string   `name:"backchannel-logout-uri" placeholder:"URL" help:"Where it is told of log-outs."`
+	SecretOut             string   `placeholder:"FILE" help:"Write the secret to a new file, mode 0600, and don't show it."`
+}
+
+// newClient is the body of POST /v1/admin/clients.
+type newClient struct {
+	ID                     string          `json:"client_id,omitempty"`
+	Name                   string          `json:"client_name,omitempty"`
+	RedirectURIs           []string        `json:"redirect_uris,omitempty"`
+	PostLogoutRedirectURIs []string        `json:"post_logout_redirect_uris,omitempty"`
+	GrantTypes             []string        `json:"grant_types,omitempty"`
+	AuthMethod             string          `json:"token_endpoint_auth_method,omitempty"`
+	JWKS                   json.RawMessage `json:"jwks,omitempty"`
+	JWKSURI                string          `json:"jwks_uri,omitempty"`
+	Scope                  string          `json:"scope,omitempty"`
+	Audiences              []string        `json:"audiences,omitempty"`
+	AllowedOrigins         []string        `json:"allowed_origins,omitempty"`
+	BackchannelLogoutURI   string          `json:"backchannel_logout_uri,omitempty"`
+}
+
+func (c clientsAddCmd) Run(ctx context.Context, p *program, parent *clientsCmd) error {
+	keys, err := p.readObject(c.JWKS)
+	if err != nil {
+		return err
+	}
+	body := newClient{
+		ID: c.ID, Name: c.Name, RedirectURIs: c.RedirectURI, PostLogoutRedirectURIs: c.PostLogoutRedirectURI,
+		GrantTypes: c.GrantType, AuthMethod: c.AuthMethod, JWKS: keys, JWKSURI: c.JWKSURI,
+		Scope: strings.Join(c.Scope, " "), Audiences: c.Audience, AllowedOrigins: c.AllowedOrigin,
+		BackchannelLogoutURI: c.BackchannelLogoutURI,
+	}
+	return clients().createSecret(ctx, p, parent.adminFlags, body, "client_secret", c.SecretOut)
+}
+
+type clientsListCmd struct{ listFlags }
+
+func (c clientsListCmd) Run(ctx context.Context, p *program, parent *clientsCmd) error {
+	return clients().list(ctx, p, parent.adminFlags, c.listFlags, url.Values{})
+}
+
+type clientsShowCmd struct {
+	Client string `arg:"" help:"The client_id or the name."`
+}
+
+func (c clientsShowCmd) Run(ctx context.Context, p *program, parent *clientsCmd) error {
+	return clients().show(ctx, p, parent.adminFlags, c.Client)
+}
+
+type clientsRemoveCmd struct {
+	Client string `arg:"" help:"The client_id or the name."`
+}
+
+func (c clientsRemoveCmd) Run(ctx context.Context, p *program, parent *clientsCmd) error {
+	return clients().remove(ctx, p, parent.adminFlags, c.Client)
+}

@@ -1,0 +1,167 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/writ-auth/writ/jwk"
+	"github.com/writ-auth/writ/server/internal/app"
+	"github.com/writ-auth/writ/server/internal/config"
+)
+
+type doctorCmd struct{ settingsOf }
+
+// check is the outcome of one check.
+type check struct {
+	Name   string `json:"check"`
+	Status string `json:"status"` // ok, warn or fail
+	Detail string `json:"detail"` // what was found, or what is wrong and what to do
+}
+
+// clockTolerance is how far the clocks of server and verifiers may be apart
+// before tokens are refused here and there (the guard's default leeway).
+const clockTolerance = 30 * time.Second
+
+func passed(name, format string, args ...any) check {
+	return check{name, "ok", fmt.Sprintf(format, args...)}
+}
+
+func failedCheck(name string, err error) check { return check{name, "fail", err.Error()} }
+
+// Run makes the checks and fails if one does.
+func (c doctorCmd) Run(ctx context.Context, p *program) error {
+	checks := p.examine(ctx, c.settingsOf)
+	failures := 0
+	rows := make([][]string, len(checks))
+	for i, c := range checks {
+		rows[i] = []string{c.Status, c.Name, c.Detail}
+		if c.Status == "fail" {
+			failures++
+		}
+	}
+	err := p.show(map[string]any{"checks": checks, "failures": failures}, func(w io.Writer) error {
+		return table(w, []string{"STATUS", "CHECK", "DETAIL"}, rows)
+	})
+	if err == nil && failures > 0 {
+		err = fmt.Errorf("%d of %d checks failed; each line above says what to do", failures, len(checks))
+	}
+	return err
+}
+
+// examine stops at the first check without which the others mean nothing.
+func (p *program) examine(ctx context.Context, settings settingsOf) []check {
+	cfg, err := p.loadConfig(settings.Settings)
+	if err != nil {
+		return []check{failedCheck("configuration", err)}
+	}
+	source := "defaults, environment and flags"
+	if cfg.File != "" {
+		source = cfg.File + ", " + source
+	}
+	checks := []check{passed("configuration", "valid (%s)", source)}
+	running, err := socketRuns(cfg)
+	switch {
+	case err != nil:
+		return append(checks, failedCheck("server", err))
+	case running:
+		return append(append(checks, p.examineFiles(cfg)), p.examineServer(ctx, cfg)...)
+	}
+	for _, f := range app.Inspect(ctx, cfg, p.appOptions(slog.DiscardHandler)) {
+		checks = append(checks, asCheck(f))
+	}
+	return append(checks, check{"server", "warn", "no server runs on " + cfg.Data + ", so its addresses were not checked; start it with writ serve"})
+}
+
+func asCheck(f app.Finding) check {
+	switch {
+	case f.Err == nil:
+		return passed(f.Check, "%s", f.Detail)
+	case f.Warn:
+		return check{f.Check, "warn", f.Err.Error()}
+	}
+	return failedCheck(f.Check, f.Err)
+}
+
+func (p *program) examineFiles(cfg *config.Config) check {
+	if err := app.CheckDataDir(cfg); err != nil {
+		return check{"files", "warn", err.Error()}
+	}
+	return passed("files", "%s is for its owner alone", cfg.Data)
+}
+
+// examineServer asks the running server as a verifier would: through the
+// issuer's public address.
+func (p *program) examineServer(ctx context.Context, cfg *config.Config) []check {
+	checks := []check{passed("server", "runs, and has the database open")}
+	client := &http.Client{Timeout: 10 * time.Second}
+	var document struct {
+		Issuer string `json:"issuer"`
+		JWKS   string `json:"jwks_uri"`
+	}
+	date, err := getJSON(ctx, client, cfg.Issuer+"/.well-known/openid-configuration", func(data []byte) error {
+		return json.Unmarshal(data, &document)
+	})
+	switch {
+	case err != nil:
+		return append(checks, failedCheck("issuer", fmt.Errorf("%w; verifiers start there, so check its name, proxy and certificate", err)))
+	case document.Issuer != cfg.Issuer:
+		return append(checks, failedCheck("issuer", fmt.Errorf("%s answers as the issuer %q; another server is in its place", cfg.Issuer, document.Issuer)))
+	}
+	checks = append(checks, passed("issuer", "%s answers", cfg.Issuer), clockCheck(date, p.Now()))
+	return append(checks, keySetCheck(ctx, client, document.JWKS))
+}
+
+func clockCheck(server, here time.Time) check {
+	difference := here.Sub(server).Abs()
+	switch {
+	case server.IsZero():
+		return check{"clock", "warn", "the answer has no date to compare with"}
+	case difference > clockTolerance:
+		return failedCheck("clock", fmt.Errorf("the issuer's clock and this machine's are %s apart; synchronise both (NTP)", span(difference)))
+	}
+	return passed("clock", "within %s of the issuer's", span(clockTolerance))
+}
+
+func keySetCheck(ctx context.Context, client *http.Client, address string) check {
+	var set *jwk.Set
+	_, err := getJSON(ctx, client, address, func(data []byte) (err error) {
+		set, err = jwk.ParseSet(data)
+		return err
+	})
+	switch {
+	case err != nil:
+		return failedCheck("key set", err)
+	case set.Len() == 0:
+		return failedCheck("key set", fmt.Errorf("%s has no keys, so nobody can verify a token; look at the server's log", address))
+	}
+	return passed("key set", "%d published", set.Len())
+}
+
+// getJSON reads a document and the server's time.
+func getJSON(ctx context.Context, client *http.Client, address string, parse func([]byte) error) (time.Time, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return time.Time{}, err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return time.Time{}, errors.New(strings.TrimPrefix(err.Error(), "Get "))
+	}
+	defer res.Body.Close()
+	data, err := readCapped(res.Body, address)
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s answers %s", address, res.Status)
+	}
+	if err == nil {
+		err = parse(data)
+	}
+	date, _ := http.ParseTime(res.Header.Get("Date"))
+	return date, err
+}

@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/writ-auth/writ/jwk"
+)
+
+func serverKeys() resource {
+	return resource{path: "keys", one: "key", names: []string{"kid", "id"}, columns: []column{
+		{"KID", "kid"}, {"ALGORITHM", "algorithm"}, {"STATE", "state"}, {"SIGNS FROM", "signs_from"}, {"PUBLISHED UNTIL", "published_until"},
+	}}
+}
+
+type keysListCmd struct {
+	adminFlags
+	listFlags
+}
+
+func (c keysListCmd) Run(ctx context.Context, p *program) error {
+	return serverKeys().list(ctx, p, c.adminFlags, c.listFlags, url.Values{})
+}
+
+// keysImportCmd works on this machine alone: a private key does not travel over
+// a network.
+type keysImportCmd struct {
+	adminFlags
+	File string        `arg:"" help:"Private key in PEM or JWK; - reads standard input."`
+	Alg  jwk.Algorithm `placeholder:"NAME" help:"Algorithm of a key that doesn't say its own (PEM). Default: the usual one of its type."`
+	Kid  string        `placeholder:"ID" help:"Key ID. Default: the key's own, or its thumbprint."`
+}
+
+// importedKey is the body of the operator's POST /v1/admin/keys.
+type importedKey struct {
+	Algorithm jwk.Algorithm `json:"algorithm"`
+	KeyID     string        `json:"kid"`
+	PEM       string        `json:"private_key_pem"`
+}
+
+func (c keysImportCmd) Run(ctx context.Context, p *program) error {
+	if c.Server != "" {
+		return usagef("a private key is imported on the server's own machine; leave --server out and run this there")
+	}
+	m, err := p.readKeyFile(c.File, c.Alg)
+	switch {
+	case err != nil:
+		return err
+	case m.secret != nil:
+		return errors.New("this is a shared secret, and the server signs with key pairs; writ apis add --algorithm HS256 makes an API with a secret")
+	case m.private == nil:
+		return errors.New("this is a public key; the server needs the private one to sign")
+	}
+	key := m.private
+	if c.Kid != "" {
+		key = key.WithKeyID(c.Kid)
+	}
+	pem, err := key.ExportPEM()
+	if err != nil {
+		return err
+	}
+	return p.withAdmin(ctx, c.adminFlags, func(client *adminClient) error {
+		var made any
+		body := importedKey{key.Algorithm(), key.KeyID(), string(pem)}
+		if err := client.call(ctx, http.MethodPost, adminPath+"keys", body, &made); err != nil {
+			return err
+		}
+		return p.show(map[string]string{"kid": key.KeyID(), "algorithm": string(key.Algorithm())}, printLine(
+			"imported "+key.KeyID()+": it signs "+string(key.Algorithm())+" tokens from now on"))
+	})
+}

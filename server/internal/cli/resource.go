@@ -1,0 +1,233 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// resource is a kind of thing that the admin API keeps.
+type resource struct {
+	path    string // below /v1/admin/
+	one     string // what one is called
+	columns []column
+	names   []string // the members that a person may name one by, besides its id
+}
+
+// column is a column of a list.
+type column struct{ head, member string }
+
+const adminPath = "/v1/admin/"
+
+// listing is a page of a list.
+type listing struct {
+	Items []json.RawMessage `json:"items"`
+	Next  string            `json:"next,omitempty"`
+}
+
+// listFlags are common to all lists.
+type listFlags struct {
+	Query string `short:"q" placeholder:"TEXT" help:"Only those whose name begins so."`
+	Limit int    `placeholder:"N" help:"At most so many. Default: all."`
+}
+
+// all reads a list, page after page.
+func (r resource) all(ctx context.Context, c *adminClient, query url.Values, limit int) ([]json.RawMessage, error) {
+	items := []json.RawMessage{}
+	query.Set("limit", "200")
+	for {
+		var page listing
+		if err := c.call(ctx, http.MethodGet, adminPath+r.path+"?"+query.Encode(), nil, &page); err != nil {
+			return nil, err
+		}
+		items = append(items, page.Items...)
+		if limit > 0 && len(items) >= limit {
+			return items[:limit], nil
+		}
+		if page.Next == "" {
+			return items, nil
+		}
+		query.Set("cursor", page.Next)
+	}
+}
+
+// list carries out the verb list.
+func (r resource) list(ctx context.Context, p *program, flags adminFlags, list listFlags, query url.Values) error {
+	return p.withAdmin(ctx, flags, func(c *adminClient) error {
+		if list.Query != "" {
+			query.Set("q", list.Query)
+		}
+		items, err := r.all(ctx, c, query, list.Limit)
+		if err != nil {
+			return err
+		}
+		return p.show(listing{Items: items}, func(w io.Writer) error { return r.writeTable(w, items) })
+	})
+}
+
+func (r resource) writeTable(w io.Writer, items []json.RawMessage) error {
+	var heads []string
+	for _, c := range r.columns {
+		heads = append(heads, c.head)
+	}
+	var rows [][]string
+	for _, item := range items {
+		members, err := readMembers(item)
+		if err != nil {
+			return err
+		}
+		row := make([]string, len(r.columns))
+		for i, c := range r.columns {
+			row[i] = cell(members, c.member)
+		}
+		rows = append(rows, row)
+	}
+	return table(w, heads, rows)
+}
+
+// cell is a member's value in a table, "-" if there is none.
+func cell(members []member, name string) string {
+	for _, m := range members {
+		if m.name == name {
+			if text := m.plain(); text != "" {
+				return text
+			}
+		}
+	}
+	return "-"
+}
+
+// plain is the value without JSON's marks, "" for what says nothing.
+func (m member) plain() string {
+	switch m.value {
+	case "null", `""`, "[]", "{}", "false":
+		return ""
+	case "true":
+		return "yes"
+	}
+	var s string
+	if json.Unmarshal([]byte(m.value), &s) == nil {
+		return s
+	}
+	var list []string
+	if json.Unmarshal([]byte(m.value), &list) == nil {
+		return strings.Join(list, ", ")
+	}
+	return m.value
+}
+
+// show carries out the verb show.
+func (r resource) show(ctx context.Context, p *program, flags adminFlags, name string) error {
+	return p.withAdmin(ctx, flags, func(c *adminClient) error {
+		item, err := r.find(ctx, c, name)
+		if err != nil {
+			return err
+		}
+		return p.showItem(item)
+	})
+}
+
+// showItem writes one thing, a member a line.
+func (p *program) showItem(item json.RawMessage) error {
+	return p.show(item, func(w io.Writer) error {
+		members, err := readMembers(item)
+		if err != nil {
+			return err
+		}
+		var lines [][2]string
+		for _, m := range members {
+			lines = append(lines, [2]string{m.name, m.plain()})
+		}
+		return properties(w, lines)
+	})
+}
+
+// remove carries out the verb remove.
+func (r resource) remove(ctx context.Context, p *program, flags adminFlags, name string) error {
+	return p.withAdmin(ctx, flags, func(c *adminClient) error {
+		id, err := r.id(ctx, c, name)
+		if err != nil {
+			return err
+		}
+		var answer json.RawMessage
+		if err := c.call(ctx, http.MethodDelete, adminPath+r.path+"/"+url.PathEscape(id), nil, &answer); err != nil {
+			return err
+		}
+		return p.show(map[string]string{"removed": id}, func(w io.Writer) error {
+			_, err := fmt.Fprintf(w, "removed %s %s\n", r.one, oneLine(name))
+			return err
+		})
+	})
+}
+
+// create carries out the verb add.
+func (r resource) create(ctx context.Context, p *program, flags adminFlags, body any, after func(made json.RawMessage) error) error {
+	return p.withAdmin(ctx, flags, func(c *adminClient) error {
+		var made json.RawMessage
+		if err := c.call(ctx, http.MethodPost, adminPath+r.path, body, &made); err != nil {
+			return err
+		}
+		if after != nil {
+			if err := after(made); err != nil {
+				return err
+			}
+		}
+		return p.showItem(made)
+	})
+}
+
+// find answers the one thing that name, an id or a name, stands for.
+func (r resource) find(ctx context.Context, c *adminClient, name string) (json.RawMessage, error) {
+	items, err := r.all(ctx, c, url.Values{"q": {name}}, 0)
+	if err != nil {
+		return nil, err
+	}
+	for _, item := range items {
+		if r.named(item, name) {
+			return item, nil
+		}
+	}
+	var item json.RawMessage
+	err = c.call(ctx, http.MethodGet, adminPath+r.path+"/"+url.PathEscape(name), nil, &item)
+	if e, ok := err.(*problem); ok && e.Status == http.StatusNotFound {
+		return nil, fmt.Errorf("there is no %s %s; writ %s list shows them", r.one, strconv.Quote(name), r.path)
+	}
+	return item, err
+}
+
+// named reports whether an item is called name, without regard to case.
+func (r resource) named(item json.RawMessage, name string) bool {
+	members, err := readMembers(item)
+	if err != nil {
+		return false
+	}
+	for _, n := range r.names {
+		if strings.EqualFold(cell(members, n), name) {
+			return true
+		}
+	}
+	return false
+}
+
+// id is the id of the thing that name stands for.
+func (r resource) id(ctx context.Context, c *adminClient, name string) (string, error) {
+	item, err := r.find(ctx, c, name)
+	if err != nil {
+		return "", err
+	}
+	members, err := readMembers(item)
+	if err != nil {
+		return "", err
+	}
+	for _, key := range []string{"id", "client_id"} {
+		if id := cell(members, key); id != "-" {
+			return id, nil
+		}
+	}
+	return "", fmt.Errorf("the server's answer about %s %s has no id", r.one, name)
+}

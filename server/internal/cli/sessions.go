@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+func sessions() resource {
+	return resource{path: "sessions", one: "session", names: []string{"id"}, columns: []column{
+		{"ID", "id"}, {"USER", "user_id"}, {"DEVICE", "device"}, {"ADDRESS", "address"}, {"CREATED", "created_at"}, {"LAST SEEN", "last_seen_at"},
+	}}
+}
+
+type sessionsCmd struct {
+	adminFlags
+	List   sessionsListCmd   `cmd:"" help:"List live sessions."`
+	Revoke sessionsRevokeCmd `cmd:"" help:"End a session."`
+}
+
+type sessionsListCmd struct {
+	listFlags
+	User string `placeholder:"USER" help:"Only those of one user: the id, the e-mail or the user name."`
+}
+
+func (c sessionsListCmd) Run(ctx context.Context, p *program, parent *sessionsCmd) error {
+	query := url.Values{}
+	if c.User != "" {
+		err := p.withAdmin(ctx, parent.adminFlags, func(client *adminClient) error {
+			id, err := users().id(ctx, client, c.User)
+			query.Set("user_id", id)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return sessions().list(ctx, p, parent.adminFlags, c.listFlags, query)
+}
+
+type sessionsRevokeCmd struct {
+	Session string `arg:"" help:"The session's id, or a token's sid."`
+}
+
+func (c sessionsRevokeCmd) Run(ctx context.Context, p *program, parent *sessionsCmd) error {
+	return p.revoke(ctx, parent.adminFlags, func(context.Context, *adminClient) (any, error) {
+		return revocation{Kind: "session", ID: c.Session}, nil
+	})
+}
+
+// revokeCmd revokes one thing.
+type revokeCmd struct {
+	adminFlags
+	Token   string `placeholder:"TOKEN" help:"An access token, or its jti; - reads it from standard input, which no process list shows." xor:"what"`
+	Session string `placeholder:"ID" help:"A session's id, or a token's sid." xor:"what"`
+	User    string `placeholder:"USER" help:"Every session of a user: the id, the e-mail or the user name." xor:"what"`
+	Client  string `placeholder:"ID" help:"All that a client holds." xor:"what"`
+	Key     string `placeholder:"KID" help:"A signing key, and every token that it signed." xor:"what"`
+}
+
+// revocation is the body of POST /v1/admin/revocations.
+type revocation struct {
+	Kind  string `json:"kind,omitempty"`
+	ID    string `json:"id,omitempty"`
+	Token string `json:"token,omitempty"`
+}
+
+func (c revokeCmd) Run(ctx context.Context, p *program) error {
+	return p.revoke(ctx, c.adminFlags, func(ctx context.Context, client *adminClient) (any, error) { return c.body(ctx, p, client) })
+}
+
+func (c revokeCmd) body(ctx context.Context, p *program, client *adminClient) (any, error) {
+	switch {
+	case c.Token != "":
+		token, err := p.readToken(c.Token)
+		if err != nil {
+			return nil, err
+		}
+		if strings.Count(token, ".") == 2 {
+			return revocation{Token: token}, nil
+		}
+		return revocation{Kind: "token", ID: token}, nil
+	case c.Session != "":
+		return revocation{Kind: "session", ID: c.Session}, nil
+	case c.User != "":
+		id, err := users().id(ctx, client, c.User)
+		return revocation{Kind: "user", ID: id}, err
+	case c.Client != "":
+		return revocation{Kind: "client", ID: c.Client}, nil
+	case c.Key != "":
+		return revocation{Kind: "key", ID: c.Key}, nil
+	}
+	return nil, usagef("revoke what? give --token, --session, --user, --client or --key")
+}
+
+// revoke posts a revocation and says from which number on it is in force.
+func (p *program) revoke(ctx context.Context, flags adminFlags, body func(context.Context, *adminClient) (any, error)) error {
+	return p.withAdmin(ctx, flags, func(c *adminClient) error {
+		what, err := body(ctx, c)
+		if err != nil {
+			return err
+		}
+		var answer struct {
+			Seq json.Number `json:"seq"`
+		}
+		if err := c.call(ctx, http.MethodPost, adminPath+"revocations", what, &answer); err != nil {
+			return err
+		}
+		return p.show(answer, func(w io.Writer) error {
+			_, err := fmt.Fprintf(w, "revoked; in force at every verifier that has followed the log to number %s\n", answer.Seq)
+			return err
+		})
+	})
+}

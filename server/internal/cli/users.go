@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+func users() resource {
+	return resource{path: "users", one: "user", names: []string{"id", "email", "username"}, columns: []column{
+		{"ID", "id"}, {"E-MAIL", "email"}, {"USER NAME", "username"}, {"NAME", "name"}, {"ROLES", "roles"}, {"DISABLED", "disabled"},
+	}}
+}
+
+type usersCmd struct {
+	adminFlags
+	Add    usersAddCmd    `cmd:"" help:"Add a user."`
+	List   usersListCmd   `cmd:"" help:"List users."`
+	Show   usersShowCmd   `cmd:"" help:"Show a user."`
+	Remove usersRemoveCmd `cmd:"" help:"Remove a user, and end all their sessions."`
+}
+
+type usersAddCmd struct {
+	Login        string   `arg:"" help:"The e-mail (with @) or the user name."`
+	Email        string   `placeholder:"ADDRESS" help:"The e-mail of a user added by name."`
+	Username     string   `placeholder:"NAME" help:"The user name of a user added by e-mail."`
+	Name         string   `placeholder:"TEXT" help:"The full name."`
+	Role         []string `sep:"none" placeholder:"NAME" help:"A role; may be repeated."`
+	Claims       string   `placeholder:"FILE" help:"A JSON object with custom claims."`
+	PasswordFile string   `placeholder:"FILE" help:"The password, on the file's one line; - reads standard input. Default: asked for." xor:"password"`
+	NoPassword   bool     `help:"A user who can't sign in with a password." xor:"password"`
+}
+
+// newUser is the body of POST /v1/admin/users.
+type newUser struct {
+	Email    string          `json:"email,omitempty"`
+	Username string          `json:"username,omitempty"`
+	Password string          `json:"password,omitempty"`
+	Name     string          `json:"name,omitempty"`
+	Roles    []string        `json:"roles,omitempty"`
+	Claims   json.RawMessage `json:"claims,omitempty"`
+}
+
+func (c usersAddCmd) Run(ctx context.Context, p *program, parent *usersCmd) error {
+	body := newUser{Email: c.Email, Username: c.Username, Name: c.Name, Roles: c.Role}
+	target := &body.Username
+	if strings.Contains(c.Login, "@") {
+		target = &body.Email
+	}
+	if *target != "" {
+		return usagef("%q is given twice, as the argument and as a flag; leave the flag out", c.Login)
+	}
+	*target = c.Login
+	var err error
+	if body.Claims, err = p.readObject(c.Claims); err != nil {
+		return err
+	}
+	if !c.NoPassword {
+		if body.Password, err = p.passwordFrom(c.PasswordFile, c.Login); err != nil {
+			return err
+		}
+	}
+	return users().create(ctx, p, parent.adminFlags, body, nil)
+}
+
+// readObject reads a file with a strict JSON object; nil for no file.
+func (p *program) readObject(file string) (json.RawMessage, error) {
+	if file == "" {
+		return nil, nil
+	}
+	data, err := p.readInput(file)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := readMembers(data); err != nil {
+		return nil, fmt.Errorf("%s: %w; it must hold one JSON object", file, err)
+	}
+	return data, nil
+}
+
+type usersListCmd struct{ listFlags }
+
+func (c usersListCmd) Run(ctx context.Context, p *program, parent *usersCmd) error {
+	return users().list(ctx, p, parent.adminFlags, c.listFlags, url.Values{})
+}
+
+type usersShowCmd struct {
+	User string `arg:"" help:"The id, the e-mail or the user name."`
+}
+
+func (c usersShowCmd) Run(ctx context.Context, p *program, parent *usersCmd) error {
+	return users().show(ctx, p, parent.adminFlags, c.User)
+}
+
+type usersRemoveCmd struct {
+	User string `arg:"" help:"The id, the e-mail or the user name."`
+}
+
+func (c usersRemoveCmd) Run(ctx context.Context, p *program, parent *usersCmd) error {
+	return users().remove(ctx, p, parent.adminFlags, c.User)
+}
