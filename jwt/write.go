@@ -45,7 +45,7 @@ func (w *writer) write(s *shape, v reflect.Value) (err error) {
 	case opNumber:
 		err = w.number(v.String())
 	case opDate, opAudience, opScope, opStrings:
-		err = w.own(v.Interface())
+		err = w.own(addressable(v).Addr().Interface())
 	case opRaw:
 		err = w.raw(v.Bytes())
 	case opJSON, opText:
@@ -108,7 +108,7 @@ func (w *writer) fields(fields []field, v reflect.Value) (name string, err error
 func (f *field) omits(v reflect.Value) bool {
 	switch {
 	case f.shape.op == opDate:
-		return v.Interface().(NumericDate).IsZero()
+		return addressable(v).Addr().Interface().(*NumericDate).IsZero()
 	case f.omitZero && f.isZero:
 		return v.Interface().(interface{ IsZero() bool }).IsZero()
 	case f.omitZero && v.IsZero():
@@ -127,17 +127,18 @@ func isEmpty(v reflect.Value) bool {
 	return v.IsZero()
 }
 
-// own writes the types of this package.
+// own writes the types of this package. They come as pointers, which an
+// interface holds without a copy.
 func (w *writer) own(value any) (err error) {
 	switch value := value.(type) {
-	case NumericDate:
+	case *NumericDate:
 		w.buf, err = value.appendJSON(w.buf)
-	case Audience:
+	case *Audience:
 		w.buf, err = value.appendJSON(w.buf)
-	case Scope:
+	case *Scope:
 		w.buf, err = value.appendJSON(w.buf)
-	case []string:
-		w.buf, err = appendStrings(w.buf, value)
+	case *[]string:
+		w.buf, err = appendStrings(w.buf, *value)
 	}
 	return err
 }
@@ -175,15 +176,19 @@ func (w *writer) raw(value []byte) error {
 	return strictjson.Check(value)
 }
 
-// custom calls the method of v or of a pointer to it. Values of maps have no
-// address, so they are copied.
-func (w *writer) custom(v reflect.Value) error {
-	if !v.CanAddr() {
-		copied := reflect.New(v.Type())
-		copied.Elem().Set(v)
-		v = copied.Elem()
+// addressable copies v where it has no address: a value of a map.
+func addressable(v reflect.Value) reflect.Value {
+	if v.CanAddr() {
+		return v
 	}
-	switch value := v.Addr().Interface().(type) {
+	copied := reflect.New(v.Type()).Elem()
+	copied.Set(v)
+	return copied
+}
+
+// custom calls the method of v or of a pointer to it.
+func (w *writer) custom(v reflect.Value) error {
+	switch value := addressable(v).Addr().Interface().(type) {
 	case json.Marshaler:
 		text, err := value.MarshalJSON()
 		if err != nil {
