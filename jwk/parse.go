@@ -102,6 +102,9 @@ func (p Parser) Private(data []byte) (*PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := m.accept(k != nil, k.Algorithm()); err != nil {
+		return nil, err
+	}
 	if kid, ok := m.params["kid"]; ok {
 		k = k.WithKeyID(kid)
 	}
@@ -189,6 +192,9 @@ func (p Parser) public(m *members) (*PublicKey, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := m.accept(k != nil, k.Algorithm()); err != nil {
+		return nil, err
+	}
 	if kid, ok := m.params["kid"]; ok {
 		k = k.WithKeyID(kid)
 	}
@@ -215,6 +221,17 @@ func (m *members) allows(ops ...string) error {
 	}
 	if m.hasOps && !slices.ContainsFunc(ops, func(op string) bool { return slices.Contains(m.ops, op) }) {
 		return fmt.Errorf("%w: key_ops do not allow to %s", ErrMismatch, ops[0])
+	}
+	return nil
+}
+
+// accept checks what an extension made of the JWK.
+func (m *members) accept(made bool, alg Algorithm) error {
+	if !made || alg == "" {
+		return fmt.Errorf("%w: the extension returned no key", ErrUnsupported)
+	}
+	if alg != m.algorithm(alg) {
+		return fmt.Errorf("%w: the extension returned a key for another algorithm", ErrMismatch)
 	}
 	return nil
 }

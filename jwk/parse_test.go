@@ -320,10 +320,21 @@ func TestExtensionLimits(t *testing.T) {
 		"malformed for it": {`{"kty":"TOY","v":"AQID="}`, jwk.ErrMalformed},
 		"without v":        {`{"kty":"TOY"}`, jwk.ErrMalformed},
 		"of nobody":        {`{"kty":"XYZ"}`, jwk.ErrUnsupported},
+		"another alg":      {`{"kty":"TOY","v":"AQID","alg":"TOY2"}`, jwk.ErrMismatch},
 	} {
 		if _, err := parser.Public([]byte(tt.text)); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", name, err, tt.want)
 		}
+	}
+	nothing := jwk.Parser{Extensions: []jwk.Extension{{
+		Public:  func(jwk.Params) (*jwk.PublicKey, error) { return nil, nil },
+		Private: func(jwk.Params) (*jwk.PrivateKey, error) { return nil, nil },
+	}}}
+	if key, err := nothing.Public([]byte(`{"kty":"TOY"}`)); !errors.Is(err, jwk.ErrUnsupported) {
+		t.Errorf("an extension that returns nothing gives %v, %v", key, err)
+	}
+	if key, err := nothing.Private([]byte(`{"kty":"TOY"}`)); !errors.Is(err, jwk.ErrUnsupported) {
+		t.Errorf("an extension that returns nothing gives %v, %v", key, err)
 	}
 }
 
