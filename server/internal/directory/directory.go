@@ -32,11 +32,7 @@ type Options struct {
 	Keys      *keyring.Ring
 	Passwords Passwords
 	Signup    bool // whether strangers may make accounts
-	// Probes slows down those who sign up to learn whose addresses are taken.
-	// It is not the throttle of sign-in: whoever asks after somebody's address
-	// must not be able to slow down their sign-in.
-	Probes *limit.Throttle
-	Now    func() time.Time
+	Now       func() time.Time
 }
 
 // Passwords is the password policy and the hash.
@@ -53,10 +49,14 @@ type Service struct {
 	// edits at once could take the last administrator away between them, or let
 	// a user's own edit undo that the account was disabled meanwhile.
 	edit sync.Mutex
+	// probes slows down those who sign up to learn whose addresses are taken.
+	// It is not the throttle of sign-in: whoever asks after an address must not
+	// be able to slow down its owner's sign-in.
+	probes *limit.Throttle
 }
 
 // New makes the service.
-func New(opts Options) *Service { return &Service{Options: opts} }
+func New(opts Options) *Service { return &Service{Options: opts, probes: limit.New(opts.Now)} }
 
 // AllowedOrigins lists the exact origins whose pages may use Writ's cookies:
 // the issuer's and those of the client "writ".

@@ -30,7 +30,7 @@ func (s *Service) Signup(ctx context.Context, in SignupFields, address string) (
 	if err := checkUser(u); err != nil {
 		return u, err
 	}
-	probe, err := s.Probes.Attempt(ctx, cmp.Or(in.Email, in.Username), address)
+	probe, err := s.probes.Attempt(ctx, cmp.Or(in.Email, in.Username), address)
 	if err != nil {
 		return u, err
 	}

@@ -1,0 +1,140 @@
+// Package metadata is the door of public documents: the key set, discovery and
+// the OpenAPI description. Anybody may read and cache them; they are the same
+// for everybody and follow from the configured issuer, never from the Host
+// header of a request, which a client chooses.
+//
+// Discovery names what exists and nothing else. As long as there is no
+// authorization endpoint it has none, and the lists of flows that RFC 8414 and
+// OpenID Connect Discovery require are there and empty: left out, some would
+// mean a default (grant_types_supported: authorization_code and implicit).
+package metadata
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/writ-auth/writ/internal/base64url"
+	"github.com/writ-auth/writ/jwk"
+	"github.com/writ-auth/writ/jwks"
+	"github.com/writ-auth/writ/server/internal/directory"
+	"github.com/writ-auth/writ/server/internal/edge"
+)
+
+//go:embed openapi.json
+var openAPI []byte
+
+// Options are what a Door is made of; every field is required.
+type Options struct {
+	Issuer string
+	Keys   func() *jwk.Set // the set to publish, asked at each request
+	MaxAge time.Duration   // how long others may go on using what they have read
+}
+
+// Door serves the documents.
+type Door struct{ handlers map[string]http.Handler }
+
+// New makes the door and its documents.
+func New(opts Options) (*Door, error) {
+	discovery, err := json.Marshal(newDiscovery(opts.Issuer))
+	if err != nil {
+		return nil, err
+	}
+	description, err := describe(opts.Issuer)
+	if err != nil {
+		return nil, fmt.Errorf("openapi.json: %w", err)
+	}
+	keys := jwks.Handler(opts.Keys, opts.MaxAge)
+	about := document(discovery, opts.MaxAge)
+	return &Door{map[string]http.Handler{
+		"GET /.well-known/jwks.json":                  public(keys),
+		"GET /jwks.json":                              public(keys),
+		"GET /.well-known/openid-configuration":       public(about),
+		"GET /.well-known/oauth-authorization-server": public(about),
+		"GET /openapi.json":                           public(document(description, opts.MaxAge)),
+	}}, nil
+}
+
+// Register adds the door's routes to mux.
+func (d *Door) Register(mux *http.ServeMux) {
+	for pattern, h := range d.handlers {
+		mux.Handle(pattern, h)
+	}
+}
+
+// Routes lists the door's patterns.
+func (d *Door) Routes() []string {
+	var patterns []string
+	for pattern := range d.handlers {
+		patterns = append(patterns, pattern)
+	}
+	return patterns
+}
+
+// discovery is RFC 8414, section 2, and OpenID Connect Discovery 1.0, section 3.
+type discovery struct {
+	Issuer        string   `json:"issuer"`
+	JWKSURI       string   `json:"jwks_uri"`
+	Revocations   string   `json:"writ_revocations_endpoint"`
+	ResponseTypes []string `json:"response_types_supported"`
+	GrantTypes    []string `json:"grant_types_supported"`
+	AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
+	SubjectTypes  []string `json:"subject_types_supported"`
+	// Algorithms are those that an API's tokens may be signed with. The name is
+	// OpenID Connect's for ID tokens, and the one that verifiers look at.
+	Algorithms []jwk.Algorithm `json:"id_token_signing_alg_values_supported"`
+	Claims     []string        `json:"claims_supported"`
+}
+
+func newDiscovery(issuer string) discovery {
+	return discovery{
+		Issuer: issuer, JWKSURI: issuer + "/.well-known/jwks.json", Revocations: issuer + "/v1/revocations",
+		ResponseTypes: []string{}, GrantTypes: []string{}, AuthMethods: []string{},
+		SubjectTypes: []string{"public"}, Algorithms: directory.Algorithms(),
+		Claims: []string{"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "sid", "scope", "epochs", "auth_time", "amr",
+			"email", "email_verified", "name", "preferred_username", "org", "roles", "permissions"},
+	}
+}
+
+// describe is the OpenAPI document, with the address of this server in it.
+func describe(issuer string) ([]byte, error) {
+	var doc map[string]json.RawMessage
+	if err := json.Unmarshal(openAPI, &doc); err != nil {
+		return nil, err
+	}
+	servers, err := json.Marshal([]map[string]string{{"url": issuer}})
+	if err != nil {
+		return nil, err
+	}
+	doc["servers"] = servers
+	return json.Marshal(doc)
+}
+
+// document serves body, and 304 to whoever has it already.
+func document(body []byte, maxAge time.Duration) http.Handler {
+	sum := sha256.Sum256(body)
+	etag := `"` + base64url.Encode(sum[:16]) + `"`
+	cache := fmt.Sprintf("public, max-age=%d", maxAge/time.Second)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Type", "application/json")
+		h.Set("Cache-Control", cache)
+		h.Set("ETag", etag)
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
+	})
+}
+
+// public lets pages of every origin read what h answers: it is no secret, and
+// the request needs no credential.
+func public(h http.Handler) http.Handler {
+	return edge.Handler(func(w http.ResponseWriter, r *http.Request) error {
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
+		h.ServeHTTP(w, r)
+		return nil
+	})
+}
