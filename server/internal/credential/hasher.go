@@ -32,8 +32,11 @@ const (
 
 // Options size a Hasher's pool.
 type Options struct {
-	Memory  int64 // bytes that all hashes together may take; at least one always runs
-	Workers int   // hashes at once; 0: as many as GOMAXPROCS
+	// Memory is how many bytes the hashes that are computed at one time may
+	// take; one always may. The garbage collector can hold as much again for a
+	// while.
+	Memory  int64
+	Workers int // hashes at once; 0: as many as GOMAXPROCS
 }
 
 // Hasher hashes and verifies passwords in a bounded pool. It is safe for

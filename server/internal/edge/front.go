@@ -97,14 +97,24 @@ func (f *Front) account(a *answer, r *http.Request, x *exchange, took time.Durat
 	}
 	attrs := []slog.Attr{
 		slog.String("method", method), slog.String("route", x.route), slog.Int("status", status),
-		slog.Duration("duration", took), slog.String("request", x.id), slog.String("address", x.address.String()),
+		slog.Duration("duration", took), slog.String("request", x.id), slog.String("address", addressText(x.address)),
 	}
 	level := slog.LevelInfo
 	if x.err != nil && (status >= 500 || x.late && !errors.Is(x.err, context.Canceled)) {
 		level = slog.LevelError
+		if status == http.StatusServiceUnavailable {
+			level = slog.LevelWarn // overload is what the limits are for, no fault
+		}
 		attrs = append(attrs, slog.String("error", x.err.Error()))
 	}
 	f.Log.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+func addressText(addr netip.Addr) string {
+	if !addr.IsValid() {
+		return "" // a Unix socket
+	}
+	return addr.String()
 }
 
 func knownMethod(method string) string {

@@ -154,6 +154,17 @@ func TestAccessLog(t *testing.T) {
 	}
 }
 
+// Overload shows in the log, but isn't a fault.
+func TestOverloadIsAWarning(t *testing.T) {
+	h, log := front(func(http.ResponseWriter, *http.Request) error { return context.DeadlineExceeded })
+	r := httptest.NewRequest("GET", "/x", nil)
+	r.RemoteAddr = "@"
+	serve(h, r)
+	if !strings.Contains(log.String(), `"level":"WARN"`) || !strings.Contains(log.String(), `"address":""`) {
+		t.Errorf("log: %s", log)
+	}
+}
+
 func TestClientAddress(t *testing.T) {
 	r := httptest.NewRequest("GET", "/", nil)
 	if got := edge.ClientAddress(r); got != netip.MustParseAddr("192.0.2.1") {
