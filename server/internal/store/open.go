@@ -185,7 +185,11 @@ func advice(err error) string {
 
 // inspect finds out whether the file is ours, of a version we know, and whole.
 func inspect(ctx context.Context, path string, size int64) error {
-	c, err := sqlite.NewConnector(uri(path, url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(5000)"}}))
+	query := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(5000)"}}
+	if info, err := os.Stat(path + "-wal"); err != nil || info.Size() == 0 {
+		query.Set("immutable", "1") // no writes wait beside the file: make no files for them
+	}
+	c, err := sqlite.NewConnector(uri(path, query))
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -97,6 +98,9 @@ func page(p auth.Page) (limit int) {
 // list runs a query for a page of things in order of id. Its parameters are
 // the cursor, the pattern and the limit, then args.
 func list[T any](ctx context.Context, q *statements, p auth.Page, dest func(*T) []any, id func(*T) string, text string, args ...any) (items []T, next string, err error) {
+	if strings.Contains(p.Query, "\x00") {
+		return nil, "", nil // LIKE ends at a NUL: it would look for the part before
+	}
 	limit := page(p)
 	args = append([]any{p.Cursor, pattern(p.Query), limit + 1}, args...)
 	items, err = all(ctx, q, dest, text, args...)

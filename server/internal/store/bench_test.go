@@ -1,0 +1,101 @@
+package store_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/store"
+)
+
+// begun opens a store in a directory of its own with n users, each with a
+// session and a grant.
+func begun(b *testing.B, n int) (*store.Store, []auth.Grant) {
+	b.Helper()
+	ctx := b.Context()
+	s, err := store.Open(ctx, store.Options{DSN: "sqlite:" + filepath.Join(b.TempDir(), "writ.db")})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { s.Close() })
+	client, err := s.ClientByID(ctx, auth.ClientWrit)
+	if err != nil {
+		b.Fatal(err)
+	}
+	grants := make([]auth.Grant, n)
+	var all sync.WaitGroup
+	for i := range grants {
+		all.Go(func() {
+			user := auth.User{ID: auth.NewID(auth.PrefixUser), Email: fmt.Sprintf("user%d@example.com", i), Epoch: auth.Random128()}
+			if err := s.CreateUser(ctx, user, auth.Event{}); err != nil {
+				b.Error(err)
+			}
+			grants[i] = grantOf(user, client)
+			session := auth.Session{ID: grants[i].SessionID, UserID: user.ID}
+			if err := s.Begin(ctx, session, grants[i], auth.Marks{}, auth.Event{}); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	return s, grants
+}
+
+func grantOf(u auth.User, c auth.Client) auth.Grant {
+	handle := sha256.Sum256([]byte(u.ID))
+	return auth.Grant{ID: auth.Random128(), SessionID: auth.NewID(auth.PrefixSession), ClientID: c.ID, UserID: u.ID,
+		Scope: []string{"openid"}, Mode: auth.ModeToken, HandleHash: handle[:], UserEpoch: u.Epoch, ClientEpoch: c.Epoch}
+}
+
+// BenchmarkRotate measures durable refreshes, one grant a goroutine.
+func BenchmarkRotate(b *testing.B) {
+	for _, n := range []int{1, 16, 64} {
+		b.Run(fmt.Sprintf("goroutines=%d", n), func(b *testing.B) {
+			s, grants := begun(b, n)
+			ctx := context.Background()
+			idle := time.Now().Add(time.Hour)
+			var done atomic.Int64
+			var all sync.WaitGroup
+			b.ReportAllocs()
+			b.ResetTimer()
+			for _, g := range grants {
+				all.Go(func() {
+					from := g.Rotation
+					for done.Add(1) <= int64(b.N) {
+						to := auth.Rotation{Confirmed: from.Current, Current: from.Current + 1, IssuedAt: time.Now()}
+						ok, err := s.Rotate(ctx, g.ID, from, to, idle, auth.Marks{}, nil)
+						if err != nil || !ok {
+							b.Errorf("Rotate = %v, %v", ok, err)
+							return
+						}
+						from = to
+					}
+				})
+			}
+			all.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rotations/s")
+		})
+	}
+}
+
+// BenchmarkHeldByHandle measures what every refresh reads.
+func BenchmarkHeldByHandle(b *testing.B) {
+	s, grants := begun(b, 64)
+	ctx, cancel := context.WithCancel(context.Background()) // as a request's is
+	defer cancel()
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for i := 0; pb.Next(); i++ {
+			if _, err := s.HeldByHandle(ctx, grants[i%len(grants)].HandleHash); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}

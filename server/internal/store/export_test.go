@@ -1,0 +1,43 @@
+package store
+
+import (
+	"context"
+	"database/sql/driver"
+)
+
+// Wrapped makes Open put wrap around the connector of the writing connection.
+func (o Options) Wrapped(wrap func(driver.Connector) driver.Connector) Options {
+	o.wrap = wrap
+	return o
+}
+
+// Transact runs fn in a transaction, handing it a way to run statements.
+func (s *Store) Transact(ctx context.Context, fn func(exec func(text string, args ...any) error) error) error {
+	return s.write(ctx, func(ctx context.Context, t *tx) error {
+		return fn(func(text string, args ...any) error {
+			_, err := t.exec(ctx, text, args...)
+			return err
+		})
+	})
+}
+
+// Waiting is the number of transactions that wait for the writer.
+func (s *Store) Waiting() int { return len(s.writer.jobs) }
+
+// Query reads one value through the pool of readers.
+func (s *Store) Query(ctx context.Context, text string) (value string, err error) {
+	err = s.sql.get(ctx, []any{&value}, text)
+	return value, err
+}
+
+// WriterQuery reads one value through the writing connection.
+func (s *Store) WriterQuery(ctx context.Context, text string) (value string, err error) {
+	err = s.write(ctx, func(ctx context.Context, t *tx) error { return t.get(ctx, []any{&value}, text) })
+	return value, err
+}
+
+// Latest is the newest version of the schema.
+func Latest() (int64, error) {
+	_, latest, err := schema()
+	return latest, err
+}

@@ -1,0 +1,149 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/writ-auth/writ/internal/revlog"
+	"github.com/writ-auth/writ/server/internal/auth"
+)
+
+func logTests() map[string]func(*bench) {
+	return map[string]func(*bench){
+		"Empty":     logEmpty,
+		"Pages":     logPages,
+		"Expiry":    logExpiry,
+		"Revoke":    revokeRefuses,
+		"Revoked":   revoked,
+		"Published": published,
+	}
+}
+
+func (b *bench) revoke(kind revlog.Kind, id string, expiry time.Time) uint64 {
+	b.Helper()
+	seq, err := b.Revoke(b.ctx, kind, id, expiry, event("revoke"))
+	b.must(err)
+	return seq
+}
+
+func (b *bench) page(after uint64, limit int) revlog.Page {
+	b.Helper()
+	p, err := b.LogPage(b.ctx, after, limit, b.now())
+	b.must(err)
+	return p
+}
+
+func logEmpty(b *bench) {
+	p := b.page(0, 10)
+	if len(p.Log) != 22 {
+		b.Errorf("the log's id is %q, want 128 bits in base64url", p.Log)
+	}
+	b.same("page", p, revlog.Page{Log: p.Log, First: 1, Head: 0, Time: b.now().Unix()})
+	b.same("page after a number of another log", b.page(1<<64-1, 10), p)
+}
+
+func logPages(b *bench) {
+	expiry := b.now().Add(time.Hour).Truncate(time.Second)
+	var all []revlog.Entry
+	for i, id := range []string{"a", "b", "c", "d", "e"} {
+		seq := b.revoke(revlog.Token, id, expiry)
+		b.same("number", seq, uint64(i+1))
+		all = append(all, revlog.Entry{Seq: seq, Kind: revlog.Token, Hash: revlog.Hash(revlog.Token, id), Expiry: expiry.Unix()})
+	}
+	want := func(more bool, entries []revlog.Entry) revlog.Page {
+		return revlog.Page{Log: b.page(0, 1).Log, First: 1, Head: 5, Time: b.now().Unix(), Entries: entries, More: more}
+	}
+	b.same("the first two", b.page(0, 2), want(true, all[:2]))
+	b.same("the next two", b.page(2, 2), want(true, all[2:4]))
+	b.same("the last", b.page(4, 2), want(false, all[4:]))
+	b.same("the last two exactly", b.page(3, 2), want(false, all[3:]))
+	b.same("after the head", b.page(5, 2), want(false, nil))
+	b.same("no limit", b.page(0, 0), want(false, all))
+	b.same("a huge limit", b.page(0, 1<<40), want(false, all))
+}
+
+func logExpiry(b *bench) {
+	now := b.now()
+	b.revoke(revlog.Token, "soon", now.Add(time.Minute))
+	b.revoke(revlog.Key, "never", time.Time{})
+	b.revoke(revlog.Token, "later", now.Add(2*time.Minute))
+	seqs := func() (got []uint64) {
+		for _, e := range b.page(0, 10).Entries {
+			got = append(got, e.Seq)
+		}
+		return got
+	}
+	b.clock.Advance(time.Minute - time.Microsecond)
+	b.same("before the first expires", seqs(), []uint64{1, 2, 3})
+	b.clock.Advance(time.Microsecond)
+	b.same("after", seqs(), []uint64{2, 3})
+	p := b.page(0, 10)
+	b.same("first, head", []uint64{p.First, p.Head}, []uint64{2, 3})
+	b.same("expiries", []int64{p.Entries[0].Expiry, p.Entries[1].Expiry}, []int64{0, now.Add(2*time.Minute).Unix() + 1})
+	b.clock.Advance(time.Hour)
+	p = b.page(0, 10)
+	b.same("first, head, a hour later", []uint64{p.First, p.Head}, []uint64{2, 3})
+	b.same("the next number", b.revoke(revlog.Token, "x", b.now().Add(time.Hour)), uint64(4))
+}
+
+func revokeRefuses(b *bench) {
+	if seq, err := b.Revoke(b.ctx, revlog.Token, "", b.now(), event("revoke")); err == nil || seq != 0 {
+		b.Errorf("an empty id: Revoke = %d, %v, want an error", seq, err)
+	}
+	if n := b.audited("revoke"); n != 0 {
+		b.Errorf("%d events of what never happened", n)
+	}
+}
+
+func revoked(b *bench) {
+	b.revoke(revlog.Token, "id", b.now().Add(time.Minute))
+	b.revoke(revlog.Key, "kid", time.Time{})
+	hash := revlog.Hash
+	var many [][16]byte
+	for i := range 20 {
+		many = append(many, hash(revlog.Token, string(rune('A'+i))))
+	}
+	ask := func(hashes ...[16]byte) bool {
+		b.Helper()
+		got, err := b.Revoked(b.ctx, hashes, b.now())
+		b.must(err)
+		return got
+	}
+	b.same("nothing, a token, the same id of another kind, the last of many, none of many",
+		[]bool{ask(), ask(hash(revlog.Token, "id")), ask(hash(revlog.Session, "id")),
+			ask(append(many, hash(revlog.Token, "id"))...), ask(many...)},
+		[]bool{false, true, false, true, false})
+	b.clock.Advance(time.Minute)
+	b.same("expired, never expiring", []bool{ask(hash(revlog.Token, "id")), ask(hash(revlog.Key, "kid"))}, []bool{false, true})
+}
+
+func published(b *bench) {
+	closed := func(c <-chan struct{}) bool {
+		select {
+		case <-c:
+			return true
+		default:
+			return false
+		}
+	}
+	c := b.Store.Published()
+	b.user()
+	_, err := b.End(b.ctx, auth.Ending{GrantID: "none"}, b.now(), event("end"))
+	b.is("ending nothing", err, auth.ErrNotFound)
+	if closed(c) {
+		b.Error("closed, though nothing was published")
+	}
+	b.revoke(revlog.Token, "a", time.Time{})
+	if !closed(c) {
+		b.Error("not closed by an entry")
+	}
+	next := b.Store.Published()
+	if closed(next) {
+		b.Error("the next one is closed from the start")
+	}
+	u := b.user()
+	_, err = b.DeleteUser(b.ctx, u.ID, b.now(), event("user.delete"))
+	b.must(err)
+	if !closed(next) {
+		b.Error("not closed by a deletion")
+	}
+}
