@@ -187,8 +187,18 @@ func TestPublicKeyIsNoSecret(t *testing.T) {
 			}
 		}
 	}
+	// A key whose last byte is a line feed keeps it.
+	var der []byte
+	for len(der) == 0 || der[len(der)-1] != '\n' {
+		der = must(x509.MarshalPKIXPublicKey(pair(t, jwk.ES256).Public().CryptoKey()))(t)
+	}
+	for _, form := range [][]byte{der, append(bytes.Clone(der), " \n"...), append([]byte("\n"), der...)} {
+		if _, err := jwk.NewSecret(jwk.HS256, form); !errors.Is(err, jwk.ErrWeak) {
+			t.Errorf("key %x: NewSecret = %v, want ErrWeak", form, err)
+		}
+	}
 	// Of a curve that this package does not know.
-	der := must(os.ReadFile("testdata/josekit/der/EC_secp256k1_spki_public.der"))(t)
+	der = must(os.ReadFile("testdata/josekit/der/EC_secp256k1_spki_public.der"))(t)
 	if _, err := jwk.NewSecret(jwk.HS256, der); !errors.Is(err, jwk.ErrWeak) {
 		t.Errorf("secp256k1 key as DER: NewSecret = %v, want ErrWeak", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
 	"fmt"
 
 	"github.com/writ-auth/writ/internal/strictjson"
@@ -15,7 +16,7 @@ func checkSecret(secret []byte, size int) error {
 	switch {
 	case len(secret) < size:
 		return fmt.Errorf("%w: secret of %d bytes, %d are the least", ErrWeak, len(secret), size)
-	case looksLikeKey(text):
+	case looksLikeKey(text) || looksLikeDER(secret):
 		return fmt.Errorf("%w: this is a key file, not a secret", ErrWeak)
 	case len(unpadded(secret)) < size:
 		return fmt.Errorf("%w: secret is padded to its length", ErrWeak)
@@ -28,7 +29,7 @@ func checkSecret(secret []byte, size int) error {
 }
 
 // looksLikeKey reports whether text, white space removed around it, is a public
-// or private key: PEM, an SSH or a JWK public key, a JWK Set, or DER. An
+// or private key: PEM, an SSH or a JWK public key, or a JWK Set. An
 // application that hands its RSA public key to an HMAC accepts tokens from
 // everyone (CVE-2015-9235, CVE-2022-29217, CVE-2024-33663).
 func looksLikeKey(text []byte) bool {
@@ -39,7 +40,7 @@ func looksLikeKey(text []byte) bool {
 			return true
 		}
 	}
-	return looksLikeJWK(text) || looksLikeDER(text)
+	return looksLikeJWK(text)
 }
 
 func looksLikeJWK(text []byte) bool {
@@ -50,17 +51,22 @@ func looksLikeJWK(text []byte) bool {
 	return lax || strictjson.Check(text) == nil // any JSON object is a document, not a secret
 }
 
-func looksLikeDER(der []byte) bool {
-	if len(der) == 0 || der[0] != 0x30 {
+// looksLikeDER is looksLikeKey for binary keys. White space after one is told
+// from its own last bytes by the length that it begins with.
+func looksLikeDER(secret []byte) bool {
+	var outer asn1.RawValue
+	rest, err := asn1.Unmarshal(bytes.TrimLeft(secret, " \t\r\n"), &outer)
+	if err != nil || outer.Tag != asn1.TagSequence || len(bytes.TrimSpace(rest)) != 0 {
 		return false
 	}
+	der := outer.FullBytes
 	if _, err := x509.ParsePKIXPublicKey(der); err == nil || !knownSPKI(der) {
 		return true
 	}
 	if _, err := x509.ParsePKCS1PublicKey(der); err == nil {
 		return true
 	}
-	_, err := x509.ParseCertificate(der)
+	_, err = x509.ParseCertificate(der)
 	return err == nil
 }
 
