@@ -23,6 +23,7 @@ import (
 	"github.com/writ-auth/writ/server/internal/edge"
 	"github.com/writ-auth/writ/server/internal/keyring"
 	"github.com/writ-auth/writ/server/internal/limit"
+	"github.com/writ-auth/writ/server/internal/metric"
 	"github.com/writ-auth/writ/server/internal/mint"
 	"github.com/writ-auth/writ/server/internal/revocation"
 	"github.com/writ-auth/writ/server/internal/session"
@@ -50,6 +51,9 @@ type App struct {
 	sessions  *session.Service
 	log       *revocation.Service
 	cookies   edge.Cookies
+	metrics   *metric.Metrics
+
+	public, operator, admin http.Handler
 
 	first    *FirstAdmin
 	draining context.Context // ends when the server stops: long polls are answered then
@@ -125,6 +129,7 @@ func (a *App) assemble(ctx context.Context) error {
 	if err != nil {
 		return sealedError(a.cfg, err)
 	}
+	a.metrics = metric.New(Version())
 	a.passwords = credential.New(credential.Options{Memory: a.cfg.HashMemory})
 	a.throttle = limit.New(a.now)
 	a.mint = mint.New(a.cfg.Issuer, a.keys)
@@ -141,8 +146,10 @@ func (a *App) assemble(ctx context.Context) error {
 	if a.cookies, err = edge.NewCookies(a.cfg.Issuer, a.cfg.CookieDomain, a.cfg.CookieRefreshPath); err != nil {
 		return err
 	}
-	a.sessions, err = session.New(a.sessionOptions())
-	return err
+	if a.sessions, err = session.New(a.sessionOptions()); err != nil {
+		return err
+	}
+	return a.openDoors()
 }
 
 func (a *App) sessionOptions() session.Options {
@@ -151,7 +158,10 @@ func (a *App) sessionOptions() session.Options {
 		Keys: a.keys, Mint: a.mint, Passwords: a.passwords, Throttle: a.throttle,
 		Rule:      session.Rule{Grace: a.cfg.RefreshGrace, Late: session.Late(a.cfg.RefreshLate)},
 		AccessTTL: a.cfg.AccessTTL, RefreshTTL: a.cfg.RefreshTTL, SessionTTL: a.cfg.SessionTTL,
-		Logger: a.logger, Now: a.now,
+		Logger: a.logger, Now: a.now, Observe: session.Observe{
+			SignIn:  a.metrics.SignIn,
+			Refresh: func(v session.Verdict) { a.metrics.Refresh(v.String()) },
+		},
 	}
 }
 
@@ -161,22 +171,8 @@ func (a *App) FirstAdmin() *FirstAdmin { return a.first }
 // Check looks through the whole database for damage.
 func (a *App) Check(ctx context.Context) error { return a.store.Check(ctx) }
 
-// ImportKey puts a private key into the keyring, as the first of its algorithm.
-func (a *App) ImportKey(ctx context.Context, key *jwk.PrivateKey) error {
-	return a.keys.Add(ctx, key, auth.Event{Actor: directory.OperatorID, Action: "key.import", Reason: "operator"})
-}
-
 // Close ends what New opened; the database is closed after its last commit.
 func (a *App) Close() error {
 	a.drain()
 	return a.store.Close()
 }
-
-// Handler is the public HTTP interface.
-func (a *App) Handler() http.Handler { return http.NotFoundHandler() }
-
-// Operator is the admin API for whoever runs the server.
-func (a *App) Operator() http.Handler { return http.NotFoundHandler() }
-
-// Admin is the admin listener: metrics and health.
-func (a *App) Admin() http.Handler { return http.NotFoundHandler() }

@@ -80,5 +80,5 @@ func socketRuns(cfg *config.Config) (bool, error) {
 
 // settingsOf are the settings of a verb that takes them all.
 type settingsOf struct {
-	Settings kong.Plugins
+	Settings kong.Plugins `embed:""`
 }

@@ -3,7 +3,10 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/url"
+	"os"
+	"slices"
 	"time"
 
 	"github.com/writ-auth/writ/jwk"
@@ -50,33 +53,29 @@ func (c apisAddCmd) Run(ctx context.Context, p *program, parent *apisCmd) error 
 }
 
 // createSecret adds a thing whose answer may hold a secret, which is shown this
-// once or written to a file.
+// once, or written to a file and not shown.
 func (r resource) createSecret(ctx context.Context, p *program, flags adminFlags, body any, secret, file string) error {
-	if file == "" {
-		return r.create(ctx, p, flags, body, func(made json.RawMessage) error {
-			if hasMember(made, secret) {
-				p.note("The secret is shown this once; keep it.")
-			}
-			return nil
-		})
+	if file != "" {
+		if _, err := os.Lstat(file); err == nil { // before anything is made, or the only copy would be lost
+			return fmt.Errorf("%s is there already and is never overwritten; choose another name or move it away", file)
+		}
 	}
-	return r.create(ctx, p, flags, body, func(made json.RawMessage) error {
+	return r.create(ctx, p, flags, body, func(made json.RawMessage) (json.RawMessage, error) {
 		members, err := readMembers(made)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		value := cell(members, secret)
-		if value == "-" {
-			p.note("There is no secret to write to %s.", file)
-			return nil
+		switch {
+		case value == "-":
+			return made, nil
+		case file == "":
+			p.note("The secret is shown this once; keep it.")
+			return made, nil
 		}
-		return p.writeKeyFile(file, []byte(value+"\n"))
+		shown := slices.DeleteFunc(members, func(m member) bool { return m.name == secret })
+		return object(shown), p.writeKeyFile(file, []byte(value+"\n"))
 	})
-}
-
-func hasMember(item json.RawMessage, name string) bool {
-	members, err := readMembers(item)
-	return err == nil && cell(members, name) != "-"
 }
 
 type apisListCmd struct{ listFlags }

@@ -3,8 +3,8 @@ package cli
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
-	"net/url"
 
 	"github.com/writ-auth/writ/jwk"
 )
@@ -15,13 +15,17 @@ func serverKeys() resource {
 	}}
 }
 
-type keysListCmd struct {
-	adminFlags
-	listFlags
-}
+type keysListCmd struct{ adminFlags }
 
+// Run asks for all at once: signing keys are few.
 func (c keysListCmd) Run(ctx context.Context, p *program) error {
-	return serverKeys().list(ctx, p, c.adminFlags, c.listFlags, url.Values{})
+	return p.withAdmin(ctx, c.adminFlags, func(client *adminClient) error {
+		var page listing
+		if err := client.call(ctx, http.MethodGet, adminPath+"keys", nil, &page); err != nil {
+			return err
+		}
+		return p.show(page, func(w io.Writer) error { return serverKeys().writeTable(w, page.Items) })
+	})
 }
 
 // keysImportCmd works on this machine alone: a private key does not travel over

@@ -165,15 +165,17 @@ func (r resource) remove(ctx context.Context, p *program, flags adminFlags, name
 	})
 }
 
-// create carries out the verb add.
-func (r resource) create(ctx context.Context, p *program, flags adminFlags, body any, after func(made json.RawMessage) error) error {
+// create carries out the verb add. after, if not nil, sees what was made and
+// answers what of it is shown.
+func (r resource) create(ctx context.Context, p *program, flags adminFlags, body any, after func(made json.RawMessage) (json.RawMessage, error)) error {
 	return p.withAdmin(ctx, flags, func(c *adminClient) error {
 		var made json.RawMessage
 		if err := c.call(ctx, http.MethodPost, adminPath+r.path, body, &made); err != nil {
 			return err
 		}
 		if after != nil {
-			if err := after(made); err != nil {
+			var err error
+			if made, err = after(made); err != nil {
 				return err
 			}
 		}

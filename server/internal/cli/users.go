@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 )
@@ -19,6 +20,8 @@ type usersCmd struct {
 	Add    usersAddCmd    `cmd:"" help:"Add a user."`
 	List   usersListCmd   `cmd:"" help:"List users."`
 	Show   usersShowCmd   `cmd:"" help:"Show a user."`
+
+	Password usersPasswordCmd `cmd:"" help:"Set a user's password, and end all their sessions."`
 	Remove usersRemoveCmd `cmd:"" help:"Remove a user, and end all their sessions."`
 }
 
@@ -31,6 +34,7 @@ type usersAddCmd struct {
 	Claims       string   `placeholder:"FILE" help:"A JSON object with custom claims."`
 	PasswordFile string   `placeholder:"FILE" help:"The password, on the file's one line; - reads standard input. Default: asked for." xor:"password"`
 	NoPassword   bool     `help:"A user who can't sign in with a password." xor:"password"`
+	MustChange   bool     `help:"The first sign-in must change the password."`
 }
 
 // newUser is the body of POST /v1/admin/users.
@@ -41,10 +45,12 @@ type newUser struct {
 	Name     string          `json:"name,omitempty"`
 	Roles    []string        `json:"roles,omitempty"`
 	Claims   json.RawMessage `json:"claims,omitempty"`
+
+	MustChange bool `json:"must_change_password,omitempty"`
 }
 
 func (c usersAddCmd) Run(ctx context.Context, p *program, parent *usersCmd) error {
-	body := newUser{Email: c.Email, Username: c.Username, Name: c.Name, Roles: c.Role}
+	body := newUser{Email: c.Email, Username: c.Username, Name: c.Name, Roles: c.Role, MustChange: c.MustChange}
 	target := &body.Username
 	if strings.Contains(c.Login, "@") {
 		target = &body.Email
@@ -100,4 +106,35 @@ type usersRemoveCmd struct {
 
 func (c usersRemoveCmd) Run(ctx context.Context, p *program, parent *usersCmd) error {
 	return users().remove(ctx, p, parent.adminFlags, c.User)
+}
+
+type usersPasswordCmd struct {
+	User         string `arg:"" help:"The id, the e-mail or the user name."`
+	PasswordFile string `placeholder:"FILE" help:"The new password, on the file's one line; - reads standard input. Default: asked for."`
+	MustChange   bool   `help:"The next sign-in must change it."`
+}
+
+// changedPassword is the body of PATCH /v1/admin/users/{id}.
+type changedPassword struct {
+	Password   string `json:"password"`
+	MustChange bool   `json:"must_change_password"`
+}
+
+func (c usersPasswordCmd) Run(ctx context.Context, p *program, parent *usersCmd) error {
+	password, err := p.passwordFrom(c.PasswordFile, c.User)
+	if err != nil {
+		return err
+	}
+	return p.withAdmin(ctx, parent.adminFlags, func(client *adminClient) error {
+		id, err := users().id(ctx, client, c.User)
+		if err != nil {
+			return err
+		}
+		var changed json.RawMessage
+		body := changedPassword{password, c.MustChange}
+		if err := client.call(ctx, http.MethodPatch, adminPath+"users/"+url.PathEscape(id), body, &changed); err != nil {
+			return err
+		}
+		return p.show(map[string]string{"id": id}, printLine("the password of "+c.User+" is changed and their sessions are over"))
+	})
 }

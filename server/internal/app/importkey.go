@@ -1,0 +1,41 @@
+package app
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/writ-auth/writ/jwk"
+	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/directory"
+	"github.com/writ-auth/writ/server/internal/edge"
+)
+
+// importKey puts a private key into the keyring, where it signs at once as the
+// first of its algorithm. The route is the operator's alone: a private key does
+// not travel over a network.
+func (a *App) importKey(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		Algorithm jwk.Algorithm `json:"algorithm"`
+		KeyID     string        `json:"kid"`
+		PEM       string        `json:"private_key_pem"`
+	}
+	if err := edge.ReadJSON(w, r, &in); err != nil {
+		return err
+	}
+	key, err := jwk.ParsePrivatePEM(in.Algorithm, []byte(in.PEM))
+	if err != nil {
+		return auth.Invalid("private_key_pem", "is no private key for %.32q: %v", in.Algorithm, err)
+	}
+	if in.KeyID != "" {
+		key = key.WithKeyID(in.KeyID)
+	}
+	err = a.keys.Add(r.Context(), key, auth.Event{Actor: directory.OperatorID, Action: "key.import", Reason: "operator"})
+	if errors.Is(err, auth.ErrConflict) {
+		return auth.Errorf(auth.CodeConflict,
+			"The server signs %s with another key, or has this one already: in this version a key can only be imported as the first of its algorithm.", in.Algorithm)
+	}
+	if err != nil {
+		return err
+	}
+	return edge.WriteJSON(w, http.StatusCreated, map[string]string{"kid": key.KeyID(), "algorithm": string(key.Algorithm())})
+}
