@@ -124,6 +124,8 @@ type Directory interface {
 	RemoveMember(ctx context.Context, orgID, userID string, ev Event) error
 	Members(ctx context.Context, orgID string, p Page) ([]Member, string, error)
 	MemberOf(ctx context.Context, orgID, userID string) (Member, error)
+	// Memberships answers what a user is a member of, in order of the organisations' ids.
+	Memberships(ctx context.Context, userID string) ([]Member, error)
 
 	CreateAPI(ctx context.Context, a API, secret *APISecret, ev Event) error
 	APIByAudience(ctx context.Context, audienceOrID string) (API, error)

@@ -48,6 +48,7 @@ type Directory interface {
 	APIByAudience(ctx context.Context, audience string) (auth.API, error)
 	OrgByID(ctx context.Context, slugOrID string) (auth.Org, error)
 	MemberOf(ctx context.Context, orgID, userID string) (auth.Member, error)
+	Memberships(ctx context.Context, userID string) ([]auth.Member, error)
 	ClientByID(ctx context.Context, id string) (auth.Client, error)
 }
 

@@ -194,9 +194,11 @@ func (s *Service) newGrant(in SignIn, held auth.Held, api auth.API, orgID string
 }
 
 // orgOf finds the organisation that a sign-in names; the user must be in it.
+// Without a name it is the only one that the user is in: who is in several has
+// to say, for roles in one must not count in another.
 func (s *Service) orgOf(ctx context.Context, name, userID string) (string, error) {
 	if name == "" {
-		return "", nil
+		return s.onlyOrg(ctx, userID)
 	}
 	org, err := s.Directory.OrgByID(ctx, name)
 	if err == nil {
@@ -206,6 +208,14 @@ func (s *Service) orgOf(ctx context.Context, name, userID string) (string, error
 		return "", auth.Invalid("org", "no such organisation, or the user is not in it")
 	}
 	return org.ID, err
+}
+
+func (s *Service) onlyOrg(ctx context.Context, userID string) (string, error) {
+	members, err := s.Directory.Memberships(ctx, userID)
+	if err != nil || len(members) != 1 {
+		return "", err
+	}
+	return members[0].OrgID, nil
 }
 
 // tokens fills in what every mode answers.

@@ -276,3 +276,48 @@ func TestDisabledUserIsOutAtOnce(t *testing.T) {
 	_, err = b.ByToken(t.Context(), out.AccessToken, false)
 	want(t, err, auth.CodeInvalidToken)
 }
+
+// TestOrganisation: roles in an organisation count in its tokens alone.
+func TestOrganisation(t *testing.T) {
+	b := setUp(t)
+	acme, umbrella := auth.Org{ID: "org_1", Slug: "acme"}, auth.Org{ID: "org_2", Slug: "umbrella"}
+	if err := errors.Join(
+		b.store.CreateOrg(t.Context(), acme, auth.Event{}), b.store.CreateOrg(t.Context(), umbrella, auth.Event{}),
+		b.store.CreateRole(t.Context(), auth.Role{ID: "rol_1", Name: "buyer", Permissions: []string{"orders.write"}}, auth.Event{}),
+		b.store.PutMember(t.Context(), auth.Member{OrgID: acme.ID, UserID: b.user.ID, Roles: []string{"buyer"}}, auth.Event{}),
+	); err != nil {
+		t.Fatal(err)
+	}
+	signIn := func(org string) (session.Tokens, error) {
+		return b.SignIn(t.Context(), session.SignIn{Login: "ada", Password: password, Audience: orders, Mode: auth.ModeToken, Org: org})
+	}
+	check := func(name, asked, org string, roles, permissions int) {
+		t.Helper()
+		out, err := signIn(asked)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if c := b.claims(out.AccessToken, orders); c.Org != org || len(c.Roles) != roles || len(c.Permissions) != permissions {
+			t.Errorf("%s: org %q, roles %v, permissions %v", name, c.Org, c.Roles, c.Permissions)
+		}
+	}
+	check("the only one", "", "acme", 1, 1)
+	check("by its slug", "acme", "acme", 1, 1)
+	_, err := signIn("umbrella")
+	want(t, err, auth.CodeInvalid)
+	if err := b.store.PutMember(t.Context(), auth.Member{OrgID: umbrella.ID, UserID: b.user.ID}, auth.Event{}); err != nil {
+		t.Fatal(err)
+	}
+	check("one of two, unnamed", "", "", 0, 0)
+	check("one of two, by its id", umbrella.ID, "umbrella", 0, 0)
+	out, err := signIn("acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.store.RemoveMember(t.Context(), acme.ID, b.user.ID, auth.Event{}); err != nil {
+		t.Fatal(err)
+	}
+	if c := b.claims(b.mustRefresh(out.RefreshToken).AccessToken, orders); c.Org != "" || len(c.Roles) != 0 {
+		t.Errorf("who left has org %q and roles %v at the next refresh", c.Org, c.Roles)
+	}
+}

@@ -92,3 +92,8 @@ func (s *Store) MemberOf(ctx context.Context, orgID, userID string) (m auth.Memb
 	err = s.sql.get(ctx, memberDest(&m), selectMember+`WHERE m.org_id = $1 AND m.user_id = $2`, orgID, userID)
 	return m, err
 }
+
+// Memberships implements auth.Directory.
+func (s *Store) Memberships(ctx context.Context, userID string) ([]auth.Member, error) {
+	return all(ctx, s.sql, memberDest, selectMember+`WHERE m.user_id = $1 ORDER BY m.org_id`, userID)
+}
