@@ -2,6 +2,16 @@ module github.com/writ-auth/writ/interop
 
 go 1.26.0
 
-require github.com/writ-auth/writ v0.0.0
+require (
+	github.com/MicahParks/keyfunc/v3 v3.9.1
+	github.com/go-jose/go-jose/v4 v4.1.8
+	github.com/golang-jwt/jwt/v5 v5.3.1
+	github.com/writ-auth/writ v0.0.0
+)
+
+require (
+	github.com/MicahParks/jwkset v0.11.4 // indirect
+	golang.org/x/time v0.15.0 // indirect
+)
 
 replace github.com/writ-auth/writ => ../
