@@ -67,7 +67,7 @@ type follower struct {
 func newFollower(i *issuer, cfg Config) *follower {
 	return &follower{
 		issuer: i, index: newIndex(), logger: cfg.Logger, now: cfg.Now,
-		wait:     min(revlog.MaxWait, cfg.MaxStale/2).Truncate(time.Millisecond),
+		wait:     min(revlog.MaxWait, cfg.MaxStale/3).Truncate(time.Millisecond),
 		maxStale: cfg.MaxStale,
 		maxSkew:  max(cfg.Leeway, clockTolerance),
 		ready:    make(chan struct{}),
@@ -103,10 +103,19 @@ func (f *follower) run(ctx context.Context) {
 		if failures%rediscoverAfter == 0 {
 			f.endpoint = f.issuer.cfg.LogURL
 		}
-		if !sleep(ctx, max(backoff(failures, min(maxBackoff, f.maxStale/4)), retryAfter(err))) {
+		if !sleep(ctx, max(backoff(failures, f.patience()), retryAfter(err))) {
 			return
 		}
 	}
+}
+
+// patience is the longest time between two attempts. While the log is fresh
+// still, an answer soon enough means that nobody has noticed anything.
+func (f *follower) patience() time.Duration {
+	if f.isFresh(f.now()) {
+		return min(maxBackoff, f.maxStale/8)
+	}
+	return maxBackoff
 }
 
 func (f *follower) recovered(failures *int) {

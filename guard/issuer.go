@@ -185,7 +185,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 const (
 	minBackoff = 250 * time.Millisecond
-	maxBackoff = 15 * time.Second
+	maxBackoff = 8 * time.Second
 )
 
 // backoff is how long to wait after so many failures in a row: minBackoff,

@@ -1,0 +1,7 @@
+package guard
+
+// For tests in package guard_test.
+var (
+	Bearer      = bearer
+	CookieValue = cookie
+)
