@@ -117,6 +117,10 @@ func checkIssuer(ctx context.Context, cfg *config.Config, settings auth.Settings
 	if err != nil {
 		return err
 	}
+	return sameIssuer(cfg, stored)
+}
+
+func sameIssuer(cfg *config.Config, stored string) error {
 	if stored != cfg.Issuer {
 		return fmt.Errorf("the issuer is %s, but the database in %s was made for %s, which every token and verifier names; start with --issuer %s, or give another --data for the new issuer",
 			cfg.Issuer, cfg.Data, stored, stored)

@@ -38,7 +38,10 @@ func Inspect(ctx context.Context, cfg *config.Config, opts Options) []Finding {
 	defer s.Close()
 	findings = append(findings, Finding{Check: "database", Detail: s.Path() + " is whole", Err: s.Check(ctx)})
 	copied := *cfg
-	err = errors.Join(useStoredIssuer(ctx, &copied, s), checkIssuer(ctx, &copied, s))
+	err = useStoredIssuer(ctx, &copied, s)
+	if stored, e := s.Setting(ctx, settingIssuer); e == nil {
+		err = errors.Join(err, sameIssuer(&copied, stored))
+	}
 	findings = append(findings, Finding{Check: "issuer", Detail: copied.Issuer, Err: err})
 	detail, err := openSealed(ctx, cfg, s)
 	return append(findings, Finding{Check: "master key", Detail: detail, Err: err})

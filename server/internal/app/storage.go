@@ -16,6 +16,9 @@ import (
 
 // openStore opens the database. The error says what to do.
 func openStore(ctx context.Context, cfg *config.Config, logger *slog.Logger, now func() time.Time) (*store.Store, error) {
+	if wantDatabase(cfg) != nil {
+		logger = nil // to make a new one is no migration worth a line
+	}
 	s, err := store.Open(ctx, store.Options{DSN: cfg.Database, Now: now, Logger: logger})
 	if err == nil {
 		return s, nil

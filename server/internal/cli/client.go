@@ -20,7 +20,7 @@ import (
 
 // adminFlags say which server a verb is about.
 type adminFlags struct {
-	Server   string `placeholder:"URL" help:"A remote server; the token of an administrator comes from WRIT_ADMIN_TOKEN. Default: the server of the data directory, or its database if none runs."`
+	Server   string       `placeholder:"URL" help:"A remote server; the token of an administrator comes from WRIT_ADMIN_TOKEN. Default: the server of the data directory, or its database if none runs."`
 	Settings kong.Plugins `embed:""`
 }
 

@@ -77,7 +77,7 @@ func (p *program) terminal() (fd int, ok bool) {
 func (p *program) promptTwice(what string) (string, error) {
 	fd, ok := p.terminal()
 	if !ok {
-		return "", fmt.Errorf("there is no terminal to ask for %s; use --password-file FILE (- reads standard input)", what)
+		return "", fmt.Errorf("there is no terminal to ask for the password of %s; use --password-file FILE (- reads standard input)", what)
 	}
 	first, err := p.prompt(fd, "Password for "+what+": ")
 	if err != nil {

@@ -46,7 +46,8 @@ func settingTag(s config.Setting) reflect.StructTag {
 	if s.Note != "" {
 		def = s.Note
 	}
-	help := strings.ReplaceAll(s.Help+" (default "+def+", $"+s.Env+")", "$", "$$")
+	help := s.Help + " (default " + def + ", $" + s.Env + ")"
+	help = strings.NewReplacer("$", "$$", "`", "").Replace(help)
 	return reflect.StructTag(`name:` + strconv.Quote(s.Name) + ` help:` + strconv.Quote(help) +
 		` placeholder:"…" group:"Settings:"`)
 }

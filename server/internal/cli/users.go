@@ -17,12 +17,12 @@ func users() resource {
 
 type usersCmd struct {
 	adminFlags
-	Add    usersAddCmd    `cmd:"" help:"Add a user."`
-	List   usersListCmd   `cmd:"" help:"List users."`
-	Show   usersShowCmd   `cmd:"" help:"Show a user."`
+	Add  usersAddCmd  `cmd:"" help:"Add a user."`
+	List usersListCmd `cmd:"" help:"List users."`
+	Show usersShowCmd `cmd:"" help:"Show a user."`
 
 	Password usersPasswordCmd `cmd:"" help:"Set a user's password, and end all their sessions."`
-	Remove usersRemoveCmd `cmd:"" help:"Remove a user, and end all their sessions."`
+	Remove   usersRemoveCmd   `cmd:"" help:"Remove a user, and end all their sessions."`
 }
 
 type usersAddCmd struct {
