@@ -83,6 +83,13 @@ func running(t testing.TB, flags ...string) *server {
 	return s
 }
 
+// in is the server as a subtest sees it: what fails there, fails there.
+func (s *server) in(t testing.TB) *server {
+	copied := *s
+	copied.t = t
+	return &copied
+}
+
 func freePort(t testing.TB) int {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
