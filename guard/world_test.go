@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -287,4 +288,11 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 // forget drops all entries from the log, as expired ones are.
 func (w *world) forget() {
 	w.set(func(w *world) { w.entries = slices.Delete(w.entries, 0, len(w.entries)) })
+}
+
+// switchable is a key source that a test changes.
+type switchable struct{ key *jwk.PublicKey }
+
+func (s *switchable) FindKey(ctx context.Context, alg jwk.Algorithm, kid string) (jwk.VerifyingKey, error) {
+	return s.key.FindKey(ctx, alg, kid)
 }

@@ -1,0 +1,235 @@
+package guard_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/writ-auth/writ/guard"
+	"github.com/writ-auth/writ/guardtest"
+	"github.com/writ-auth/writ/jwk"
+	"github.com/writ-auth/writ/jwt"
+)
+
+// counting counts signature checks.
+func counting(n *atomic.Int64) func(*guard.Config) {
+	return func(cfg *guard.Config) {
+		cfg.Prepare = func(k *jwk.PublicKey) *jwk.PublicKey {
+			return k.WithVerify(func(message, signature []byte) bool {
+				n.Add(1)
+				return k.Verify(message, signature)
+			})
+		}
+	}
+}
+
+func TestSignatureIsCheckedOnce(t *testing.T) {
+	var n atomic.Int64
+	issuer, g := newGuard(t, counting(&n))
+	token := issuer.Token(audience, jwt.AccessClaims{})
+	for range 10 {
+		if _, err := g.Verify(t.Context(), token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n.Load() != 1 {
+		t.Errorf("%d signature checks, want 1", n.Load())
+	}
+	// The cache knows the token, not its signature or the claims alone.
+	parts := strings.Split(token, ".")
+	other := strings.Split(issuer.Token(audience, jwt.AccessClaims{Roles: []string{"admin"}}), ".")
+	_, err := g.Verify(t.Context(), parts[0]+"."+other[1]+"."+parts[2])
+	wantStatus(t, "another payload under a known signature", err, 401)
+	_, err = g.Verify(t.Context(), parts[0]+"."+parts[1]+"."+other[2])
+	wantStatus(t, "a known payload under another signature", err, 401)
+	_, err = g.Verify(t.Context(), token[:len(token)-1])
+	wantStatus(t, "a known token without its end", err, 401)
+}
+
+// A hit is no free pass: time, key and revocation count still.
+func TestCachedTokenExpires(t *testing.T) {
+	issuer, g := newGuard(t, nil)
+	token := issuer.Token(audience, jwt.AccessClaims{})
+	_, err := g.Verify(t.Context(), token)
+	wantStatus(t, "fresh", err, 200)
+	issuer.Advance(guardtest.Lifetime + guard.DefaultLeeway - time.Second)
+	_, err = g.Verify(t.Context(), token)
+	wantStatus(t, "in its last second, with leeway", err, 200)
+	issuer.Advance(time.Second)
+	_, err = g.Verify(t.Context(), token)
+	wantStatus(t, "over", err, 401)
+	if n := g.Stats().CacheEntries; n != 0 {
+		t.Errorf("%d entries, want none: an expired token is dropped", n)
+	}
+}
+
+func TestCachedTokenOfAKeyThatLeft(t *testing.T) {
+	w := newWorld(t)
+	keys := &switchable{key: w.key.Public()}
+	g := w.guard(t, func(cfg *guard.Config) { cfg.Issuers[0].Keys = keys })
+	token := w.token(nil)
+	_, err := g.Verify(t.Context(), token)
+	wantStatus(t, "key there", err, 200)
+	stranger, err := jwk.Generate(jwk.ES256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys.key = stranger.Public().WithKeyID(w.key.KeyID())
+	_, err = g.Verify(t.Context(), token)
+	wantStatus(t, "another key under its name", err, 401)
+	keys.key = w.key.Public()
+	_, err = g.Verify(t.Context(), token)
+	wantStatus(t, "key back", err, 200)
+}
+
+func TestNoCache(t *testing.T) {
+	var n atomic.Int64
+	issuer, g := newGuard(t, func(cfg *guard.Config) { counting(&n)(cfg); cfg.CacheBytes = -1 })
+	token := issuer.Token(audience, jwt.AccessClaims{})
+	for range 3 {
+		if _, err := g.Verify(t.Context(), token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n.Load() != 3 {
+		t.Errorf("%d signature checks, want 3", n.Load())
+	}
+}
+
+// Somebody with many good tokens can't push out those that are in use.
+func TestFloodOfUniqueTokens(t *testing.T) {
+	var n atomic.Int64
+	issuer, g := newGuard(t, func(cfg *guard.Config) { counting(&n)(cfg); cfg.CacheBytes = 1 << 20 })
+	hot := make([]string, 50)
+	for i := range hot {
+		hot[i] = issuer.Token(audience, jwt.AccessClaims{Claims: jwt.Claims{Subject: fmt.Sprint("hot", i)}})
+	}
+	verify := func(token string) {
+		if _, err := g.Verify(t.Context(), token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		for _, token := range hot {
+			verify(token)
+		}
+	}
+	n.Store(0)
+	const flood = 4000 // twelve times what the cache holds
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range flood {
+		verify(issuer.Token(audience, jwt.AccessClaims{Claims: jwt.Claims{Subject: fmt.Sprint("flood", i)}}))
+		verify(hot[random.IntN(len(hot))])
+	}
+	if lost := n.Load() - flood; lost > flood/100 {
+		t.Errorf("%d of %d requests with tokens in use were no hits, want at most 1 %%", lost, flood)
+	}
+	if s := g.Stats(); s.CacheBytes > 1<<20 || s.CacheEntries < 200 {
+		t.Errorf("%d entries of %d bytes, want at most 1 MiB, and well filled", s.CacheEntries, s.CacheBytes)
+	}
+}
+
+func TestCacheBound(t *testing.T) {
+	for _, size := range []int{1, 1000, 10_000, 300_000, 5 << 20} {
+		issuer, g := newGuard(t, func(cfg *guard.Config) { cfg.CacheBytes = size })
+		for i := range 300 {
+			c := jwt.AccessClaims{Claims: jwt.Claims{Subject: fmt.Sprint("u", i)}, Name: strings.Repeat("n", i*10)}
+			if _, err := g.Verify(t.Context(), issuer.Token(audience, c)); err != nil {
+				t.Fatal(err)
+			}
+			if got := g.Stats().CacheBytes; got > size {
+				t.Fatalf("%d bytes, want at most %d", got, size)
+			}
+		}
+	}
+}
+
+func TestHitDoesNotAllocate(t *testing.T) {
+	issuer, g := newGuard(t, nil)
+	token := issuer.Token(audience, jwt.AccessClaims{Roles: []string{"admin"}})
+	ctx, rules := t.Context(), []guard.Rule{guard.Role("admin"), guard.User()}
+	request := guardtest.Bearer(get("/"), token)
+	if _, err := g.Verify(ctx, token); err != nil {
+		t.Fatal(err)
+	}
+	if n := testing.AllocsPerRun(100, func() { g.Verify(ctx, token, rules...) }); n != 0 {
+		t.Errorf("Verify of a known token allocates %v times, want 0", n)
+	}
+	if n := testing.AllocsPerRun(100, func() { g.Check(request, rules...) }); n != 0 {
+		t.Errorf("Check of a known token allocates %v times, want 0", n)
+	}
+}
+
+func benchmarkGuard(b *testing.B) (*guard.Guard, string) {
+	issuer := guardtest.NewIssuer(b)
+	cfg := issuer.Config(audience)
+	cfg.Now = nil // the real clock, as in production
+	g, err := guard.New(cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { g.Close() })
+	if err := g.Ready(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	return g, issuer.Token(audience, jwt.AccessClaims{Roles: []string{"admin"}, Name: "Ann Example", Email: "ann@example.com"})
+}
+
+// BenchmarkHit is Verify of a token that was seen before: with the look-up of
+// its key, the clock, and a revocation log that is fresh and has not changed.
+func BenchmarkHit(b *testing.B) {
+	g, token := benchmarkGuard(b)
+	ctx := b.Context()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := g.Verify(ctx, token); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkHitParallel(b *testing.B) {
+	g, token := benchmarkGuard(b)
+	ctx := b.Context()
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := g.Verify(ctx, token); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+}
+
+func BenchmarkCheck(b *testing.B) {
+	g, token := benchmarkGuard(b)
+	request := guardtest.Bearer(get("/orders"), token)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := g.Check(request); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkMiss(b *testing.B) {
+	issuer := guardtest.NewIssuer(b)
+	cfg := issuer.Config(audience)
+	cfg.CacheBytes = -1
+	g, err := guard.New(cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer g.Close()
+	token := issuer.Token(audience, jwt.AccessClaims{})
+	ctx := b.Context()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := g.Verify(ctx, token); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
