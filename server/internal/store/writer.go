@@ -181,7 +181,7 @@ func (w *writer) commit(batch []*job) {
 		return
 	}
 	logged, err := w.transact(ran)
-	if err == nil && logged {
+	if logged {
 		w.published()
 	}
 	for _, j := range ran {

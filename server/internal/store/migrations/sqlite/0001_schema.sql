@@ -208,6 +208,7 @@ CREATE TABLE log (
 	created_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX log_hash ON log (hash);
+CREATE INDEX log_expires_at ON log (expires_at);
 
 CREATE TABLE audit (
 	id      INTEGER PRIMARY KEY AUTOINCREMENT,

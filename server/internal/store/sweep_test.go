@@ -1,0 +1,69 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/writ-auth/writ/internal/revlog"
+	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/store"
+)
+
+func TestSweep(t *testing.T) {
+	s := open(t, store.Options{})
+	ctx := t.Context()
+	revoke := func(id string, expiry time.Time) (seq uint64) {
+		t.Helper()
+		seq, err := s.Revoke(ctx, revlog.Token, id, expiry, auth.Event{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return seq
+	}
+	for i := range 450 { // more than one step
+		revoke(fmt.Sprint("old", i), s0)
+	}
+	revoke("never", time.Time{})
+	revoke("later", s0.Add(time.Minute))
+	last := revoke("the newest", s0)
+
+	c, err := s.ClientByID(ctx, auth.ClientWrit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	grants := make(map[string]auth.Grant)
+	for id, end := range map[string]time.Time{"over": s0, "live": s0.Add(time.Second)} {
+		u := auth.User{ID: "usr_" + id, Epoch: "e"}
+		if err := s.CreateUser(ctx, u, auth.Event{}); err != nil {
+			t.Fatal(err)
+		}
+		g := grantOf(u, c)
+		grants[id] = g
+		session := auth.Session{ID: g.SessionID, UserID: u.ID, AbsoluteExpiry: end}
+		if err := s.Begin(ctx, session, g, auth.Marks{}, auth.Event{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	if n, err := s.Sweep(ctx, s0); err != nil || n != 451 {
+		t.Errorf("Sweep = %d, %v, want 450 entries and a session", n, err)
+	}
+	if n, err := s.Sweep(ctx, s0); err != nil || n != 0 {
+		t.Errorf("a second Sweep = %d, %v, want 0", n, err)
+	}
+	if _, err := s.HeldByGrant(ctx, grants["over"].ID); !errors.Is(err, auth.ErrNotFound) {
+		t.Errorf("the grant that is over: %v, want ErrNotFound", err)
+	}
+	if _, err := s.HeldByGrant(ctx, grants["live"].ID); err != nil {
+		t.Errorf("the live grant: %v", err)
+	}
+	p, err := s.LogPage(ctx, 0, 10, s0)
+	if err != nil || p.Head != last || p.First != 451 || len(p.Entries) != 2 {
+		t.Errorf("LogPage = %+v, %v, want the entries 451 and 452 and the head %d", p, err, last)
+	}
+	if seq := revoke("next", time.Time{}); seq != last+1 {
+		t.Errorf("the next number is %d, want %d", seq, last+1)
+	}
+}
