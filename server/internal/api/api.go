@@ -13,6 +13,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -89,11 +90,15 @@ func Routes() []string {
 
 // Register adds the door's routes to mux.
 func (d *Door) Register(mux *http.ServeMux) {
+	paths := map[string]bool{}
 	for _, r := range d.routes() {
 		mux.Handle(r.pattern, d.shared(r.handle))
+		_, path, _ := strings.Cut(r.pattern, " ")
+		paths[path] = true
 	}
-	mux.Handle("OPTIONS /v1/", edge.Handler(d.preflight))
-	mux.Handle("OPTIONS /refresh-token", edge.Handler(d.preflight))
+	for path := range paths {
+		mux.Handle("OPTIONS "+path, edge.Handler(d.preflight))
+	}
 }
 
 // sequence answers the number in the revocation log at which an end is in
