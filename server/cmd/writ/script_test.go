@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
@@ -36,7 +38,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"status": status, "await": await, "occupy": occupy, "flip": flip, "mode": mode, "capture": capture, "oneline": oneLine,
+			"status": status, "await": await, "occupy": occupy, "flip": flip, "mode": mode, "capture": capture, "oneline": oneLine, "login": login,
 		},
 	})
 }
@@ -147,4 +149,29 @@ func oneLine(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || strings.Count(text, "\n") != 1 || !strings.HasPrefix(text, "writ: ") {
 		ts.Fatalf("standard error is not one line of writ's: %q", text)
 	}
+}
+
+// login signs in and sets a variable to the access token:
+// login variable issuer email password [audience].
+func login(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 4 {
+		ts.Fatalf("usage: login variable issuer email password [audience]")
+	}
+	body := map[string]string{"email": args[2], "password": args[3]}
+	if len(args) > 4 {
+		body["audience"] = args[4]
+	}
+	text, err := json.Marshal(body)
+	ts.Check(err)
+	res, err := http.Post(args[1]+"/v1/login", "application/json", bytes.NewReader(text))
+	ts.Check(err)
+	defer res.Body.Close()
+	var answer struct {
+		AccessToken string `json:"access_token"`
+	}
+	ts.Check(json.NewDecoder(res.Body).Decode(&answer))
+	if res.StatusCode != http.StatusOK || answer.AccessToken == "" {
+		ts.Fatalf("sign-in: status %d", res.StatusCode)
+	}
+	ts.Setenv(args[0], answer.AccessToken)
 }

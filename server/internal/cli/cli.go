@@ -66,7 +66,7 @@ func Run(ctx context.Context, env Environment) int {
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintln(env.Stderr, "writ: "+oneLine(err.Error()))
+	fmt.Fprintln(env.Stderr, "writ: "+oneLine(strings.ReplaceAll(err.Error(), "\n", "; ")))
 	var usage *usageError
 	if errors.As(err, &usage) {
 		return exitUsage

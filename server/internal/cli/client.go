@@ -65,6 +65,8 @@ func hintFor(e *problem) string {
 		return "; an administrator with more permissions can"
 	case http.StatusNotFound:
 		return "; the verb list shows what there is"
+	case http.StatusConflict:
+		return "; choose another, or change what is there"
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		return "; try again in a moment"
 	}

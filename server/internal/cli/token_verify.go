@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -86,7 +87,7 @@ func (c tokenVerifyCmd) source(p *program) (jwt.KeySource, func(), error) {
 		}
 		return m.source(), func() {}, nil
 	}
-	remote, err := jwks.New(jwks.Config{Issuer: c.Issuer, MaxWait: 15 * time.Second, Now: p.Now})
+	remote, err := jwks.New(jwks.Config{Issuer: c.Issuer, MaxWait: 15 * time.Second, Now: p.Now, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, nil, fmt.Errorf("--issuer: %w; give an https URL, or http on this machine", err)
 	}
