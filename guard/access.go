@@ -31,6 +31,9 @@ type Access struct {
 	kid         string           // as the token's header has it
 	key         jwk.VerifyingKey // what has verified it
 
+	keyIn   atomic.Pointer[jwk.Set] // the fetched set in which key was found
+	keySeen atomic.Int64            // when, in unix nanoseconds
+
 	ids     [][revlog.HashSize]byte // its names in the revocation log
 	checked atomic.Uint64           // the state of the log in which none of ids was found
 
@@ -83,8 +86,31 @@ func (a *Access) current(ctx context.Context, now time.Time) bool {
 	if !now.Before(a.until) || now.Before(a.from) {
 		return false
 	}
+	return a.keyIsThere(ctx, now)
+}
+
+// keyFor is how long a key is taken to be in a set that hasn't changed without
+// asking the key source, which has dates of its own to look at.
+const keyFor = int64(time.Second)
+
+// keyIsThere reports whether the key source gives the key still. Of a set that
+// is fetched, a pointer tells whether it is the same as before.
+func (a *Access) keyIsThere(ctx context.Context, now time.Time) bool {
+	var set *jwk.Set
+	if remote := a.issuer.remote; remote != nil {
+		set = remote.Set()
+		age := now.UnixNano() - a.keySeen.Load()
+		if set != nil && set == a.keyIn.Load() && age >= 0 && age < keyFor {
+			return true
+		}
+	}
 	key, err := a.issuer.keys.FindKey(ctx, a.alg, a.kid)
-	return err == nil && key == a.key
+	if err != nil || key != a.key {
+		return false
+	}
+	a.keySeen.Store(now.UnixNano())
+	a.keyIn.Store(set)
+	return true
 }
 
 // Claims returns the claims, those that the issuer keeps elsewhere filled in as
