@@ -195,6 +195,10 @@ func TestNonceOfOtherTokens(t *testing.T) {
 		}
 		checkOutcome(t, tok != nil, err, reason, name)
 	}
+	for _, nonce := range []string{``, `""`, `null`, `1`} { // no nonce is not an empty nonce
+		tok, err := v.VerifyNonce(context.Background(), forge(t, key, header(key), with("nonce", nonce)), "")
+		checkOutcome(t, tok != nil, err, jwt.ErrNonce, "nonce")
+	}
 }
 
 // down is a key source that can't look.
@@ -277,11 +281,11 @@ func TestOneOf(t *testing.T) {
 func TestOneOfRefuses(t *testing.T) {
 	key := newSecret(t)
 	v := newVerifier(t, key)
-	any := newVerifier(t, key, func(e *jwt.Expect) { e.Issuer, e.AnyIssuer = "", true })
+	anybody := newVerifier(t, key, func(e *jwt.Expect) { e.Issuer, e.AnyIssuer = "", true })
 	both := must[*jwt.Verifier[jwt.Claims]](t)(jwt.OneOf(v))
 	for name, verifiers := range map[string][]*jwt.Verifier[jwt.Claims]{
 		"none": {}, "nil": {v, nil}, "zero": {new(jwt.Verifier[jwt.Claims])}, "the same issuer twice": {v, v},
-		"any issuer": {v, any}, "one of one of": {both},
+		"any issuer": {v, anybody}, "one of one of": {both},
 	} {
 		if got, err := jwt.OneOf(verifiers...); got != nil || err == nil {
 			t.Errorf("%s: taken", name)
