@@ -33,7 +33,7 @@ func (s *Store) Events(ctx context.Context, p auth.Page) (events []auth.Event, n
 			return nil, "", auth.Invalid("cursor", "The cursor is none that this list gave out.")
 		}
 	}
-	limit := page(p)
+	limit := limitOf(p)
 	if p.Query == "" {
 		events, err = all(ctx, s.sql, eventDest, columns+`WHERE id < $1 ORDER BY id DESC LIMIT $2`, before, limit+1)
 	} else {

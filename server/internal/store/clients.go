@@ -70,7 +70,8 @@ func (s *Store) Clients(ctx context.Context, p auth.Page) ([]auth.Client, string
 func (s *Store) UpdateClient(ctx context.Context, c auth.Client, end *auth.Ending, now time.Time, ev auth.Event) (seq uint64, err error) {
 	const update = `UPDATE clients SET name = $1, name_key = $2, redirect_uris = $3, post_logout_redirect_uris = $4,
 		grant_types = $5, token_endpoint_auth_method = $6, jwks = $7, jwks_uri = $8, scope = $9, audiences = $10,
-		allowed_origins = $11, backchannel_logout_uri = $12, claims = $13, disabled = $14, updated_at = $15 WHERE id = $16`
+		allowed_origins = $11, backchannel_logout_uri = $12, claims = $13, disabled = $14, updated_at = $15,
+		version = version + 1 WHERE id = $16`
 	return s.ending(ctx, func(ctx context.Context, t *tx) (seq uint64, err error) {
 		if err := found(t.exec(ctx, update, c.Name, fold(c.Name), encoded(c.RedirectURIs), encoded(c.PostLogoutRedirectURIs),
 			encoded(c.GrantTypes), c.TokenEndpointAuthMethod, raw(c.JWKS), c.JWKSURI, c.Scope, encoded(c.Audiences),

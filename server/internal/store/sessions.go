@@ -83,35 +83,6 @@ func (t *tx) insertGrant(ctx context.Context, g auth.Grant) error {
 	return err
 }
 
-// selectHeld reads all of a grant in one statement and so at one moment.
-const selectHeld = `SELECT ` + grantColumns + `, ` + sessionColumns + `, ` + userColumns + `, ` + clientColumns + `
-	FROM grants g JOIN sessions s ON s.id = g.session_id JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = g.client_id `
-
-func (s *Store) held(ctx context.Context, text string, arg any) (h auth.Held, err error) {
-	h.Now = s.now()
-	dest := append(grantDest(&h.Grant), sessionDest(&h.Session)...)
-	dest = append(append(dest, userDest(&h.User)...), clientDest(&h.Client)...)
-	if err := s.sql.get(ctx, dest, text, arg); err != nil {
-		return auth.Held{}, err
-	}
-	return h, nil
-}
-
-// HeldByHandle implements auth.Sessions.
-func (s *Store) HeldByHandle(ctx context.Context, hash []byte) (auth.Held, error) {
-	return s.held(ctx, selectHeld+`WHERE g.handle_hash = $1`, hash)
-}
-
-// HeldByGrant implements auth.Sessions.
-func (s *Store) HeldByGrant(ctx context.Context, id string) (auth.Held, error) {
-	return s.held(ctx, selectHeld+`WHERE g.id = $1`, id)
-}
-
-// HeldByCookie implements auth.Sessions.
-func (s *Store) HeldByCookie(ctx context.Context, hash []byte) (auth.Held, error) {
-	return s.held(ctx, selectHeld+`WHERE s.cookie_hash = $1 AND g.mode = 'session' ORDER BY g.created_at, g.id LIMIT 1`, hash)
-}
-
 // alive is the condition that a row of grants may still be used.
 const alive = `ended_at = 0 AND EXISTS (
 		SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = grants.client_id

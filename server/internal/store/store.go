@@ -55,6 +55,7 @@ type Store struct {
 	readers *sql.DB
 	sql     *statements // on readers
 	news    news
+	clients clientCache
 }
 
 // Close waits for the transactions under way, then closes the database.
@@ -83,9 +84,8 @@ func (s *Store) write(ctx context.Context, fn func(context.Context, *tx) error) 
 	return s.writer.write(ctx, fn)
 }
 
-// page is what a list's query is asked with: one row more than is answered
-// shows whether there is another page.
-func page(p auth.Page) (limit int) {
+// limitOf is how many things a page holds.
+func limitOf(p auth.Page) int {
 	switch {
 	case p.Limit <= 0:
 		return 50
@@ -96,12 +96,13 @@ func page(p auth.Page) (limit int) {
 }
 
 // list runs a query for a page of things in order of id. Its parameters are
-// the cursor, the pattern and the limit, then args.
+// the cursor, the pattern and the limit, then args. One row more than is
+// answered shows whether there is another page.
 func list[T any](ctx context.Context, q *statements, p auth.Page, dest func(*T) []any, id func(*T) string, text string, args ...any) (items []T, next string, err error) {
 	if strings.Contains(p.Query, "\x00") {
 		return nil, "", nil // LIKE ends at a NUL: it would look for the part before
 	}
-	limit := page(p)
+	limit := limitOf(p)
 	args = append([]any{p.Cursor, pattern(p.Query), limit + 1}, args...)
 	items, err = all(ctx, q, dest, text, args...)
 	if err != nil || len(items) <= limit {

@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/writ-auth/writ/internal/revlog"
 	"github.com/writ-auth/writ/server/internal/store"
 	"github.com/writ-auth/writ/server/internal/store/storetest"
@@ -35,3 +37,6 @@ func TestSQLite(t *testing.T) {
 }
 
 func hashOf(sid string) [16]byte { return revlog.Hash(revlog.Session, sid) }
+
+// A closed store leaves no goroutine behind.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

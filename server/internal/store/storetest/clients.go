@@ -15,6 +15,7 @@ func clientTests() map[string]func(*bench) {
 		"Update":  updateClient,
 		"Delete":  deleteClient,
 		"Secrets": clientSecrets,
+		"Held":    heldClient,
 	}
 }
 
@@ -105,4 +106,45 @@ func clientSecrets(b *bench) {
 		b.must(err)
 		b.same("secrets", got, c.want)
 	}
+}
+
+// What is held of a grant shows its client as it is now, however it changed and
+// however often it was read before.
+func heldClient(b *bench) {
+	c := auth.Client{ID: "shop", Name: "One", RedirectURIs: []string{"https://a"}, Claims: json.RawMessage(`{"x":1}`), Epoch: "e"}
+	b.must(b.CreateClient(b.ctx, c, nil, event("client.create")))
+	s, g := b.prepare(b.user(), c)
+	b.must(b.Begin(b.ctx, s, g, auth.Marks{}, event("session.begin")))
+	shown := func(what, grantID string) {
+		b.Helper()
+		want, err := b.ClientByID(b.ctx, "shop")
+		b.must(err)
+		for range 2 {
+			h := b.held(grantID)
+			b.same(what, h.Client, want)
+			h.Client.RedirectURIs[0], h.Client.Claims[0] = "https://evil", '!' // the caller's to spoil
+		}
+	}
+	shown("as made", g.ID)
+	c.Name, c.RedirectURIs = "Two", []string{"https://b"}
+	_, err := b.UpdateClient(b.ctx, c, nil, b.now(), event("client.update"))
+	b.must(err)
+	shown("updated at the same moment", g.ID)
+	b.must(b.Raise(b.ctx, auth.Marks{Expiry: b.now().Add(time.Hour), ClientID: "shop"}))
+	shown("with a mark", g.ID)
+	_, err = b.End(b.ctx, auth.Ending{ClientID: "shop", NewEpoch: "e2"}, b.now(), event("end"))
+	b.must(err)
+	shown("with another epoch", g.ID)
+	c.Disabled = true
+	_, err = b.UpdateClient(b.ctx, c, nil, b.now(), event("client.update"))
+	b.must(err)
+	shown("disabled", g.ID)
+
+	_, err = b.DeleteClient(b.ctx, "shop", b.now(), event("client.delete"))
+	b.must(err)
+	c = auth.Client{ID: "shop", Name: "Three", RedirectURIs: []string{"https://c"}, Claims: json.RawMessage(`{}`), Epoch: "e3"}
+	b.must(b.CreateClient(b.ctx, c, nil, event("client.create")))
+	s, g = b.prepare(b.user(), c)
+	b.must(b.Begin(b.ctx, s, g, auth.Marks{}, event("session.begin")))
+	shown("made anew", g.ID)
 }

@@ -91,6 +91,7 @@ CREATE TABLE clients (
 	disabled                   INTEGER NOT NULL,
 	epoch                      TEXT NOT NULL CHECK (epoch <> ''),
 	mark                       INTEGER NOT NULL,
+	version                    INTEGER NOT NULL DEFAULT 0, -- counts changes of all but disabled, epoch and mark
 	created_at                 INTEGER NOT NULL,
 	updated_at                 INTEGER NOT NULL
 ) STRICT;
