@@ -1,0 +1,116 @@
+package admin_test
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestRevocations(t *testing.T) {
+	s := start(t)
+	op := s.operator()
+	id := s.user("ada@example.com")
+	revoke := func(body string) {
+		t.Helper()
+		if seq, _ := op.do("POST", "/v1/admin/revocations", body).ok().body["seq"].(float64); seq < 1 {
+			t.Errorf("%s: no number of the log", body)
+		}
+	}
+	ada := s.as("ada@example.com")
+	revoke(`{"token":"` + ada.token + `"}`)
+	ada.do("GET", "/v1/me", "").is(401, "invalid_token")
+
+	ada = s.as("ada@example.com")
+	session := ada.do("GET", "/v1/me", "").ok().str("session_id")
+	revoke(`{"kind":"session","id":"` + session + `"}`)
+	ada.do("GET", "/v1/me", "").is(401, "invalid_token")
+
+	ada = s.as("ada@example.com")
+	revoke(`{"kind":"user","id":"` + id + `"}`)
+	ada.do("GET", "/v1/me", "").is(401, "invalid_token")
+
+	ada = s.as("ada@example.com")
+	revoke(`{"kind":"client","id":"writ"}`)
+	ada.do("GET", "/v1/me", "").is(401, "invalid_token")
+
+	ada = s.as("ada@example.com")
+	kid := op.do("GET", "/v1/admin/keys", "").ok().column("kid")[0]
+	revoke(`{"kind":"key","id":"` + kid + `"}`)
+	ada.do("GET", "/v1/me", "").is(401, "invalid_token")
+	s.as("ada@example.com").do("GET", "/v1/me", "").ok()
+	revoke(`{"kind":"token","id":"some-jti"}`)
+
+	for body, status := range map[string]int{
+		`{}`: 400, `{"kind":"galaxy","id":"x"}`: 400, `{"kind":"token"}`: 400, `{"token":"e.e.e"}`: 400,
+		`{"token":"` + ada.token + `","kind":"token","id":"x"}`: 400, `{"kind":"token","id":"` + strings.Repeat("x", 300) + `"}`: 400,
+		`{"kind":"session","id":"ses_none"}`: 404, `{"kind":"user","id":"usr_none"}`: 404, `{"kind":"client","id":"none"}`: 404, `{"kind":"key","id":"none"}`: 404,
+	} {
+		if a := op.do("POST", "/v1/admin/revocations", body); a.status != status {
+			t.Errorf("%s: status %d, want %d: %s", body, a.status, status, a.text)
+		}
+	}
+}
+
+func TestSessions(t *testing.T) {
+	s := start(t)
+	op := s.operator()
+	id := s.user("ada@example.com")
+	ada, root := s.as("ada@example.com"), s.as(adminMail)
+	if got := op.do("GET", "/v1/admin/sessions", "").ok().column("user_id"); len(got) != 2 {
+		t.Errorf("sessions of %v, want two", got)
+	}
+	mine := op.do("GET", "/v1/admin/sessions?user_id="+id, "").ok()
+	if got := mine.column("id"); len(got) != 1 || got[0] != ada.do("GET", "/v1/me", "").str("session_id") {
+		t.Errorf("sessions of one user: %s", mine.text)
+	}
+	if strings.Contains(mine.text, "hash") {
+		t.Errorf("the list shows a hash: %s", mine.text)
+	}
+	op.do("DELETE", "/v1/admin/sessions/"+mine.column("id")[0], "").ok()
+	ada.do("GET", "/v1/me", "").is(401, "invalid_token")
+	root.do("GET", "/v1/me", "").ok()
+	op.do("DELETE", "/v1/admin/sessions/ses_none", "").is(404, "not_found")
+}
+
+func TestAudit(t *testing.T) {
+	s := start(t)
+	root := s.as(adminMail)
+	id := root.do("POST", "/v1/admin/users", `{"email":"ada@example.com","password":"`+password+`","name":"<img src=x>"}`).is(201, "").str("id")
+	events := root.do("GET", "/v1/admin/audit?q="+id, "").ok()
+	if got := events.column("action"); len(got) != 1 || got[0] != "user.create" {
+		t.Errorf("events about the user: %s", events.text)
+	}
+	if got := events.column("actor")[0]; got != root.do("GET", "/v1/me", "").str("id") {
+		t.Errorf("the actor is %q", got)
+	}
+	if got := events.column("address")[0]; got != "192.0.2.1" {
+		t.Errorf("the address is %q", got)
+	}
+	s.stranger().do("POST", "/v1/login", `{"email":"ada@example.com","password":"wrong password"}`).is(401, "invalid_credentials")
+	s.lesser("reader").do("GET", "/v1/admin/users", "").is(403, "forbidden")
+	all := root.do("GET", "/v1/admin/audit?limit=200", "").ok()
+	if !strings.Contains(all.text, "admin.refused") || !strings.Contains(all.text, "refused") {
+		t.Errorf("refusals are missing: %s", all.text)
+	}
+	for _, secret := range []string{password, "eyJ", "argon2"} {
+		if strings.Contains(all.text, secret) {
+			t.Errorf("the audit contains %q", secret)
+		}
+	}
+}
+
+func TestKeys(t *testing.T) {
+	s := start(t)
+	keys := s.operator().do("GET", "/v1/admin/keys", "").ok()
+	if got := keys.column("algorithm"); len(got) != 1 || got[0] != "ES256" || keys.column("state")[0] != "signing" {
+		t.Errorf("keys %s", keys.text)
+	}
+	for _, private := range []string{"sealed", "PRIVATE", `"d"`, "public"} {
+		if strings.Contains(keys.text, private) {
+			t.Errorf("the list contains %q: %s", private, keys.text)
+		}
+	}
+	a := s.operator().do("POST", "/v1/admin/keys/rotate", "{}").is(404, "not_found")
+	if !strings.Contains(a.str("detail"), "not available yet") {
+		t.Errorf("detail %q", a.str("detail"))
+	}
+}
