@@ -106,7 +106,8 @@ func NewReader(text string) *Reader {
 // Reset makes r read text from its start. Strings without escapes are returned
 // as parts of text. If text is not UTF-8, every following call fails.
 func (r *Reader) Reset(text string) {
-	*r = Reader{text: text}
+	// Of open and keys only what is in use is ever read: no need to clear them.
+	r.text, r.pos, r.depth, r.nkeys, r.err = text, 0, 0, 0, nil
 	if !utf8.ValidString(text) {
 		r.fail(ErrUTF8)
 	}

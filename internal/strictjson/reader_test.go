@@ -267,3 +267,32 @@ func TestErrorsHideContent(t *testing.T) {
 		}
 	}
 }
+
+// A Reader that stopped in the middle of one text reads the next like a new one.
+func TestReuse(t *testing.T) {
+	var many strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&many, `"name%d":[{"a":`, i)
+	}
+	r := strictjson.NewReader(`{` + many.String())
+	if err := r.Skip(); err == nil {
+		t.Fatal("a cut text is accepted")
+	}
+	for range 2 {
+		r.Reset(`{"a":1,"name0":[{"a":2}]}`)
+		if err := r.Skip(); err != nil {
+			t.Errorf("after another text: %v", err)
+		}
+		if err := r.End(); err != nil {
+			t.Errorf("after another text: %v", err)
+		}
+	}
+	r.Reset(`{"a":1,"a":1}`)
+	if err := r.Skip(); !errors.Is(err, strictjson.ErrDuplicate) {
+		t.Errorf("a duplicate after another text: %v, want ErrDuplicate", err)
+	}
+	r.ResetBytes([]byte("\"\xff\""))
+	if err := r.Skip(); !errors.Is(err, strictjson.ErrUTF8) {
+		t.Errorf("invalid UTF-8 after another text: %v, want ErrUTF8", err)
+	}
+}
