@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -196,7 +197,8 @@ func (r resource) find(ctx context.Context, c *adminClient, name string) (json.R
 	}
 	var item json.RawMessage
 	err = c.call(ctx, http.MethodGet, adminPath+r.path+"/"+url.PathEscape(name), nil, &item)
-	if e, ok := err.(*problem); ok && e.Status == http.StatusNotFound {
+	var refused *problem
+	if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
 		return nil, fmt.Errorf("there is no %s %s; writ %s list shows them", r.one, strconv.Quote(name), r.path)
 	}
 	return item, err

@@ -3,6 +3,7 @@ package cli
 import (
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,7 +18,7 @@ import (
 func settingFlags(names ...string) kong.Plugins {
 	var fields []reflect.StructField
 	for _, s := range config.Settings() {
-		if len(names) > 0 && !contains(names, s.Name) {
+		if len(names) > 0 && !slices.Contains(names, s.Name) {
 			continue
 		}
 		fields = append(fields, reflect.StructField{
@@ -25,15 +26,6 @@ func settingFlags(names ...string) kong.Plugins {
 		})
 	}
 	return kong.Plugins{reflect.New(reflect.StructOf(fields)).Interface()}
-}
-
-func contains(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
 }
 
 // fieldName is an exported Go name for a setting: "tls-key" is "F_tls_key".
