@@ -34,8 +34,8 @@ type Access struct {
 	keyIn   atomic.Pointer[jwk.Set] // the fetched set in which key was found
 	keySeen atomic.Int64            // when, in unix nanoseconds
 
-	ids     [][revlog.HashSize]byte // its names in the revocation log
-	checked atomic.Uint64           // the state of the log in which none of ids was found
+	ids     []hash        // its names in the revocation log
+	checked atomic.Uint64 // the state of the log in which none of ids was found
 
 	asked   introspection
 	decoded sync.Map // (*C)(nil) → C, for As
@@ -61,8 +61,8 @@ func newAccess(g *Guard, raw string, token *jwt.Token[jwt.AccessClaims], by *cap
 
 // identifiers lists the names under which a token can be revoked. A bare key
 // verifies tokens whatever their kid says; then both names of the key count.
-func identifiers(c *jwt.AccessClaims, kids ...string) [][revlog.HashSize]byte {
-	ids := make([][revlog.HashSize]byte, 0, 4+len(c.Epochs))
+func identifiers(c *jwt.AccessClaims, kids ...string) []hash {
+	ids := make([]hash, 0, 4+len(c.Epochs))
 	add := func(kind revlog.Kind, id string) {
 		if id != "" {
 			ids = append(ids, revlog.Hash(kind, id))

@@ -1,7 +1,9 @@
 package guard
 
 import (
-	"maps"
+	"encoding/binary"
+	"math"
+	"math/bits"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -9,34 +11,32 @@ import (
 	"github.com/writ-auth/writ/internal/revlog"
 )
 
-// pruneBatch is how many entries are deleted in one go. Look-ups wait for no
-// more than that.
-const pruneBatch = 1024
+type hash = [revlog.HashSize]byte
 
 // index holds the revocations in force. Many read it, one goroutine writes. The
-// hash of an entry covers its kind, so one map serves all kinds.
+// hash of an entry covers its kind, so one table serves all kinds.
 type index struct {
 	// state changes after every addition: who has found nothing in one state
 	// needn't look again until there is another. It begins at 1, so that 0 can
 	// stand for "never looked".
 	state atomic.Uint64
 
-	mu      sync.RWMutex
-	entries map[[revlog.HashSize]byte]int64 // → unix seconds until which to keep it, 0: for ever
+	mu    sync.RWMutex
+	table table
 }
 
 func newIndex() *index {
-	x := &index{entries: make(map[[revlog.HashSize]byte]int64)}
+	x := &index{table: newTable(0)}
 	x.state.Store(1)
 	return x
 }
 
 // has reports whether one of the identifiers was revoked.
-func (x *index) has(ids [][revlog.HashSize]byte) bool {
+func (x *index) has(ids []hash) bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	for _, id := range ids {
-		if _, ok := x.entries[id]; ok {
+		if x.table.find(id).hash == id {
 			return true
 		}
 	}
@@ -46,7 +46,7 @@ func (x *index) has(ids [][revlog.HashSize]byte) bool {
 func (x *index) len() int {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	return len(x.entries)
+	return x.table.used
 }
 
 // add takes entries of known kinds over. An entry that is there already keeps
@@ -55,55 +55,99 @@ func (x *index) add(entries []revlog.Entry) {
 	if len(entries) == 0 {
 		return
 	}
+	if need := x.table.used + len(entries); need > x.table.room() {
+		x.rebuild(need, func(slot) bool { return true })
+	}
 	x.mu.Lock()
 	for _, e := range entries {
-		if !e.Kind.Known() {
-			continue
-		}
-		if old, ok := x.entries[e.Hash]; !ok || later(e.Expiry, old) {
-			x.entries[e.Hash] = e.Expiry
+		if e.Kind.Known() {
+			x.table.put(slot{e.Hash, expirySeconds(e.Expiry)})
 		}
 	}
 	x.mu.Unlock()
 	x.state.Add(1)
 }
 
-// later compares expiries, 0 being the latest.
-func later(a, b int64) bool { return b != 0 && (a == 0 || a > b) }
-
-// prune drops what expired before now. The caller is the one writer, so it may
-// read without the lock; deletions take it for a batch at a time. When more
-// than half is gone the rest moves to a new map, since maps don't shrink.
+// prune drops what expired before now.
 func (x *index) prune(now time.Time) {
-	var gone [][revlog.HashSize]byte
-	for hash, expiry := range x.entries {
-		if expiry != 0 && expiry < now.Unix() {
-			gone = append(gone, hash)
+	live := func(s slot) bool { return s.expiry == forever || int64(s.expiry) >= now.Unix() }
+	n := 0
+	for _, s := range x.table.slots {
+		if s != (slot{}) && live(s) {
+			n++
 		}
 	}
-	if len(gone) > len(x.entries)/2 {
-		x.rebuild(now)
-		return
-	}
-	for len(gone) > 0 {
-		batch := gone[:min(pruneBatch, len(gone))]
-		gone = gone[len(batch):]
-		x.mu.Lock()
-		for _, hash := range batch {
-			delete(x.entries, hash)
-		}
-		x.mu.Unlock()
+	if n < x.table.used {
+		x.rebuild(n, live)
 	}
 }
 
-func (x *index) rebuild(now time.Time) {
-	rest := make(map[[revlog.HashSize]byte]int64)
-	for hash, expiry := range maps.All(x.entries) {
-		if expiry == 0 || expiry >= now.Unix() {
-			rest[hash] = expiry
+// rebuild moves what is to be kept to a table for n entries. The caller is the
+// one writer, so it may read without the lock, and those who look something up
+// wait for no more than the exchange.
+func (x *index) rebuild(n int, keep func(slot) bool) {
+	next := newTable(n)
+	for _, s := range x.table.slots {
+		if s != (slot{}) && keep(s) {
+			next.put(s)
 		}
 	}
 	x.mu.Lock()
-	x.entries = rest
+	x.table = next
 	x.mu.Unlock()
+}
+
+// table is an open-addressed hash table. A Go map of the same takes up to twice
+// the memory, since it doubles; this one grows by a half, to 30 bytes an entry
+// at most. The hashes are the issuer's, of random identifiers: their first bytes
+// are spread as evenly as any function could spread them.
+type table struct {
+	slots []slot
+	used  int
+}
+
+// slot is empty if its hash is all zeros, which no identifier that anybody will
+// find has.
+type slot struct {
+	hash   hash
+	expiry uint32 // unix seconds until which to keep it
+}
+
+// forever is the expiry of what is never dropped. In 2106 it will be a date.
+const forever = math.MaxUint32
+
+func expirySeconds(expiry int64) uint32 {
+	if expiry == 0 || expiry >= forever {
+		return forever
+	}
+	return uint32(expiry)
+}
+
+func newTable(n int) table { return table{slots: make([]slot, n+n/2+16)} }
+
+// room is how many entries fit before look-ups get slow.
+func (t *table) room() int { return len(t.slots) - len(t.slots)/5 }
+
+// find returns the slot of a hash: the one that has it, or the empty one where
+// it would be.
+func (t *table) find(h hash) *slot {
+	n := len(t.slots)
+	at, _ := bits.Mul64(binary.LittleEndian.Uint64(h[:]), uint64(n))
+	for i := int(at); ; i++ {
+		if i == n {
+			i = 0
+		}
+		if s := &t.slots[i]; s.hash == h || s.hash == (hash{}) {
+			return s
+		}
+	}
+}
+
+// put adds an entry, for which there is room. The latest expiry counts.
+func (t *table) put(s slot) {
+	there := t.find(s.hash)
+	if *there == (slot{}) {
+		t.used++
+	}
+	there.hash, there.expiry = s.hash, max(there.expiry, s.expiry)
 }

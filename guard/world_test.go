@@ -30,6 +30,7 @@ const (
 type world struct {
 	t   *testing.T
 	key *jwk.PrivateKey
+	url string // its address, issuerURL unless it is served over real HTTP
 
 	mu       sync.Mutex
 	down     map[string]bool // paths that don't answer
@@ -58,7 +59,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	return &world{
-		t: t, key: key, offered: true, logID: "log-1", pageSize: 100,
+		t: t, key: key, url: issuerURL, offered: true, logID: "log-1", pageSize: 100,
 		down: make(map[string]bool), inactive: make(map[string]bool), changed: make(chan struct{}),
 	}
 }
@@ -107,7 +108,7 @@ func (w *world) asked(path string) (n int) {
 
 func (w *world) config() guard.Config {
 	return guard.Config{
-		Issuers:     []guard.Issuer{{URL: issuerURL, Audience: []string{audience}}},
+		Issuers:     []guard.Issuer{{URL: w.url, Audience: []string{audience}}},
 		Credentials: &guard.Credentials{ClientID: "api", ClientSecret: "s:crät"},
 		Client:      &http.Client{Transport: w},
 		Logger:      slog.New(slog.DiscardHandler),
@@ -143,7 +144,7 @@ func (w *world) token(change func(*jwt.AccessClaims)) string {
 	if change != nil {
 		change(&c)
 	}
-	token, err := jwt.Sign(w.key, c, jwt.SignOptions{Issuer: issuerURL, Lifetime: time.Hour, Type: "at+jwt"})
+	token, err := jwt.Sign(w.key, c, jwt.SignOptions{Issuer: w.url, Lifetime: time.Hour, Type: "at+jwt"})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -195,10 +196,10 @@ func (w *world) discovery(rec http.ResponseWriter) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	doc := map[string]string{
-		"issuer": issuerURL, "jwks_uri": issuerURL + keysPath, "introspection_endpoint": issuerURL + introspectionPath,
+		"issuer": w.url, "jwks_uri": w.url + keysPath, "introspection_endpoint": w.url + introspectionPath,
 	}
 	if w.offered {
-		doc["writ_revocations_endpoint"] = issuerURL + logPath
+		doc["writ_revocations_endpoint"] = w.url + logPath
 	}
 	json.NewEncoder(rec).Encode(doc)
 }
