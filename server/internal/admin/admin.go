@@ -9,6 +9,8 @@ package admin
 import (
 	"context"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/directory"
@@ -125,10 +127,20 @@ func (d *Door) allow(r route) edge.Handler {
 			return err
 		}
 		if !actor.Has(r.permission) {
-			return d.Directory.Refuse(req.Context(), actor, "admin.refused", r.permission)
+			return d.refuse(req.Context(), actor, r.permission)
 		}
 		return r.handle(w, req, actor)
 	}
+}
+
+// refuse answers who may not use a route. It is worth a line in the audit if an
+// administrator of some kind reaches too far; users who are none could fill the
+// database with such lines, and are in the access log.
+func (d *Door) refuse(ctx context.Context, actor directory.Actor, permission string) error {
+	if slices.ContainsFunc(actor.Permissions, func(p string) bool { return strings.HasPrefix(p, auth.ReservedPrefix) }) {
+		return d.Directory.Refuse(ctx, actor, "admin.refused", permission)
+	}
+	return auth.Errorf(auth.CodeForbidden, "This is for administrators.")
 }
 
 func (d *Door) actor(r *http.Request) (directory.Actor, error) {

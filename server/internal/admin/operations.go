@@ -69,7 +69,7 @@ func (d *Door) mayRevoke(ctx context.Context, actor directory.Actor, kind revoca
 		return d.Directory.MayEndClient(ctx, actor, id)
 	case revocation.KindKey:
 		if !actor.Has(directory.KeysWrite) {
-			return d.Directory.Refuse(ctx, actor, "admin.refused", directory.KeysWrite)
+			return d.refuse(ctx, actor, directory.KeysWrite)
 		}
 	}
 	return nil

@@ -86,7 +86,15 @@ func TestAudit(t *testing.T) {
 		t.Errorf("the address is %q", got)
 	}
 	s.stranger().do("POST", "/v1/login", `{"email":"ada@example.com","password":"wrong password"}`).is(401, "invalid_credentials")
-	s.lesser("reader").do("GET", "/v1/admin/users", "").is(403, "forbidden")
+	s.lesser("reader", "writ:keys.read").do("GET", "/v1/admin/users", "").is(403, "forbidden")
+	s.user("bob@example.com")
+	bob := s.as("bob@example.com")
+	for range 5 { // who is no administrator can't fill the audit
+		bob.do("GET", "/v1/admin/users", "").is(403, "forbidden")
+	}
+	if got := root.do("GET", "/v1/admin/audit?q=admin.refused", "").ok().column("verdict"); len(got) != 1 {
+		t.Errorf("%d refusals at the door in the audit, want 1", len(got))
+	}
 	all := root.do("GET", "/v1/admin/audit?limit=200", "").ok()
 	if !strings.Contains(all.text, "admin.refused") || !strings.Contains(all.text, "refused") {
 		t.Errorf("refusals are missing: %s", all.text)

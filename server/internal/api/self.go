@@ -68,6 +68,9 @@ func (d *Door) changePassword(w http.ResponseWriter, r *http.Request) error {
 	if err := edge.ReadJSON(w, r, &in); err != nil {
 		return err
 	}
+	if in.Current == "" || in.New == "" {
+		return auth.Invalid("current_password", "current_password and new_password must both be there")
+	}
 	c, err := d.Callers.Read(r)
 	if err != nil {
 		return err

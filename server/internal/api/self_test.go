@@ -138,6 +138,7 @@ func TestChangePassword(t *testing.T) {
 	}
 	s.do("POST", "/v1/password/change", change(password, newPassword)).is(401, "unauthenticated")
 	s.do("POST", "/v1/password/change", change("wrong password", newPassword), token).is(401, "invalid_credentials")
+	s.do("POST", "/v1/password/change", encode(t, "new_password", newPassword), token).is(400, "invalid_request")
 	s.do("POST", "/v1/password/change", change(password, "short"), token).is(400, "invalid_request").has("field", "new_password")
 	s.do("POST", "/v1/password/change", change(password, password), token).is(400, "invalid_request")
 	s.do("GET", "/v1/me", "", cookies(web)).ok()
