@@ -33,7 +33,8 @@ type Config struct {
 	Issuers []Issuer
 
 	// Public lists the requests that need no token, as patterns of
-	// http.ServeMux ("GET /healthz", "/assets/"). A path that isn't clean (empty
+	// http.ServeMux ("GET /healthz", "/assets/"). None is looked at there, so
+	// From gives nil; see Optional for routes that serve both. A path that isn't clean (empty
 	// or dotted segments, encoded slashes or dots, backslashes) never matches:
 	// what a router behind the guard makes of it can't be known here. A handler
 	// with rules of its own always needs a token: a pattern can't waive what a
@@ -239,24 +240,24 @@ func (cfg *Config) validateIssuers() error {
 func (i *Issuer) validate() error {
 	switch {
 	case i.URL == "":
-		return errors.New("URL is empty")
+		return errors.New("no URL")
 	case len(i.Audience) == 0:
-		return errors.New("Audience is empty")
+		return errors.New("no Audience")
 	case i.Revocation < FollowIfOffered || i.Revocation > DontFollow:
-		return errors.New("Revocation is none of the choices")
+		return errors.New("no such choice of Revocation")
 	case i.Revocation == DontFollow && i.LogURL != "":
-		return errors.New("LogURL with DontFollow")
+		return errors.New("a LogURL with DontFollow")
 	case i.Revocation == Follow && i.Keys != nil && i.LogURL == "":
-		return errors.New("Follow with Keys needs LogURL")
+		return errors.New("to Follow with Keys needs a LogURL")
 	}
 	if i.LogURL != "" {
 		if _, err := fetch.ParseURL(i.LogURL); err != nil {
-			return fmt.Errorf("LogURL: %w", err)
+			return fmt.Errorf("reading LogURL: %w", err)
 		}
 	}
 	if i.Keys == nil {
 		if err := discovery.CheckIssuer(i.URL); err != nil {
-			return fmt.Errorf("URL: %w (or give Keys)", err)
+			return fmt.Errorf("reading URL (or give Keys): %w", err)
 		}
 	}
 	return nil
@@ -268,16 +269,16 @@ func (cfg *Config) validateLog(i *Issuer) error {
 		return nil
 	}
 	if cfg.Leeway > maxLogLeeway {
-		return fmt.Errorf("Leeway above %v, with revocations", maxLogLeeway)
+		return fmt.Errorf("with revocations, Leeway is at most %v", maxLogLeeway)
 	}
 	if cfg.Stale != Introspect {
 		return nil
 	}
 	if cfg.credentialsFor(i) == nil {
-		return errors.New("Introspect without Credentials")
+		return errors.New("to Introspect needs Credentials")
 	}
 	if err := discovery.CheckIssuer(i.URL); err != nil {
-		return fmt.Errorf("Introspect: URL: %w", err)
+		return fmt.Errorf("to Introspect needs an issuer to ask: %w", err)
 	}
 	return nil
 }

@@ -248,14 +248,14 @@ func TestFollowerShowsCredentials(t *testing.T) {
 		w := newWorld(t)
 		w.guard(t, nil)
 		time.Sleep(time.Minute)
-		for _, r := range w.requests {
+		for _, r := range w.seen() {
 			_, _, shown := r.BasicAuth()
 			if want := r.URL.Path == logPath; shown != want {
 				t.Errorf("%s: credentials shown is %v, want %v", r.URL.Path, shown, want)
 			}
 		}
-		if len(w.requests) < 5 {
-			t.Errorf("%d requests, want some", len(w.requests))
+		if len(w.seen()) < 5 {
+			t.Errorf("%d requests, want some", len(w.seen()))
 		}
 	})
 }
@@ -321,7 +321,7 @@ func TestLogURL(t *testing.T) {
 		})
 		_, err := g.Verify(t.Context(), w.token(nil))
 		wantStatus(t, "revoked", err, 401)
-		for _, r := range w.requests {
+		for _, r := range w.seen() {
 			if r.URL.Path != logPath || r.URL.Query().Get("tenant") != "1" {
 				t.Errorf("asked for %s, want the log with its query", r.URL)
 			}
@@ -367,14 +367,14 @@ func TestCloseEndsEverything(t *testing.T) {
 		if err := g.Close(); err != nil {
 			t.Errorf("closed twice: %v", err)
 		}
-		asked := len(w.requests)
+		asked := len(w.seen())
 		_, err = g.Verify(t.Context(), token)
 		wantStatus(t, "just closed", err, 200)
 		time.Sleep(31 * time.Second)
 		_, err = g.Verify(t.Context(), token)
 		wantStatus(t, "long closed", err, 503)
-		if len(w.requests) != asked {
-			t.Errorf("%d requests after Close", len(w.requests)-asked)
+		if len(w.seen()) != asked {
+			t.Errorf("%d requests after Close", len(w.seen())-asked)
 		}
 	})
 }

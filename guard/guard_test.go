@@ -2,9 +2,9 @@ package guard_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -362,11 +362,10 @@ func TestAccessHidesTheToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := json.Marshal(a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, shown := range []string{fmt.Sprintf("%v %+v %#v %s %q %x", a, a, a, a, a, a), string(text)} {
+	var text, lines strings.Builder
+	slog.New(slog.NewJSONHandler(&lines, nil)).Info("asked", "by", a)
+	slog.New(slog.NewTextHandler(&text, nil)).Info("asked", "by", a)
+	for _, shown := range []string{fmt.Sprintf("%v %+v %#v %s %q %x", a, a, a, a, a, a), text.String(), lines.String()} {
 		if strings.Contains(shown, token[:20]) || strings.Contains(shown, fmt.Sprintf("%x", token[:20])) {
 			t.Errorf("the token is in %s", shown)
 		}

@@ -106,6 +106,13 @@ func (w *world) asked(path string) (n int) {
 	return n
 }
 
+// seen returns all requests so far.
+func (w *world) seen() []*http.Request {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.requests)
+}
+
 func (w *world) config() guard.Config {
 	return guard.Config{
 		Issuers:     []guard.Issuer{{URL: w.url, Audience: []string{audience}}},
