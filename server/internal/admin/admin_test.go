@@ -102,6 +102,7 @@ func TestLesserAdministratorsDontRise(t *testing.T) {
 		{"PATCH", "/v1/admin/users/" + self, `{"roles":["helpdesk","billing"]}`},
 		{"PATCH", "/v1/admin/users/" + plain, `{"roles":["billing"]}`},
 		{"PUT", "/v1/admin/orgs/acme/members/" + self, `{"roles":["billing"]}`},
+		{"PUT", "/v1/admin/orgs/acme/members/" + root, `{"roles":[]}`},
 		// make or stretch a role
 		{"POST", "/v1/admin/roles", `{"name":"god","permissions":["writ:admin"]}`},
 		{"POST", "/v1/admin/roles", `{"name":"payer","permissions":["invoices.pay"]}`},

@@ -58,10 +58,12 @@ func (d *Door) login(w http.ResponseWriter, r *http.Request) error {
 	if err := in.check(r); err != nil {
 		return err
 	}
-	if in.Mode != auth.ModeToken || d.Cookies.Presented(r) {
-		if err := d.Callers.SameOrigin(r); err != nil {
-			return err
-		}
+	guard := d.Callers.Guard
+	if in.Mode != auth.ModeToken { // a cookie will be set
+		guard = d.Callers.SameOrigin
+	}
+	if err := guard(r); err != nil {
+		return err
 	}
 	out, err := d.Sessions.SignIn(r.Context(), session.SignIn{Request: caller.From(r), Login: in.Email + in.Username,
 		Password: in.Password, Audience: in.Audience, Org: in.Org, Mode: in.Mode})

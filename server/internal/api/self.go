@@ -18,7 +18,7 @@ func (d *Door) signup(w http.ResponseWriter, r *http.Request) error {
 	if err := edge.ReadJSON(w, r, &in); err != nil {
 		return err
 	}
-	if _, err := d.Callers.Read(r); err != nil {
+	if err := d.Callers.Guard(r); err != nil {
 		return err
 	}
 	u, err := d.Directory.Signup(r.Context(), in, caller.From(r).Address)

@@ -114,17 +114,13 @@ func (s *Service) withinUser(ctx context.Context, a act, u auth.User) error {
 	if a.actor.Has(auth.PermissionAdmin) {
 		return nil
 	}
-	roles := slices.Clone(u.Roles)
-	err := each(ctx, s.Directory.Orgs, func(o auth.Org) (bool, error) {
-		m, err := s.Directory.MemberOf(ctx, o.ID, u.ID)
-		if err != nil && !errors.Is(err, auth.ErrNotFound) {
-			return false, err
-		}
-		roles = append(roles, m.Roles...)
-		return true, nil
-	})
+	memberships, err := s.Directory.Memberships(ctx, u.ID)
 	if err != nil {
 		return err
+	}
+	roles := slices.Clone(u.Roles)
+	for _, m := range memberships {
+		roles = append(roles, m.Roles...)
 	}
 	return s.withinRoles(ctx, a, "", roles)
 }
