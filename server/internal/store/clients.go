@@ -23,14 +23,14 @@ func clientDest(c *auth.Client) []any {
 
 // CreateClient implements auth.Directory.
 func (s *Store) CreateClient(ctx context.Context, c auth.Client, secret *auth.ClientSecret, ev auth.Event) error {
-	const insertSecret = `INSERT INTO client_secrets (id, client_id, hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)`
 	return s.write(ctx, func(ctx context.Context, t *tx) error {
 		if err := t.insertClient(ctx, c); err != nil {
 			return err
 		}
 		if secret != nil {
-			if _, err := t.exec(ctx, insertSecret, secret.ID, c.ID, secret.Hash[:],
-				t.since(secret.CreatedAt), micros(secret.ExpiresAt)); err != nil {
+			row := *secret
+			row.ClientID = c.ID
+			if err := t.insertClientSecret(ctx, row); err != nil {
 				return err
 			}
 		}
@@ -78,6 +78,7 @@ func (s *Store) UpdateClient(ctx context.Context, c auth.Client, end *auth.Endin
 			encoded(c.AllowedOrigins), c.BackchannelLogoutURI, raw(c.Claims), bit(c.Disabled), micros(now), c.ID)); err != nil {
 			return 0, err
 		}
+		t.concerns(c.ID)
 		if end != nil {
 			if seq, err = t.end(ctx, *end, now); err != nil {
 				return 0, err

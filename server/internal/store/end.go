@@ -123,6 +123,7 @@ func (t *tx) endUser(ctx context.Context, e auth.Ending, now time.Time) (seq uin
 // client may have a million, and all other writers would wait. A grant with
 // another epoch than its client's is over, whatever its row says.
 func (t *tx) endClient(ctx context.Context, e auth.Ending, now time.Time) (seq uint64, err error) {
+	t.concerns(e.ClientID)
 	return t.endEpoch(ctx, e, now, e.ClientID,
 		`SELECT epoch, mark FROM clients WHERE id = $1`, `UPDATE clients SET epoch = $1 WHERE id = $2 AND epoch = $3`)
 }

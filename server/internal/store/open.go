@@ -93,7 +93,7 @@ func (s *Store) open(ctx context.Context, o Options) (err error) {
 	if from != to {
 		o.Logger.InfoContext(ctx, "database migrated", "path", s.path, "from", from, "to", to)
 	}
-	if s.writer, err = newWriter(ctx, db, s.now, s.news.publish); err != nil {
+	if s.writer, err = newWriter(ctx, db, s.now, s.news.publish, s.registry.forget); err != nil {
 		return errors.Join(err, db.Close())
 	}
 	r, err := connector(s.path, nil, "query_only(1)", "busy_timeout(5000)")

@@ -48,14 +48,15 @@ type Options struct {
 
 // Store is an open database. Its methods may be called at once from anywhere.
 type Store struct {
-	path    string
-	now     func() time.Time
-	lock    *os.File
-	writer  *writer
-	readers *sql.DB
-	sql     *statements // on readers
-	news    news
-	clients clientCache
+	path     string
+	now      func() time.Time
+	lock     *os.File
+	writer   *writer
+	readers  *sql.DB
+	sql      *statements // on readers
+	news     news
+	clients  clientCache
+	registry registry
 }
 
 // Close waits for the transactions under way, then closes the database.

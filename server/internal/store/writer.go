@@ -32,7 +32,8 @@ type writer struct {
 	conn      *sql.Conn
 	sql       *statements
 	now       func() time.Time
-	published func() // called when committed transactions added to the log
+	published func()                 // called when committed transactions added to the log
+	changed   func(clients []string) // called with those that tx.concerns named
 
 	jobs    chan *job
 	quit    chan struct{} // closed by close: no more jobs
@@ -59,8 +60,9 @@ const (
 // the subject they belong to.
 type tx struct {
 	*statements
-	now    time.Time
-	logged bool // an entry was added to the revocation log
+	now     time.Time
+	logged  bool     // an entry was added to the revocation log
+	changed []string // see concerns
 }
 
 // since is the column of a time that the caller may leave out: now.
@@ -71,11 +73,12 @@ func (t *tx) since(at time.Time) int64 {
 	return micros(at)
 }
 
-func newWriter(ctx context.Context, db *sql.DB, now func() time.Time, published func()) (*writer, error) {
+func newWriter(ctx context.Context, db *sql.DB, now func() time.Time, published func(), changed func(clients []string)) (*writer, error) {
 	w := &writer{
 		db:        db,
 		now:       now,
 		published: published,
+		changed:   changed,
 		jobs:      make(chan *job, 2*maxBatch),
 		quit:      make(chan struct{}),
 		stopped:   make(chan struct{}),
@@ -180,7 +183,10 @@ func (w *writer) commit(batch []*job) {
 	if len(ran) == 0 {
 		return
 	}
-	logged, err := w.transact(ran)
+	logged, changed, err := w.transact(ran)
+	if len(changed) > 0 {
+		w.changed(changed)
+	}
 	if logged {
 		w.published()
 	}
@@ -194,29 +200,31 @@ func (w *writer) commit(batch []*job) {
 
 // transact leaves each job's own outcome in its err and returns an error that
 // replaces them all if the transaction as a whole came to nothing.
-func (w *writer) transact(batch []*job) (logged bool, err error) {
+func (w *writer) transact(batch []*job) (logged bool, changed []string, err error) {
 	// Not the callers' contexts: to interrupt one statement would roll back
 	// the whole transaction.
 	ctx := context.Background()
 	if err := w.connect(ctx); err != nil {
-		return false, err
+		return false, nil, err
 	}
 	if _, err := w.sql.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
 		w.disconnect(err)
-		return false, err
+		return false, nil, err
 	}
 	now := w.now()
 	for _, j := range batch {
 		t := &tx{statements: w.sql, now: now}
 		if j.err, err = w.one(ctx, t, j.run); err != nil {
-			return false, w.rollback(ctx, err)
+			return false, nil, w.rollback(ctx, err)
 		}
 		logged = logged || j.err == nil && t.logged
+		changed = append(changed, t.changed...)
 	}
 	if _, err := w.sql.exec(ctx, "COMMIT"); err != nil {
-		return false, w.rollback(ctx, err)
+		// A commit that failed may have happened all the same.
+		return false, changed, w.rollback(ctx, err)
 	}
-	return logged, nil
+	return logged, changed, nil
 }
 
 // one runs a job in a savepoint. The first error is the job's own; the second

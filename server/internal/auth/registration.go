@@ -1,0 +1,54 @@
+package auth
+
+import (
+	"context"
+	"time"
+)
+
+// Registration is a client with all that its requests at /oauth need to know.
+// It is shared by everybody who asks for it: nobody may change it.
+type Registration struct {
+	Client  Client
+	Secrets []ClientSecret // the newest first; an ExpiresAt may have passed since it was read
+	APIs    []API          // those of Client.Audiences that exist, in that order
+}
+
+// API answers the API of an audience that the client may ask tokens for; nil if
+// it may not, or there is no such API any more.
+func (r *Registration) API(audience string) *API {
+	for i := range r.APIs {
+		if r.APIs[i].Audience == audience {
+			return &r.APIs[i]
+		}
+	}
+	return nil
+}
+
+// Registry answers registrations from memory where it can.
+type Registry interface {
+	// Registration answers the client of an id. It reflects every change that
+	// was answered before it was called. ErrNotFound costs a look-up in the
+	// database each time.
+	Registration(ctx context.Context, clientID string) (*Registration, error)
+}
+
+// Assertions remembers what clients may use but once.
+type Assertions interface {
+	// UseAssertion notes, durably, that a client used the assertion whose jti
+	// has the SHA-256 hash, and remembers it until expiry. False if it had been
+	// used before: of any number of calls at once exactly one answers true.
+	UseAssertion(ctx context.Context, clientID string, hash [32]byte, expiry time.Time) (fresh bool, err error)
+}
+
+// MaxClientSecrets is how many secrets of a client may live at once: the old
+// one and the new one, during a change.
+const MaxClientSecrets = 2
+
+// ClientSecrets changes the secrets of clients.
+type ClientSecrets interface {
+	// AddClientSecret stores a further secret. With MaxClientSecrets alive it is
+	// a *ConflictError, without such a client ErrNotFound.
+	AddClientSecret(ctx context.Context, s ClientSecret, ev Event) error
+	// RemoveClientSecret ends a secret at once.
+	RemoveClientSecret(ctx context.Context, clientID, secretID string, ev Event) error
+}
