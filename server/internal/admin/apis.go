@@ -7,7 +7,7 @@ import (
 	"github.com/writ-auth/writ/server/internal/edge"
 )
 
-// In the path stands an API's id, or its audience if that has no slash.
+// In the path stands an API's id or its audience, escaped.
 
 func (d *Door) apis(w http.ResponseWriter, r *http.Request, _ directory.Actor) error {
 	return list(w, r, d.Directory.Directory.APIs, viewAPI)

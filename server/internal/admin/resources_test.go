@@ -62,6 +62,17 @@ func TestUserRefusals(t *testing.T) {
 	op.do("GET", "/v1/admin/users/"+id, "").ok().has("email", `"ada@example.com"`).has("name", `""`).has("claims", "{}")
 }
 
+// A custom claim can't pass for what an API calls its roles.
+func TestCustomClaimsAreNoRoles(t *testing.T) {
+	s := start(t)
+	s.operator().do("POST", "/v1/admin/apis", `{"audience":"shop","renames":{"roles":"role"}}`).is(201, "")
+	id := s.user("ada@example.com")
+	who := s.lesser("helpdesk", "writ:users.write")
+	who.do("PATCH", "/v1/admin/users/"+id, `{"claims":{"role":["admin"]}}`).is(400, "invalid_request").has("field", `"claims"`)
+	who.do("POST", "/v1/admin/users", `{"email":"x@example.com","claims":{"role":["admin"]}}`).is(400, "invalid_request")
+	who.do("PATCH", "/v1/admin/users/"+id, `{"claims":{"rank":["admin"]}}`).ok()
+}
+
 // What takes rights away takes them from the tokens that are out, too.
 func TestLosingRightsEndsSessions(t *testing.T) {
 	s := start(t)
@@ -146,6 +157,7 @@ func TestAPIs(t *testing.T) {
 	api.has("secret", "null").has("algorithm", `"EdDSA"`).has("access_ttl", "60").has("claims", `["roles"]`).has("renames", `{"roles":"role"}`)
 	path := "/v1/admin/apis/" + api.str("id")
 	op.do("GET", path, "").ok().has("audience", `"https://orders.example.com"`)
+	op.do("GET", "/v1/admin/apis/https:%2F%2Forders.example.com", "").ok().has("id", `"`+api.str("id")+`"`)
 	op.do("PATCH", path, `{"access_ttl":0,"algorithm":"ES256"}`).ok().has("access_ttl", "null").has("algorithm", `"ES256"`).has("claims", `["roles"]`)
 	op.do("PATCH", path, `{"audience":"https://other.example.com"}`).is(400, "invalid_request")
 	op.do("PATCH", path, `{"algorithm":"HS256"}`).is(400, "invalid_request").has("field", `"algorithm"`)

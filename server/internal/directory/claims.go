@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"context"
 	"encoding/json"
 
 	"github.com/writ-auth/writ/internal/strictjson"
@@ -32,6 +33,26 @@ func checkClaims(field string, object json.RawMessage) (json.RawMessage, error) 
 		return nil, nil
 	}
 	return object, nil
+}
+
+// checkRenamed refuses custom claims under a name that some API gives to an
+// identity claim: a user without roles could bear them as a custom claim.
+func (s *Service) checkRenamed(ctx context.Context, field string, claims json.RawMessage) error {
+	if claims == nil {
+		return nil
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(claims, &members); err != nil {
+		return err
+	}
+	return each(ctx, s.Directory.APIs, func(api auth.API) (bool, error) {
+		for from, to := range api.Renames {
+			if _, taken := members[to]; taken {
+				return false, auth.Invalid(field, "%s names the claim %q, which is how the API %.128q calls %s", field, to, api.Audience, from)
+			}
+		}
+		return true, nil
+	})
 }
 
 func checkMembers(field string, r *strictjson.Reader) (n int, err error) {

@@ -29,7 +29,7 @@ func (s *Service) CreateUser(ctx context.Context, actor Actor, in UserFields) (a
 	now := s.Now()
 	u := auth.User{ID: auth.NewID(auth.PrefixUser), Epoch: auth.Random128(), CreatedAt: now, UpdatedAt: now}
 	a := act{actor, "user.create", u.ID}
-	if err := s.apply(&u, in); err != nil {
+	if err := s.apply(ctx, &u, in); err != nil {
 		return u, err
 	}
 	if err := s.checkRoles(ctx, a, "roles", u.Roles); err != nil {
@@ -54,7 +54,7 @@ func (s *Service) hash(ctx context.Context, field, password string) (string, err
 }
 
 // apply writes what in says into u, checked, but for password and must-change.
-func (s *Service) apply(u *auth.User, in UserFields) error {
+func (s *Service) apply(ctx context.Context, u *auth.User, in UserFields) error {
 	if in.Email != nil && *in.Email != u.Email {
 		u.Email, u.VerifiedAt = *in.Email, s.Now()
 	}
@@ -74,6 +74,9 @@ func (s *Service) apply(u *auth.User, in UserFields) error {
 	if in.Claims != nil {
 		var err error
 		if u.Claims, err = checkClaims("claims", in.Claims); err != nil {
+			return err
+		}
+		if err := s.checkRenamed(ctx, "claims", u.Claims); err != nil {
 			return err
 		}
 	}
@@ -142,7 +145,7 @@ func (s *Service) UpdateUser(ctx context.Context, actor Actor, id string, in Use
 		return u, 0, err
 	}
 	u = before
-	if err := s.apply(&u, in); err != nil {
+	if err := s.apply(ctx, &u, in); err != nil {
 		return u, 0, err
 	}
 	if err := s.checkChange(ctx, a, before, u); err != nil {
