@@ -3,8 +3,10 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/writ-auth/writ/jwk"
 )
@@ -66,12 +68,27 @@ func (c keysImportCmd) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	return p.withAdmin(ctx, c.adminFlags, func(client *adminClient) error {
-		var made any
+		var made announcedKey
 		body := importedKey{key.Algorithm(), key.KeyID(), string(pem)}
 		if err := client.call(ctx, http.MethodPost, adminPath+"keys", body, &made); err != nil {
 			return err
 		}
-		return p.show(map[string]string{"kid": key.KeyID(), "algorithm": string(key.Algorithm())}, printLine(
-			"imported "+key.KeyID()+": it signs "+string(key.Algorithm())+" tokens from now on"))
+		return p.show(made, printLine(made.text(p.Now())))
 	})
+}
+
+// announcedKey is the answer: verifiers must know a key before it signs, but for
+// the first of its algorithm.
+type announcedKey struct {
+	KeyID     string        `json:"kid"`
+	Algorithm jwk.Algorithm `json:"algorithm"`
+	SignsFrom time.Time     `json:"signs_from"`
+}
+
+func (k announcedKey) text(now time.Time) string {
+	from := "from now on"
+	if k.SignsFrom.After(now) {
+		from = "from " + when(k.SignsFrom, now)
+	}
+	return fmt.Sprintf("imported %s: it signs %s tokens %s", k.KeyID, k.Algorithm, from)
 }
