@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/writ-auth/writ/guard"
@@ -83,6 +84,51 @@ func TestCachedTokenOfAKeyThatLeft(t *testing.T) {
 	keys.key = w.key.Public()
 	_, err = g.Verify(t.Context(), token)
 	wantStatus(t, "key back", err, 200)
+}
+
+// The same where keys are fetched: a set that replaces another counts at once.
+func TestCachedTokenOfAKeyThatWasReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		g := w.guard(t, nil)
+		old := w.token(nil)
+		for range 3 {
+			_, err := g.Verify(t.Context(), old)
+			wantStatus(t, "old key there", err, 200)
+		}
+		next, err := jwk.Generate(jwk.ES256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.set(func(w *world) { w.key = next })
+		_, err = g.Verify(t.Context(), w.token(nil)) // makes the guard fetch
+		wantStatus(t, "new key", err, 200)
+		_, err = g.Verify(t.Context(), old)
+		wantStatus(t, "old key gone", err, 401)
+	})
+}
+
+// Keys that could not be fetched for a day are of no use to a cached token
+// either; and it may be good, so the answer isn't 401.
+func TestCachedTokenOfKeysTooOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		g := w.guard(t, func(cfg *guard.Config) { cfg.Issuers[0].Revocation = guard.DontFollow })
+		token := w.token(func(c *jwt.AccessClaims) { c.Expiry = jwt.NumericDate(time.Now().Add(48 * time.Hour)) })
+		for range 3 {
+			_, err := g.Verify(t.Context(), token)
+			wantStatus(t, "fresh keys", err, 200)
+		}
+		w.fails(keysPath, discoveryPath)
+		time.Sleep(23 * time.Hour)
+		for range 3 {
+			_, err := g.Verify(t.Context(), token)
+			wantStatus(t, "keys of yesterday", err, 200)
+		}
+		time.Sleep(time.Hour)
+		_, err := g.Verify(t.Context(), token)
+		wantStatus(t, "keys too old", err, 503)
+	})
 }
 
 func TestNoCache(t *testing.T) {

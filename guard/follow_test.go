@@ -131,6 +131,35 @@ func TestAnotherLog(t *testing.T) {
 	}
 }
 
+// Between the news that there is another log and having it, nothing is known.
+func TestAnotherLogOutOfReach(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.revoke(revlog.Session, "x")
+		g := w.guard(t, func(cfg *guard.Config) {
+			inner := cfg.Client.Transport
+			cfg.Client.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+				resp, err := inner.RoundTrip(r)
+				if r.URL.Path == logPath && r.URL.Query().Get("after") == "1" {
+					w.fails(logPath) // after this answer
+				}
+				return resp, err
+			})
+		})
+		_, err := g.Verify(t.Context(), w.token(nil))
+		wantStatus(t, "first log", err, 200)
+		w.set(func(w *world) { w.logID = "log-2" })
+		w.revoke(revlog.Session, "y") // answers the poll
+		synctest.Wait()
+		_, err = g.Verify(t.Context(), w.token(nil))
+		wantStatus(t, "second log, not loaded", err, 503)
+		w.fails()
+		time.Sleep(10 * time.Second)
+		_, err = g.Verify(t.Context(), w.token(nil))
+		wantStatus(t, "second log, loaded", err, 200)
+	})
+}
+
 // Two servers with different logs behind one address: not a reason to run in
 // circles.
 func TestLogsThatAlternate(t *testing.T) {

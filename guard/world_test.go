@@ -188,7 +188,9 @@ func (w *world) serve(rec http.ResponseWriter, r *http.Request) error {
 	case discoveryPath:
 		w.discovery(rec)
 	case keysPath:
-		json.NewEncoder(rec).Encode(map[string]any{"keys": []*jwk.PublicKey{w.key.Public()}})
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return json.NewEncoder(rec).Encode(map[string]any{"keys": []*jwk.PublicKey{w.key.Public()}})
 	case logPath:
 		return w.log(rec, r)
 	case introspectionPath:
