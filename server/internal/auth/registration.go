@@ -5,6 +5,15 @@ import (
 	"time"
 )
 
+// Methods by which a client authenticates at the endpoints under /oauth (RFC
+// 7591, section 2).
+const (
+	AuthSecretBasic   = "client_secret_basic"
+	AuthSecretPost    = "client_secret_post"
+	AuthPrivateKeyJWT = "private_key_jwt"
+	AuthNone          = "none" // a public client: it has only its name
+)
+
 // Registration is a client with all that its requests at /oauth need to know.
 // It is shared by everybody who asks for it: nobody may change it.
 type Registration struct {
@@ -52,3 +61,6 @@ type ClientSecrets interface {
 	// RemoveClientSecret ends a secret at once.
 	RemoveClientSecret(ctx context.Context, clientID, secretID string, ev Event) error
 }
+
+// Grant types of the token endpoint that exist so far.
+const GrantClientCredentials = "client_credentials"

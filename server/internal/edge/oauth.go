@@ -7,10 +7,24 @@ import (
 	"github.com/writ-auth/writ/server/internal/auth"
 )
 
+// OAuthHandler is [Handler] for the endpoints under /oauth: [RenderOAuth] turns
+// its errors into the answer.
+type OAuthHandler func(w http.ResponseWriter, r *http.Request) error
+
+// ServeHTTP makes an OAuthHandler an http.Handler.
+func (h OAuthHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if x := exchangeOf(r); x != nil {
+		x.route = r.Pattern
+	}
+	if err := h(w, r); err != nil {
+		RenderOAuth(w, r, err)
+	}
+}
+
 // RenderOAuth answers r with err as the endpoints under /oauth do: the JSON of
 // RFC 6749, section 5.2. The codes of [auth] become those of the standards:
 //
-//	invalid_request            400  CodeInvalid, CodeTooLarge (413), CodeMediaType (415), CodeMethodNotAllowed (405)
+//	invalid_request            400  CodeInvalid, CodeTooLarge (413), CodeMediaType (415), CodeMethodNotAllowed (405), CodeTokenTooLarge (422)
 //	invalid_client             401  CodeInvalidCredentials, CodeUnauthenticated
 //	invalid_token              401  CodeInvalidToken (RFC 6750)
 //	invalid_grant              400  CodeSessionEnded, CodeStateLost
@@ -36,7 +50,8 @@ func RenderOAuth(w http.ResponseWriter, r *http.Request, err error) {
 
 func oauthName(code auth.Code) string {
 	switch code {
-	case auth.CodeInvalid, auth.CodeTooLarge, auth.CodeMediaType, auth.CodeMethodNotAllowed, auth.CodeNotFound, auth.CodeConflict:
+	case auth.CodeInvalid, auth.CodeTooLarge, auth.CodeMediaType, auth.CodeMethodNotAllowed, auth.CodeNotFound,
+		auth.CodeConflict, auth.CodeTokenTooLarge:
 		return "invalid_request"
 	case auth.CodeInvalidCredentials, auth.CodeUnauthenticated:
 		return "invalid_client"

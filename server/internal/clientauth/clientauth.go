@@ -1,0 +1,189 @@
+// Package clientauth authenticates clients, the applications that ask for
+// tokens and about tokens: by a secret (RFC 6749, section 2.3.1) or by an
+// assertion that the client signed (RFC 7523, and its revision of 2025, which
+// says for whom an assertion must be meant).
+//
+// A request uses exactly one method, and it must be the one that the client is
+// registered with: who stole a secret must not be able to use it in a way that
+// the client never does. Everything that is wrong gets one answer, so that
+// nobody learns from it which clients exist.
+package clientauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/writ-auth/writ/jwk"
+	"github.com/writ-auth/writ/jwt"
+	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/limit"
+)
+
+// Options are what a Service is made of; every field is required.
+type Options struct {
+	Issuer     string
+	Clients    auth.Registry
+	Assertions auth.Assertions
+	Audit      Audit
+	Throttle   *limit.Throttle
+	Now        func() time.Time
+}
+
+// Audit is told of refusals.
+type Audit interface {
+	Record(ctx context.Context, ev auth.Event) error
+}
+
+// Service authenticates clients. It is safe for concurrent use.
+type Service struct {
+	Options
+	plain *jwt.Verifier[jwt.Claims] // assertions without a typ, or with JWT
+	typed *jwt.Verifier[jwt.Claims] // those that say what they are
+	decoy *jwk.PublicKey            // nobody has its private half
+
+	mu   sync.Mutex
+	keys map[string]keptKeys // by client
+}
+
+// New makes the service; the error names what is wrong with opts.
+func New(opts Options) (*Service, error) {
+	expect := jwt.Expect{
+		Issuer: opts.Issuer, // replaced by the client's for each assertion
+		// The issuer and nothing else: a client that serves two authorization
+		// servers, one of them hostile, must not be talked into signing an
+		// assertion for the other (the audience injection of 2025).
+		Audience: []string{opts.Issuer}, Type: "JWT", Required: []string{"sub", "jti"},
+		Leeway: leeway, MaxSize: maxAssertion, Now: opts.Now,
+	}
+	plain, err1 := jwt.NewVerifier[jwt.Claims](&jwk.Set{}, expect)
+	expect.Type = typeAssertion
+	typed, err2 := jwt.NewVerifier[jwt.Claims](&jwk.Set{}, expect)
+	decoy, err3 := jwk.Generate(jwk.ES256)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, err
+	}
+	return &Service{Options: opts, plain: plain, typed: typed, decoy: decoy.Public(), keys: map[string]keptKeys{}}, nil
+}
+
+// Client is a client that was authenticated. It is shared: nobody may change it.
+type Client struct {
+	*auth.Registration
+	Method string // how; [auth.AuthNone]: it said its name, and nobody vouches for that
+}
+
+// ID is the client_id.
+func (c Client) ID() string { return c.Client.ID }
+
+// Public says that the client can't authenticate.
+func (c Client) Public() bool { return c.Method == auth.AuthNone }
+
+// Serves says whether the client is, among others, the API of an audience: it
+// may look into tokens that are for it.
+func (c Client) Serves(audience string) bool {
+	for _, a := range c.Client.Audiences {
+		if a == audience {
+			return true
+		}
+	}
+	return false
+}
+
+// errClient is the one answer to a client that doesn't exist, is disabled, has
+// another method, or whose secret or assertion is wrong.
+func errClient() error {
+	return auth.Errorf(auth.CodeInvalidCredentials, "Client authentication failed.")
+}
+
+// Authenticate answers the client that presents c. CodeInvalid if it presents
+// what can't be judged, CodeInvalidCredentials for everything that is wrong
+// with the client, CodeTooMany after too many failures of this client at this
+// address.
+func (s *Service) Authenticate(ctx context.Context, c Credentials) (Client, error) {
+	given, err := c.read()
+	if err != nil {
+		return Client{}, err
+	}
+	// A user may be called as a client is: what befalls one must not befall the
+	// other.
+	attempt, err := s.Throttle.Attempt(ctx, "client\x00"+given.id, c.Address)
+	if err != nil {
+		return Client{}, err
+	}
+	defer attempt.Release()
+	known, err := s.Clients.Registration(ctx, given.id)
+	if err != nil && !errors.Is(err, auth.ErrNotFound) {
+		return Client{}, err
+	}
+	claims, err := s.check(ctx, given, known)
+	if err != nil {
+		return Client{}, err
+	}
+	if claims == nil {
+		attempt.Failed()
+		return Client{}, s.refused(ctx, known, c.Address, "credentials")
+	}
+	attempt.Succeeded()
+	client := Client{known, given.method}
+	if given.method != auth.AuthPrivateKeyJWT {
+		return client, nil
+	}
+	return client, s.use(ctx, client, *claims, c.Address)
+}
+
+// check judges what is given; nil claims, without an error: it is wrong. A
+// client that is not known, is disabled or has another method costs the same
+// work as one whose secret is wrong.
+func (s *Service) check(ctx context.Context, given presented, known *auth.Registration) (*jwt.Claims, error) {
+	fits := known != nil && !known.Client.Disabled && known.Client.TokenEndpointAuthMethod == given.method
+	if known == nil {
+		known = &auth.Registration{}
+	}
+	switch given.method {
+	case auth.AuthPrivateKeyJWT:
+		claims, err := s.checkAssertion(ctx, given, known.Client)
+		if !fits {
+			claims = nil
+		}
+		return claims, err
+	case auth.AuthNone:
+	default:
+		fits = s.isSecret(given.secret, known.Secrets) && fits
+	}
+	if !fits {
+		return nil, nil
+	}
+	return &jwt.Claims{}, nil
+}
+
+// isSecret compares as often as a client may have secrets, whether it has them
+// or not, and never stops early.
+func (s *Service) isSecret(secret string, secrets []auth.ClientSecret) bool {
+	sum := sha256.Sum256([]byte(secret))
+	now := s.Now()
+	found := 0
+	for i := range max(auth.MaxClientSecrets, len(secrets)) {
+		var hash [32]byte // nothing that can be sent has this hash
+		if i < len(secrets) && (secrets[i].ExpiresAt.IsZero() || now.Before(secrets[i].ExpiresAt)) {
+			hash = secrets[i].Hash
+		}
+		found |= subtle.ConstantTimeCompare(sum[:], hash[:])
+	}
+	return found == 1
+}
+
+// refused records a refusal and answers it.
+func (s *Service) refused(ctx context.Context, known *auth.Registration, address, reason string) error {
+	ev := auth.Event{At: s.Now(), Action: "client.authenticate", Address: address, Verdict: "refused", Reason: reason}
+	if known != nil {
+		ev.Target = known.Client.ID
+	}
+	if err := s.Audit.Record(ctx, ev); err != nil {
+		return errors.Join(errClient(), fmt.Errorf("audit: %w", err))
+	}
+	return errClient()
+}
