@@ -27,6 +27,7 @@ type Options struct {
 	Callers     *caller.Finder
 	Audit       Events
 	Keys        Keys
+	Keyring     Keyring
 }
 
 // Revocations revokes.
@@ -87,6 +88,7 @@ func (d *Door) routes() []route {
 		{"GET /v1/admin/apis/{id}", directory.APIsRead, d.api},
 		{"PATCH /v1/admin/apis/{id}", directory.APIsWrite, d.updateAPI},
 		{"DELETE /v1/admin/apis/{id}", directory.APIsWrite, d.deleteAPI},
+		{"POST /v1/admin/apis/{id}/secrets", directory.APIsWrite, d.addAPISecret},
 
 		{"GET /v1/admin/clients", directory.ClientsRead, d.clients},
 		{"POST /v1/admin/clients", directory.ClientsWrite, d.createClient},

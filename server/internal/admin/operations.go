@@ -82,28 +82,3 @@ func by(actor directory.Actor) auth.Event {
 func (d *Door) audit(w http.ResponseWriter, r *http.Request, _ directory.Actor) error {
 	return list(w, r, d.Audit.Events, viewEvent)
 }
-
-// keys lists the signing keys, the newest first: they are few, so one page
-// holds them all.
-func (d *Door) keys(w http.ResponseWriter, r *http.Request, _ directory.Actor) error {
-	if _, err := query.Read(r); err != nil {
-		return err
-	}
-	rows, err := d.Keys.Keys(r.Context())
-	if err != nil {
-		return err
-	}
-	var signing []auth.Key
-	for _, k := range rows {
-		if k.Purpose == auth.KeySign {
-			signing = append(signing, k)
-		}
-	}
-	return writePage(w, signing, "", viewKey)
-}
-
-// rotateKeys says that there is no such thing yet. A key that leaked can be
-// revoked: its successor is made at once.
-func (d *Door) rotateKeys(http.ResponseWriter, *http.Request, directory.Actor) error {
-	return auth.Errorf(auth.CodeNotFound, "Rotating keys by hand is not available yet; a compromised one can be revoked with POST /v1/admin/revocations.")
-}

@@ -3,6 +3,7 @@ package admin_test
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestRevocations(t *testing.T) {
@@ -117,8 +118,34 @@ func TestKeys(t *testing.T) {
 			t.Errorf("the list contains %q: %s", private, keys.text)
 		}
 	}
-	a := s.operator().do("POST", "/v1/admin/keys/rotate", "{}").is(404, "not_found")
-	if !strings.Contains(a.str("detail"), "not available yet") {
-		t.Errorf("detail %q", a.str("detail"))
+}
+
+// TestRotateKeys announces, and ends what was compromised.
+func TestRotateKeys(t *testing.T) {
+	s := start(t)
+	old := s.operator().do("GET", "/v1/admin/keys", "").ok().column("kid")[0]
+	next := s.operator().do("POST", "/v1/admin/keys/rotate", "{}").is(202, "")
+	if again := s.operator().do("POST", "/v1/admin/keys/rotate", "").is(202, ""); again.str("kid") != next.str("kid") || next.str("kid") == old {
+		t.Errorf("announced %s, then %s", next.text, again.text)
+	}
+	if from, err := time.Parse(time.RFC3339, next.str("signs_from")); err != nil || time.Until(from) < 23*time.Hour {
+		t.Errorf("signs_from %q: %v", next.str("signs_from"), err)
+	}
+	s.operator().do("POST", "/v1/admin/keys/rotate", `{"algorithm":"HS256"}`).is(400, "invalid_request")
+	s.operator().do("POST", "/v1/admin/keys/rotate", `{"compromised":"none"}`).is(404, "not_found")
+	s.operator().do("POST", "/v1/admin/keys/rotate", `{"compromised":"x","algorithm":"ES256"}`).is(400, "invalid_request")
+	after := s.operator().do("POST", "/v1/admin/keys/rotate", `{"compromised":"`+old+`"}`).is(202, "")
+	if after.str("kid") != next.str("kid") {
+		t.Errorf("after the compromise %s signs, not the announced %s", after.str("kid"), next.str("kid"))
+	}
+	api := s.operator().do("POST", "/v1/admin/apis", `{"audience":"https://hs.example.com","algorithm":"HS256"}`).is(201, "")
+	second := s.operator().do("POST", "/v1/admin/apis/"+api.str("id")+"/secrets", `{"signs_in":60}`).is(201, "")
+	if second.str("secret") == "" || second.str("secret") == api.str("secret") {
+		t.Errorf("second secret: %s", second.text)
+	}
+	s.operator().do("POST", "/v1/admin/apis/"+api.str("id")+"/secrets", "").is(409, "conflict")
+	all := s.operator().do("POST", "/v1/admin/keys/rotate", `{"compromised":"all"}`).is(202, "")
+	if !strings.Contains(all.text, `"audience":"https://hs.example.com","secret":"`) || strings.Contains(all.text, api.str("secret")) {
+		t.Errorf("after all: %s", all.text)
 	}
 }

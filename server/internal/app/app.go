@@ -124,7 +124,8 @@ func (a *App) assemble(ctx context.Context) error {
 		return err
 	}
 	a.keys, err = keyring.Open(ctx, keyring.Options{
-		Keys: a.store, Secrets: a.store, Sealer: sealer, Algorithm: jwk.Algorithm(a.cfg.Algorithm), Now: a.now,
+		Keys: a.store, Secrets: a.store, Sealer: sealer, Algorithm: jwk.Algorithm(a.cfg.Algorithm),
+		Period: a.cfg.KeyRotation, Announce: a.cfg.KeyAnnounce, Now: a.now,
 	})
 	if err != nil {
 		return sealedError(a.cfg, err)

@@ -26,7 +26,7 @@ func (a *App) openDoors() error {
 		return err
 	}
 	administration := admin.New(admin.Options{
-		Directory: a.directory, Revocations: a.log, Callers: callers, Audit: a.store, Keys: a.store,
+		Directory: a.directory, Revocations: a.log, Callers: callers, Audit: a.store, Keys: a.store, Keyring: a.keys,
 	})
 	accounts := api.New(api.Options{
 		Sessions: a.sessions, Directory: a.directory, Revocations: releasedLog{a.log, a.draining},

@@ -10,8 +10,8 @@ import (
 	"github.com/writ-auth/writ/server/internal/edge"
 )
 
-// importKey puts a private key into the keyring, where it signs at once as the
-// first of its algorithm. The route is the operator's alone: a private key does
+// importKey puts a private key into the keyring: the first of its algorithm
+// signs at once, any other is announced first. The route is the operator's alone: a private key does
 // not travel over a network.
 func (a *App) importKey(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
@@ -29,13 +29,12 @@ func (a *App) importKey(w http.ResponseWriter, r *http.Request) error {
 	if in.KeyID != "" {
 		key = key.WithKeyID(in.KeyID)
 	}
-	err = a.keys.Add(r.Context(), key, auth.Event{Actor: directory.OperatorID, Action: "key.import", Reason: "operator"})
+	out, err := a.keys.Import(r.Context(), key, auth.Event{Actor: directory.OperatorID, Action: "key.import", Reason: "operator"})
 	if errors.Is(err, auth.ErrConflict) {
-		return auth.Errorf(auth.CodeConflict,
-			"The server signs %s with another key, or has this one already: in this version a key can only be imported as the first of its algorithm.", in.Algorithm)
+		return auth.Errorf(auth.CodeConflict, "The server has this key already, or another %s key is announced: wait until that one signs.", in.Algorithm)
 	}
 	if err != nil {
 		return err
 	}
-	return edge.WriteJSON(w, http.StatusCreated, map[string]string{"kid": key.KeyID(), "algorithm": string(key.Algorithm())})
+	return edge.WriteJSON(w, http.StatusCreated, map[string]any{"kid": out.KID, "algorithm": out.Algorithm, "signs_from": out.SignsFrom.UTC()})
 }

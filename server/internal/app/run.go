@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/writ-auth/writ/server/internal/edge"
@@ -35,7 +36,34 @@ func (a *App) Run(ctx context.Context, listeners *Listeners) error {
 		servers = append(servers, &served{a.server(a.Operator()), socket})
 		defer os.Remove(SocketPath(a.cfg))
 	}
-	return a.serve(ctx, servers)
+	chores, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { a.keys.Run(chores, a.logger) })
+	running.Go(func() { a.sweep(chores) })
+	err = a.serve(ctx, servers)
+	stop()
+	running.Wait()
+	return err
+}
+
+// sweepEvery is how often what has expired is removed.
+const sweepEvery = 5 * time.Minute
+
+// sweep removes what has expired, so that the database is as large as what is
+// alive in it.
+func (a *App) sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		if _, err := a.store.Sweep(ctx, a.now()); err != nil && ctx.Err() == nil {
+			a.logger.WarnContext(ctx, "what has expired can't be removed", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // served is a server and its listener.

@@ -101,6 +101,7 @@ type APISecret struct {
 	ID, APIID, KID string
 	Sealed         []byte
 	CreatedAt      time.Time
+	SignsFrom      time.Time // until then an older one signs, if there is one
 	ExpiresAt      time.Time // zero: none
 }
 
@@ -180,6 +181,11 @@ type Key struct {
 	PublishedUntil time.Time // zero while open; fixed when the key retires
 	Mark           time.Time // no token signed by it expires later
 }
+
+// LogMemory is how much longer than the tokens in its scope an entry of the
+// revocation log is kept, and a retired key published: the leeway that verifiers
+// may allow, and the difference of their clocks.
+const LogMemory = 120 * time.Second
 
 // KeyPurpose keeps keys apart by what they are good for.
 type KeyPurpose string

@@ -32,6 +32,11 @@ type Marks struct {
 	ClientEpoch string
 }
 
+// Empty says that there is nothing to raise.
+func (m Marks) Empty() bool {
+	return m.GrantID == "" && m.UserID == "" && m.ClientID == "" && m.KID == ""
+}
+
 // Held is a grant with all that a refresh or a request must know of it, read
 // at one moment.
 type Held struct {
@@ -72,7 +77,8 @@ type Sessions interface {
 	// Raise raises marks alone: a token is about to be made that rotates
 	// nothing. ErrEpochChanged if the grant is over, or the client has another
 	// epoch than marks says: the token must not be made, for the log's entry
-	// would be forgotten before it expires.
+	// would be forgotten before it expires. The same if the key of marks signs
+	// no longer: its publication would end before the token does.
 	Raise(ctx context.Context, marks Marks) error
 	// Touch moves a session-mode session's idle expiry and last-seen time.
 	Touch(ctx context.Context, sessionID string, seen, idle time.Time) error
@@ -132,6 +138,9 @@ type Directory interface {
 	APIs(ctx context.Context, p Page) ([]API, string, error)
 	UpdateAPI(ctx context.Context, a API, ev Event) error
 	DeleteAPI(ctx context.Context, id string, ev Event) error
+	// AddAPISecret stores a further secret and lets the older ones live no
+	// longer than until. A third live one is a *ConflictError.
+	AddAPISecret(ctx context.Context, secret APISecret, until time.Time, ev Event) error
 	// APISecrets answers the live secrets, the newest first.
 	APISecrets(ctx context.Context, apiID string, now time.Time) ([]APISecret, error)
 
@@ -148,12 +157,23 @@ type Directory interface {
 // Keys is what the keyring asks of the store.
 type Keys interface {
 	Keys(ctx context.Context) ([]Key, error)
-	// AddKey stores a key. A second KeySign key in state KeySigning for one
-	// algorithm, or a second KeyTag of one number, is a *ConflictError: two
-	// that start at once agree on one.
+	// AddKey stores a key. A second KeySign key of one algorithm in state
+	// KeySigning, or in KeyNext, or a second KeyTag of one number, is a
+	// *ConflictError: two nodes that start or rotate at once agree on one.
 	AddKey(ctx context.Context, k Key, ev Event) error
-	// UpdateKey replaces state, signs_from, published_until.
-	UpdateKey(ctx context.Context, k Key, ev Event) error
+	// TurnKey makes an announced key sign in place of its algorithm's signing
+	// key, if there is one. That retires: its private part is erased, and it
+	// stays published until its mark plus LogMemory, so that no token outlives
+	// its key. ErrNotFound if id is not announced (any more).
+	TurnKey(ctx context.Context, id string, now time.Time, ev Event) error
+	// RevokeKey ends the use and the publication of a signing key at once,
+	// erases its private part, and logs its kid without an end.
+	RevokeKey(ctx context.Context, id string, now time.Time, ev Event) (seq uint64, err error)
+	// RevokeAllKeys does that to every signing key, announced and retired ones
+	// too, removes the tag keys and ends every API's secrets.
+	RevokeAllKeys(ctx context.Context, now time.Time, ev Event) (seq uint64, err error)
+	// DropKeys removes the keys whose publication is over.
+	DropKeys(ctx context.Context, now time.Time) (n int64, err error)
 }
 
 // Log is the revocation log as a table.

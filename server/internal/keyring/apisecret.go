@@ -19,7 +19,7 @@ func (r *Ring) NewAPISecret(apiID string, alg jwk.Algorithm) (shown string, row 
 		return "", auth.APISecret{}, err
 	}
 	shown = base64.RawURLEncoding.EncodeToString(random(size))
-	row = auth.APISecret{ID: auth.NewID(auth.PrefixSecret), APIID: apiID, KID: auth.Random128(), CreatedAt: r.opts.Now()}
+	row = auth.APISecret{ID: auth.NewID(auth.PrefixSecret), APIID: apiID, KID: auth.Random128(), CreatedAt: r.opts.Now(), SignsFrom: r.opts.Now()}
 	row.Sealed = r.opts.Sealer.Seal(SealAPISecret, "api_secrets", row.ID, []byte(shown))
 	return shown, row, nil
 }
@@ -36,7 +36,8 @@ func secretSize(alg jwk.Algorithm) (int, error) {
 	return 0, fmt.Errorf("keyring: %s takes no shared secret", alg)
 }
 
-// APISecret answers the newest live secret of an API, which signs its tokens.
+// APISecret answers the secret that signs an API's tokens: the newest live one
+// whose time has come, or the only one.
 func (r *Ring) APISecret(ctx context.Context, api auth.API) (*jwk.Secret, error) {
 	rows, err := r.opts.Secrets.APISecrets(ctx, api.ID, r.opts.Now())
 	if err != nil {
@@ -45,7 +46,30 @@ func (r *Ring) APISecret(ctx context.Context, api auth.API) (*jwk.Secret, error)
 	if len(rows) == 0 {
 		return nil, fmt.Errorf("keyring: API %s has no live secret", api.ID)
 	}
-	return r.openSecret(api.Algorithm, rows[0])
+	for _, row := range rows {
+		if !r.opts.Now().Before(row.SignsFrom) {
+			return r.openSecret(api.Algorithm, row)
+		}
+	}
+	return r.openSecret(api.Algorithm, rows[len(rows)-1])
+}
+
+// APISecrets answers every live secret of an API as a source of keys: what
+// verifies tokens that were made before or after a change of secrets.
+func (r *Ring) APISecrets(ctx context.Context, api auth.API) (*jwk.Ring, error) {
+	rows, err := r.opts.Secrets.APISecrets(ctx, api.ID, r.opts.Now())
+	if err != nil {
+		return nil, err
+	}
+	var keys []jwk.VerifyingKey
+	for _, row := range rows {
+		secret, err := r.openSecret(api.Algorithm, row)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, secret)
+	}
+	return jwk.NewRing(keys...)
 }
 
 func (r *Ring) openSecret(alg jwk.Algorithm, row auth.APISecret) (*jwk.Secret, error) {

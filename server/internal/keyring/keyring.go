@@ -25,6 +25,8 @@ type Options struct {
 	Secrets   Secrets
 	Sealer    *Sealer
 	Algorithm jwk.Algorithm // the default for signing, and the first key made
+	Period    time.Duration // how long a key signs before its successor does; 0: until somebody rotates
+	Announce  time.Duration // how long a key is published before it signs
 	Now       func() time.Time
 }
 
@@ -36,37 +38,30 @@ type Secrets interface {
 // Ring is the open keyring, safe for concurrent use.
 type Ring struct {
 	opts    Options
-	create  sync.Mutex // one at a time makes a first key
+	change  sync.Mutex // one at a time makes, turns or ends keys
 	state   atomic.Pointer[state]
-	secrets sync.Map // secret row id → *jwk.Secret
+	marks   sync.Map      // kid → unix seconds: no token that it signed expires later
+	secrets sync.Map      // secret row id → *jwk.Secret
+	wake    chan struct{} // tells Run that something is due at another time
 }
 
 // state is immutable: a change swaps it whole.
 type state struct {
-	signing map[jwk.Algorithm]signingKey
+	signing map[jwk.Algorithm]*jwk.PrivateKey
 	public  *jwk.Set
 	tags    map[uint32][]byte
 	tag     uint32 // the number in use
-}
-
-type signingKey struct {
-	key   *jwk.PrivateKey
-	until time.Time
-}
-
-// Signing is a key to sign with, and until when its public part is published:
-// a token must not outlive that (zero: no end is set).
-type Signing struct {
-	Key            *jwk.PrivateKey
-	PublishedUntil time.Time
 }
 
 // Open loads the keys and makes the first of what is missing: a signing key of
 // the default algorithm and a tag key. ErrSealed if the master key is not the
 // one that sealed the rows.
 func Open(ctx context.Context, opts Options) (*Ring, error) {
-	r := &Ring{opts: opts}
+	r := &Ring{opts: opts, wake: make(chan struct{}, 1)}
 	if err := r.Reload(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := r.Advance(ctx); err != nil {
 		return nil, err
 	}
 	if _, err := r.Signing(ctx, opts.Algorithm); err != nil {
@@ -81,7 +76,7 @@ func (r *Ring) Reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s := &state{signing: map[jwk.Algorithm]signingKey{}, tags: map[uint32][]byte{}}
+	s := &state{signing: map[jwk.Algorithm]*jwk.PrivateKey{}, tags: map[uint32][]byte{}}
 	var published []*jwk.PublicKey
 	for _, row := range rows {
 		public, err := r.load(s, row)
@@ -136,75 +131,78 @@ func (r *Ring) loadSigning(s *state, row auth.Key) (*jwk.PublicKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.signing[row.Algorithm] = signingKey{private.WithKeyID(row.ID), row.PublishedUntil}
-	return public, nil
+	s.signing[row.Algorithm] = private.WithKeyID(row.ID)
+	r.marks.Store(row.ID, row.Mark.Unix())
+	return public.WithKeyID(row.ID), nil
 }
 
 // Signing answers the key that signs with alg ("": the default), and makes the
 // algorithm's first, which signs at once: nobody can hold an older set that
 // lacks it and yet expect its tokens.
-func (r *Ring) Signing(ctx context.Context, alg jwk.Algorithm) (Signing, error) {
+func (r *Ring) Signing(ctx context.Context, alg jwk.Algorithm) (*jwk.PrivateKey, error) {
 	if alg == "" {
 		alg = r.opts.Algorithm
 	}
 	if k, ok := r.state.Load().signing[alg]; ok {
-		return Signing{k.key, k.until}, nil
+		return k, nil
 	}
-	if err := r.makeFirst(ctx, alg); err != nil {
-		return Signing{}, fmt.Errorf("make the first %s key: %w", alg, err)
-	}
-	k, ok := r.state.Load().signing[alg]
-	if !ok {
-		return Signing{}, fmt.Errorf("keyring: no signing key for %s", alg)
-	}
-	return Signing{k.key, k.until}, nil
+	r.change.Lock()
+	defer r.change.Unlock()
+	return r.first(ctx, alg)
 }
 
-func (r *Ring) makeFirst(ctx context.Context, alg jwk.Algorithm) error {
-	r.create.Lock()
-	defer r.create.Unlock()
-	if _, ok := r.state.Load().signing[alg]; ok {
-		return nil
+// first makes an algorithm's first key, with change held.
+func (r *Ring) first(ctx context.Context, alg jwk.Algorithm) (*jwk.PrivateKey, error) {
+	if k, ok := r.state.Load().signing[alg]; ok {
+		return k, nil
 	}
 	key, err := jwk.Generate(alg)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return r.Add(ctx, key, auth.Event{Action: "key.create", Reason: "first of its algorithm"})
+	now := r.opts.Now()
+	err = r.add(ctx, key, auth.KeySigning, now, auth.Event{At: now, Action: "key.create", Reason: "first of its algorithm"})
+	if err != nil && !errors.Is(err, auth.ErrConflict) { // another node was faster: take what it made
+		return nil, fmt.Errorf("make the first %s key: %w", alg, err)
+	}
+	if err := r.Reload(ctx); err != nil {
+		return nil, err
+	}
+	k, ok := r.state.Load().signing[alg]
+	if !ok {
+		return nil, fmt.Errorf("keyring: no signing key for %s", alg)
+	}
+	return k, nil
 }
 
-// Add seals and stores a private key that signs at once, as the first of its
-// algorithm. A key that another node added in the meantime wins, without an
-// error; one that signs already is a *auth.ConflictError.
-func (r *Ring) Add(ctx context.Context, key *jwk.PrivateKey, ev auth.Event) error {
-	row, err := r.row(key)
-	if err != nil {
-		return err
-	}
-	ev.At, ev.Target, ev.Verdict = row.CreatedAt, row.ID, "allowed"
-	err = r.opts.Keys.AddKey(ctx, row, ev)
-	if err != nil && !(errors.Is(err, auth.ErrConflict) && ev.Actor == "") {
-		return err
-	}
-	return r.Reload(ctx)
-}
-
-func (r *Ring) row(key *jwk.PrivateKey) (auth.Key, error) {
+// add seals and stores a private key.
+func (r *Ring) add(ctx context.Context, key *jwk.PrivateKey, state auth.KeyState, signsFrom time.Time, ev auth.Event) error {
 	pem, err := key.ExportPEM()
 	if err != nil {
-		return auth.Key{}, err
+		return err
 	}
 	public, err := key.Public().MarshalJSON()
 	if err != nil {
-		return auth.Key{}, err
+		return err
 	}
-	now := r.opts.Now()
-	return auth.Key{
-		ID: key.KeyID(), Purpose: auth.KeySign, Algorithm: key.Algorithm(), State: auth.KeySigning,
+	ev.Target, ev.Verdict = key.KeyID(), "allowed"
+	return r.opts.Keys.AddKey(ctx, auth.Key{
+		ID: key.KeyID(), Purpose: auth.KeySign, Algorithm: key.Algorithm(), State: state,
 		Public: public, Sealed: r.opts.Sealer.Seal(SealPrivateKey, "keys", key.KeyID(), pem),
-		CreatedAt: now, SignsFrom: now,
-	}, nil
+		CreatedAt: ev.At, SignsFrom: signsFrom,
+	}, ev)
 }
+
+// Marked says whether the store knows that a token of this key lives until
+// expiry. If not, whoever makes such a token raises the key's mark first, and
+// tells the ring with Mark.
+func (r *Ring) Marked(kid string, expiry time.Time) bool {
+	mark, ok := r.marks.Load(kid)
+	return ok && mark.(int64) >= expiry.Unix()
+}
+
+// Mark remembers that the key's mark is expiry in the store.
+func (r *Ring) Mark(kid string, expiry time.Time) { r.marks.Store(kid, expiry.Unix()) }
 
 // ensureTag makes the first tag key. Two nodes that start together agree on
 // whichever the store took.
@@ -245,32 +243,3 @@ func (r *Ring) CurrentTag() (number uint32, secret []byte) {
 
 // Tag answers the secret of the tag key of a number, nil if there is none.
 func (r *Ring) Tag(number uint32) []byte { return r.state.Load().tags[number] }
-
-// Algorithm answers the algorithm of a published signing key.
-func (r *Ring) Algorithm(kid string) (jwk.Algorithm, bool) {
-	for key := range r.Public().All() {
-		if key.KeyID() == kid {
-			return key.Algorithm(), true
-		}
-	}
-	return "", false
-}
-
-// Retire takes a compromised key out of use and out of the set at once. The
-// next call of Signing makes its successor.
-func (r *Ring) Retire(ctx context.Context, kid string, ev auth.Event) error {
-	rows, err := r.opts.Keys.Keys(ctx)
-	if err != nil {
-		return err
-	}
-	for _, row := range rows {
-		if row.ID != kid || row.Purpose != auth.KeySign {
-			continue
-		}
-		row.State, row.PublishedUntil = auth.KeyRetired, r.opts.Now()
-		if err := r.opts.Keys.UpdateKey(ctx, row, ev); err != nil {
-			return err
-		}
-	}
-	return r.Reload(ctx)
-}

@@ -92,9 +92,19 @@ func (c *claims) renamed(name string) string {
 	return name
 }
 
+func (c *claims) renameTarget(name string) bool {
+	for _, to := range c.renames {
+		if to == name {
+			return true
+		}
+	}
+	return false
+}
+
 // custom adds a user's or client's own claims, in the order of their names.
 // Reserved names were refused when they were set; they are left out here too,
-// since a row may be older than the list.
+// since a row may be older than the list, and so is what this API calls an
+// identity claim: a user without roles must not write them himself.
 func (c *claims) custom(object json.RawMessage) {
 	if len(object) == 0 {
 		return
@@ -109,7 +119,7 @@ func (c *claims) custom(object json.RawMessage) {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if !auth.ReservedClaim(name) {
+		if !auth.ReservedClaim(name) && !c.renameTarget(name) {
 			c.add(name, own[name])
 		}
 	}

@@ -57,7 +57,7 @@ type Request struct {
 	Roles       []string
 	Permissions []string
 	Now         time.Time
-	Expiry      time.Time // at the latest; an earlier end of the key's publication wins
+	Expiry      time.Time
 }
 
 // Access is a signed access token.
@@ -65,20 +65,20 @@ type Access struct {
 	Token  string
 	ID     string // the jti
 	Expiry time.Time
+	KID    string // of the server's key that signed it; "": an API's shared secret
 }
 
 // Access makes an access token. A token that would not fit where it must
 // travel is an *auth.Error that names its biggest claims.
 func (m *Mint) Access(ctx context.Context, req Request) (Access, error) {
-	key, until, err := m.signingKey(ctx, req.API)
+	key, err := m.signingKey(ctx, req.API)
 	if err != nil {
 		return Access{}, err
 	}
-	expiry := req.Expiry
-	if !until.IsZero() && until.Before(expiry) {
-		expiry = until
+	out := Access{ID: auth.Random128(), Expiry: req.Expiry.Truncate(time.Second)}
+	if _, shared := key.(*jwk.Secret); !shared {
+		out.KID = key.KeyID()
 	}
-	out := Access{ID: auth.Random128(), Expiry: expiry.Truncate(time.Second)}
 	claims := m.claims(req, out)
 	out.Token, err = sign(key, TypeAccess, claims)
 	if err != nil {
@@ -91,7 +91,7 @@ func (m *Mint) Access(ctx context.Context, req Request) (Access, error) {
 // changed gets instead of a session. It dies with the user's epoch, which the
 // change replaces.
 func (m *Mint) PasswordChange(ctx context.Context, user auth.User, now time.Time) (string, error) {
-	key, _, err := m.signingKey(ctx, auth.API{Audience: m.issuer})
+	key, err := m.signingKey(ctx, auth.API{Audience: m.issuer})
 	if err != nil {
 		return "", err
 	}
@@ -107,19 +107,11 @@ func (m *Mint) PasswordChange(ctx context.Context, user auth.User, now time.Time
 }
 
 // signingKey answers the API's shared secret or the server's key pair.
-func (m *Mint) signingKey(ctx context.Context, api auth.API) (jwk.SigningKey, time.Time, error) {
+func (m *Mint) signingKey(ctx context.Context, api auth.API) (jwk.SigningKey, error) {
 	if strings.HasPrefix(string(api.Algorithm), "HS") {
-		secret, err := m.ring.APISecret(ctx, api)
-		if err != nil {
-			return nil, time.Time{}, err
-		}
-		return secret, time.Time{}, nil
+		return m.ring.APISecret(ctx, api)
 	}
-	s, err := m.ring.Signing(ctx, api.Algorithm)
-	if err != nil {
-		return nil, time.Time{}, err
-	}
-	return s.Key, s.PublishedUntil, nil
+	return m.ring.Signing(ctx, api.Algorithm)
 }
 
 // claims lists what the token says, in the order in which people read it.
@@ -134,7 +126,7 @@ func (m *Mint) claims(req Request, out Access) *claims {
 	c.text("client_id", req.Grant.ClientID)
 	c.text("sid", req.Grant.ID)
 	c.text("scope", strings.Join(req.Grant.Scope, " "))
-	c.list("epochs", []string{req.Grant.UserEpoch, req.Grant.ClientEpoch})
+	c.list("epochs", epochs(req.Grant))
 	c.time("auth_time", req.Session.AuthTime)
 	c.list("amr", req.Session.AMR)
 	c.text("acr", req.Session.ACR)

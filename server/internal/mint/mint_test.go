@@ -197,6 +197,22 @@ func TestCustomClaimsBendNothing(t *testing.T) {
 	}
 }
 
+// TestCustomClaimsAreNoRoles: what an API calls its roles is nobody's own claim.
+func TestCustomClaimsAreNoRoles(t *testing.T) {
+	m, _ := setUp(t)
+	req := request(audience)
+	req.API.Renames = map[string]string{"roles": "role"}
+	req.Roles = nil
+	req.User.Claims = json.RawMessage(`{"role":["admin"]}`)
+	got, err := m.Access(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, payload := parts(t, got.Token); payload["role"] != nil {
+		t.Errorf("payload %v", payload)
+	}
+}
+
 func TestTooLarge(t *testing.T) {
 	m, _ := setUp(t)
 	for _, c := range []struct {

@@ -24,10 +24,6 @@ const (
 	MaxWait = 25 * time.Second
 )
 
-// Memory is how much longer than its tokens an entry is kept: the leeway that
-// verifiers may allow, and the difference of their clocks.
-const Memory = 120 * time.Second
-
 // Options are what a Service is made of; every field is required.
 type Options struct {
 	Issuer   string
@@ -99,7 +95,7 @@ func (s *Service) Revoke(ctx context.Context, kind Kind, id string, ev auth.Even
 		if id == "" || len(id) > 256 {
 			return 0, auth.Invalid("id", "must be a token's jti")
 		}
-		return s.Log.Revoke(ctx, revlog.Token, id, now.Add(s.Longest+Memory), ev)
+		return s.Log.Revoke(ctx, revlog.Token, id, now.Add(s.Longest+auth.LogMemory), ev)
 	case KindSession:
 		return s.revokeSession(ctx, id, now, ev)
 	case KindUser:
@@ -120,7 +116,7 @@ func (s *Service) RevokeToken(ctx context.Context, token string, ev auth.Event) 
 	}
 	c := tok.Claims()
 	ev.At, ev.Action, ev.Target, ev.Verdict, ev.Reason = s.Now(), "revoke.token", c.ID, "allowed", "admin"
-	return s.Log.Revoke(ctx, revlog.Token, c.ID, time.Time(c.Expiry).Add(Memory), ev)
+	return s.Log.Revoke(ctx, revlog.Token, c.ID, time.Time(c.Expiry).Add(auth.LogMemory), ev)
 }
 
 func (s *Service) revokeSession(ctx context.Context, id string, now time.Time, ev auth.Event) (uint64, error) {
@@ -143,22 +139,9 @@ func (s *Service) end(ctx context.Context, e auth.Ending, now time.Time, ev auth
 	return page.Head, err
 }
 
-// revokeKey logs the key before it leaves the set: verifiers that follow the
-// log refuse its tokens at once, while others may keep the key for minutes.
 func (s *Service) revokeKey(ctx context.Context, kid string, ev auth.Event) (uint64, error) {
-	alg, ok := s.Keys.Algorithm(kid)
-	if !ok {
-		return 0, auth.Errorf(auth.CodeNotFound, "No key with this kid is published.")
-	}
-	seq, err := s.Log.Revoke(ctx, revlog.Key, kid, time.Time{}, ev)
-	if err != nil {
-		return 0, err
-	}
-	if err := s.Keys.Retire(ctx, kid, ev); err != nil {
-		return 0, err
-	}
-	_, err = s.Keys.Signing(ctx, alg)
-	return seq, err
+	seq, _, err := s.Keys.Compromised(ctx, kid, ev)
+	return seq, notFound(err, "such key")
 }
 
 func notFound(err error, what string) error {

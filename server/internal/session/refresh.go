@@ -147,6 +147,7 @@ func (r *refreshing) issue(ctx context.Context, held auth.Held, api auth.API, ve
 	if err != nil || !ok {
 		return Tokens{}, err != nil, err
 	}
+	r.s.marked(marks)
 	r.s.observe(verdict)
 	out := r.s.tokens(held, held.Now)
 	out.AccessToken, out.AccessExpiry, out.ExpiresIn = access.Token, access.Expiry, access.Expiry.Sub(held.Now)
@@ -164,7 +165,7 @@ func (r *refreshing) repeat(ctx context.Context, held auth.Held, marks auth.Mark
 			return false, err
 		}
 	}
-	if marks.GrantID+marks.UserID+marks.ClientID == "" {
+	if marks.Empty() {
 		return true, nil
 	}
 	same := held.Grant.Rotation

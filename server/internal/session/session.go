@@ -132,7 +132,7 @@ func (s *Service) access(ctx context.Context, held auth.Held, api auth.API, now 
 		return mint.Access{}, auth.Marks{}, err
 	}
 	token, err := s.Mint.Access(ctx, req)
-	return token, marks(held, token.Expiry), err
+	return token, s.marks(held, token), err
 }
 
 // membership adds what the grant's organisation says of the user. One who has
@@ -159,7 +159,8 @@ func (s *Service) membership(ctx context.Context, g auth.Grant, req *mint.Reques
 
 // marks says which rows must remember that a token lives until expiry. It is
 // rounded up to the hour, so that a row is written once an hour at most.
-func marks(held auth.Held, expiry time.Time) auth.Marks {
+func (s *Service) marks(held auth.Held, token mint.Access) auth.Marks {
+	expiry := token.Expiry
 	m := auth.Marks{Expiry: expiry.Add(time.Hour - 1).Truncate(time.Hour)}
 	if held.Grant.Mark.Before(expiry) {
 		m.GrantID = held.Grant.ID
@@ -170,7 +171,17 @@ func marks(held auth.Held, expiry time.Time) auth.Marks {
 	if held.Client.Mark.Before(expiry) {
 		m.ClientID = held.Client.ID
 	}
+	if token.KID != "" && !s.Keys.Marked(token.KID, expiry) {
+		m.KID = token.KID
+	}
 	return m
+}
+
+// marked remembers what the store remembers by now.
+func (s *Service) marked(m auth.Marks) {
+	if m.KID != "" {
+		s.Keys.Mark(m.KID, m.Expiry)
+	}
 }
 
 func earliest(a, b time.Time) time.Time {

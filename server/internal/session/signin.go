@@ -162,6 +162,7 @@ func (s *Service) beginTokens(ctx context.Context, b beginning, api auth.API) (T
 	if err := s.store(ctx, b, marks); err != nil {
 		return Tokens{}, err
 	}
+	s.marked(marks)
 	out := s.tokens(b.held, b.now)
 	out.AccessToken, out.AccessExpiry, out.ExpiresIn = access.Token, access.Expiry, access.Expiry.Sub(b.now)
 	out.RefreshToken, err = encodeToken(s.Keys, b.held.Grant.Rotation.TagKey, h, 0)

@@ -17,19 +17,17 @@ func apiDest(a *auth.API) []any {
 
 // CreateAPI implements auth.Directory.
 func (s *Store) CreateAPI(ctx context.Context, a auth.API, secret *auth.APISecret, ev auth.Event) error {
-	const (
-		insert = `INSERT INTO apis (id, audience, name, name_key, algorithm, access_ttl, scopes, claims, renames, created_at, updated_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
-		insertSecret = `INSERT INTO api_secrets (id, api_id, kid, sealed, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`
-	)
+	const insert = `INSERT INTO apis (id, audience, name, name_key, algorithm, access_ttl, scopes, claims, renames, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
 	return s.write(ctx, func(ctx context.Context, t *tx) error {
 		if _, err := t.exec(ctx, insert, a.ID, a.Audience, a.Name, fold(a.Name), string(a.Algorithm), a.AccessTTL.Microseconds(),
 			encoded(a.Scopes), encoded(a.Claims), encoded(a.Renames), t.since(a.CreatedAt), t.since(a.UpdatedAt)); err != nil {
 			return err
 		}
+		t.concerns(everyClient)
 		if secret != nil {
-			if _, err := t.exec(ctx, insertSecret, secret.ID, a.ID, secret.KID, secret.Sealed,
-				t.since(secret.CreatedAt), micros(secret.ExpiresAt)); err != nil {
+			secret.APIID = a.ID
+			if err := t.insertAPISecret(ctx, *secret); err != nil {
 				return err
 			}
 		}
@@ -60,22 +58,63 @@ func (s *Store) UpdateAPI(ctx context.Context, a auth.API, ev auth.Event) error 
 			encoded(a.Scopes), encoded(a.Claims), encoded(a.Renames), micros(t.now), a.ID)); err != nil {
 			return err
 		}
+		t.concerns(everyClient)
 		return t.record(ctx, ev)
 	})
 }
 
 // DeleteAPI implements auth.Directory. Its secrets go with it.
 func (s *Store) DeleteAPI(ctx context.Context, id string, ev auth.Event) error {
-	return s.remove(ctx, ev, `DELETE FROM apis WHERE id = $1`, id)
+	return s.write(ctx, func(ctx context.Context, t *tx) error {
+		if err := found(t.exec(ctx, `DELETE FROM apis WHERE id = $1`, id)); err != nil {
+			return err
+		}
+		t.concerns(everyClient)
+		return t.record(ctx, ev)
+	})
+}
+
+func (t *tx) insertAPISecret(ctx context.Context, s auth.APISecret) error {
+	const insert = `INSERT INTO api_secrets (id, api_id, kid, sealed, created_at, signs_from, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`
+	_, err := t.exec(ctx, insert, s.ID, s.APIID, s.KID, s.Sealed, t.since(s.CreatedAt), micros(s.SignsFrom), micros(s.ExpiresAt))
+	return err
+}
+
+// AddAPISecret implements auth.Directory.
+func (s *Store) AddAPISecret(ctx context.Context, secret auth.APISecret, until time.Time, ev auth.Event) error {
+	const (
+		two = `SELECT 1 FROM api_secrets WHERE api_id = $1 AND (expires_at = 0 OR expires_at > $2) LIMIT 1 OFFSET 1`
+		end = `UPDATE api_secrets SET expires_at = $1 WHERE api_id = $2 AND (expires_at = 0 OR expires_at > $1)`
+	)
+	return s.write(ctx, func(ctx context.Context, t *tx) error {
+		if err := t.needs(ctx, `SELECT 1 FROM apis WHERE id = $1`, secret.APIID); err != nil {
+			return err
+		}
+		full, err := t.exists(ctx, two, secret.APIID, micros(secret.CreatedAt))
+		if err != nil {
+			return err
+		}
+		if full {
+			return &auth.ConflictError{Field: "secret"}
+		}
+		if _, err := t.exec(ctx, end, micros(until), secret.APIID); err != nil {
+			return err
+		}
+		if err := t.insertAPISecret(ctx, secret); err != nil {
+			return err
+		}
+		return t.record(ctx, ev)
+	})
 }
 
 // APISecrets implements auth.Directory.
 func (s *Store) APISecrets(ctx context.Context, apiID string, now time.Time) ([]auth.APISecret, error) {
-	const query = `SELECT id, api_id, kid, sealed, created_at, expires_at FROM api_secrets
+	const query = `SELECT id, api_id, kid, sealed, created_at, signs_from, expires_at FROM api_secrets
 		WHERE api_id = $1 AND (expires_at = 0 OR expires_at > $2) ORDER BY created_at DESC, id DESC`
 	return all(ctx, s.sql, apiSecretDest, query, apiID, micros(now))
 }
 
 func apiSecretDest(s *auth.APISecret) []any {
-	return []any{&s.ID, &s.APIID, &s.KID, toBytes(&s.Sealed), toTime(&s.CreatedAt), toTime(&s.ExpiresAt)}
+	return []any{&s.ID, &s.APIID, &s.KID, toBytes(&s.Sealed), toTime(&s.CreatedAt), toTime(&s.SignsFrom), toTime(&s.ExpiresAt)}
 }

@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"time"
 
+	"github.com/writ-auth/writ/internal/revlog"
 	"github.com/writ-auth/writ/server/internal/auth"
 )
 
@@ -32,14 +34,75 @@ func (s *Store) AddKey(ctx context.Context, k auth.Key, ev auth.Event) error {
 	})
 }
 
-// UpdateKey implements auth.Keys. To make a key sign while another of its
-// algorithm does is a *auth.ConflictError: retire that one first.
-func (s *Store) UpdateKey(ctx context.Context, k auth.Key, ev auth.Event) error {
-	const update = `UPDATE keys SET state = $1, signs_from = $2, published_until = $3 WHERE id = $4`
+// retire erases a key's private part and fixes the end of its publication.
+const retire = `UPDATE keys SET state = 'retired', sealed = NULL, published_until = `
+
+// TurnKey implements auth.Keys.
+func (s *Store) TurnKey(ctx context.Context, id string, now time.Time, ev auth.Event) error {
+	const (
+		retireOld = retire + `CASE WHEN mark > $1 THEN mark ELSE $1 END + $2
+			WHERE purpose = 'sign' AND state = 'signing' AND algorithm = (SELECT algorithm FROM keys WHERE id = $3)`
+		turn = `UPDATE keys SET state = 'signing' WHERE id = $1 AND purpose = 'sign' AND state = 'next'`
+	)
 	return s.write(ctx, func(ctx context.Context, t *tx) error {
-		if err := found(t.exec(ctx, update, string(k.State), micros(k.SignsFrom), micros(k.PublishedUntil), k.ID)); err != nil {
+		if _, err := t.exec(ctx, retireOld, micros(now), auth.LogMemory.Microseconds(), id); err != nil {
+			return err
+		}
+		if err := found(t.exec(ctx, turn, id)); err != nil {
 			return err
 		}
 		return t.record(ctx, ev)
 	})
+}
+
+// RevokeKey implements auth.Keys.
+func (s *Store) RevokeKey(ctx context.Context, id string, now time.Time, ev auth.Event) (uint64, error) {
+	const end = retire + `$1 WHERE purpose = 'sign' AND id = $2`
+	return s.ending(ctx, func(ctx context.Context, t *tx) (uint64, error) {
+		if err := found(t.exec(ctx, end, micros(now), id)); err != nil {
+			return 0, err
+		}
+		seq, err := t.revoke(ctx, revlog.Key, id, time.Time{})
+		if err != nil {
+			return 0, err
+		}
+		return seq, t.record(ctx, ev)
+	})
+}
+
+// RevokeAllKeys implements auth.Keys.
+func (s *Store) RevokeAllKeys(ctx context.Context, now time.Time, ev auth.Event) (uint64, error) {
+	const (
+		end        = retire + `$1 WHERE purpose = 'sign' RETURNING id`
+		dropTags   = `DELETE FROM keys WHERE purpose = 'tag'`
+		endSecrets = `UPDATE api_secrets SET expires_at = $1 WHERE expires_at = 0 OR expires_at > $1`
+	)
+	return s.ending(ctx, func(ctx context.Context, t *tx) (seq uint64, err error) {
+		kids, err := all(ctx, t.statements, func(kid *string) []any { return []any{kid} }, end, micros(now))
+		if err != nil {
+			return 0, err
+		}
+		for _, kid := range kids {
+			if seq, err = t.revoke(ctx, revlog.Key, kid, time.Time{}); err != nil {
+				return 0, err
+			}
+		}
+		if _, err := t.exec(ctx, dropTags); err != nil {
+			return 0, err
+		}
+		if _, err := t.exec(ctx, endSecrets, micros(now)); err != nil {
+			return 0, err
+		}
+		return seq, t.record(ctx, ev)
+	})
+}
+
+// DropKeys implements auth.Keys.
+func (s *Store) DropKeys(ctx context.Context, now time.Time) (n int64, err error) {
+	const drop = `DELETE FROM keys WHERE purpose = 'sign' AND published_until > 0 AND published_until <= $1`
+	err = s.write(ctx, func(ctx context.Context, t *tx) error {
+		n, err = t.exec(ctx, drop, micros(now))
+		return err
+	})
+	return n, err
 }

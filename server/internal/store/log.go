@@ -12,7 +12,7 @@ import (
 
 // afterMark is how long an entry is kept after the last token in its scope
 // has expired: verifiers' clocks may be behind.
-const afterMark = 120 * time.Second
+const afterMark = auth.LogMemory
 
 // revoke adds an entry to the log. Numbers follow the order of commits, since
 // one connection writes and numbers: whoever reads number n will never see a

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/writ-auth/writ/server/internal/auth"
@@ -90,7 +91,7 @@ const alive = `ended_at = 0 AND EXISTS (
 			AND u.epoch = grants.user_epoch AND c.epoch = grants.client_epoch)`
 
 // Rotate implements auth.Sessions. A grant whose user or client is disabled or
-// has another epoch counts as ended.
+// has another epoch counts as ended; false too if the key of marks has retired.
 func (s *Store) Rotate(ctx context.Context, grantID string, from, to auth.Rotation, idle time.Time, marks auth.Marks, ev *auth.Event) (rotated bool, err error) {
 	err = s.write(ctx, func(ctx context.Context, t *tx) error {
 		if rotated, err = t.swap(ctx, grantID, from, to, idle, marks); err != nil || !rotated {
@@ -104,6 +105,9 @@ func (s *Store) Rotate(ctx context.Context, grantID string, from, to auth.Rotati
 		}
 		return t.record(ctx, *ev)
 	})
+	if errors.Is(err, auth.ErrEpochChanged) {
+		return false, nil
+	}
 	return rotated && err == nil, err
 }
 
@@ -157,6 +161,7 @@ func (t *tx) raise(ctx context.Context, m auth.Marks) error {
 		}
 	}
 	if m.ClientID != "" {
+		t.concerns(m.ClientID)
 		n, err := t.exec(ctx, `UPDATE clients`+higher+same, expiry, m.ClientID, m.ClientEpoch)
 		if err := t.raised(ctx, n, err, `SELECT 1 FROM clients WHERE id = $1`, m.ClientID); err != nil {
 			return err
@@ -165,7 +170,11 @@ func (t *tx) raise(ctx context.Context, m auth.Marks) error {
 	if m.KID == "" {
 		return nil
 	}
-	return found(t.exec(ctx, `UPDATE keys`+higher, expiry, m.KID))
+	n, err := t.exec(ctx, `UPDATE keys`+higher+` AND state = 'signing'`, expiry, m.KID)
+	if err == nil && n == 0 {
+		err = auth.ErrEpochChanged // retired, or gone
+	}
+	return err
 }
 
 // raised tells a row that is over from one that isn't there.

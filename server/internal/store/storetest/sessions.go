@@ -263,7 +263,7 @@ func rotateWhatIsOver(b *bench) {
 func raise(b *bench) {
 	u := b.user()
 	_, g := b.begin(u)
-	b.must(b.AddKey(b.ctx, auth.Key{ID: "kid", Purpose: auth.KeySign, State: auth.KeyNext, Algorithm: "ES256"}, event("key.add")))
+	b.must(b.AddKey(b.ctx, auth.Key{ID: "kid", Purpose: auth.KeySign, State: auth.KeySigning, Algorithm: "ES256"}, event("key.add")))
 	high, low := b.now().Add(time.Hour), b.now().Add(time.Minute)
 	all := auth.Marks{Expiry: high, GrantID: g.ID, UserID: u.ID, ClientID: auth.ClientWrit, KID: "kid"}
 	b.must(b.Raise(b.ctx, all))
@@ -280,11 +280,12 @@ func raise(b *bench) {
 	b.same("the user's mark alone", []time.Time{h.Grant.Mark, h.User.Mark}, []time.Time{high, high.Add(time.Hour)})
 
 	for name, missing := range map[string]auth.Marks{
-		"grant": {GrantID: "nobody's"}, "user": {UserID: "nobody"}, "client": {ClientID: "nobody"}, "key": {KID: "none"},
+		"grant": {GrantID: "nobody's"}, "user": {UserID: "nobody"}, "client": {ClientID: "nobody"},
 	} {
 		missing.Expiry = high
 		b.is("a missing "+name, b.Raise(b.ctx, missing), auth.ErrNotFound)
 	}
+	b.is("a key that is gone", b.Raise(b.ctx, auth.Marks{KID: "none", Expiry: high}), auth.ErrEpochChanged)
 }
 
 // A token made under a mark that was raised after the log's entry would be

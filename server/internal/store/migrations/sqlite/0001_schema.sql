@@ -125,6 +125,7 @@ CREATE TABLE api_secrets (
 	kid        TEXT NOT NULL,
 	sealed     BLOB NOT NULL,
 	created_at INTEGER NOT NULL,
+	signs_from INTEGER NOT NULL,
 	expires_at INTEGER NOT NULL,
 	UNIQUE (api_id, kid)
 ) STRICT;
@@ -194,6 +195,7 @@ CREATE TABLE keys (
 -- Two processes that start on an empty database both want to make the first
 -- key: the second is refused and takes what is there.
 CREATE UNIQUE INDEX keys_signing ON keys (algorithm) WHERE purpose = 'sign' AND state = 'signing';
+CREATE UNIQUE INDEX keys_next ON keys (algorithm) WHERE purpose = 'sign' AND state = 'next';
 CREATE UNIQUE INDEX keys_tag ON keys (number) WHERE purpose = 'tag';
 
 -- id is the order of insertion, seq the number under which an entry is

@@ -1,0 +1,71 @@
+package directory
+
+import (
+	"context"
+	"time"
+
+	"github.com/writ-auth/writ/server/internal/auth"
+)
+
+// NewSecret is a further shared secret of an API, and when it begins to sign.
+type NewSecret struct {
+	Secret
+	Audience  string
+	SignsFrom time.Time
+}
+
+// AddAPISecret makes a second shared secret for an API. It begins to sign after
+// delay, so that the API can be given it first; the older one verifies until
+// the last token under it is over. An API without a live secret gets one that
+// signs at once. A third live one is CodeConflict.
+func (s *Service) AddAPISecret(ctx context.Context, actor Actor, audienceOrID string, delay time.Duration) (NewSecret, error) {
+	api, err := s.API(ctx, audienceOrID)
+	if err != nil {
+		return NewSecret{}, err
+	}
+	if !hmac(api.Algorithm) {
+		return NewSecret{}, auth.Invalid("id", "this API's tokens are signed with a key pair, not with a shared secret")
+	}
+	if delay < 0 || delay > MaxAccessTTL*30 {
+		return NewSecret{}, auth.Invalid("signs_in", "signs_in must be 0 to %d seconds", int64(MaxAccessTTL*30/time.Second))
+	}
+	text, row, err := s.Keys.NewAPISecret(api.ID, api.Algorithm)
+	if err != nil {
+		return NewSecret{}, err
+	}
+	row.SignsFrom = row.CreatedAt.Add(delay)
+	ev := s.event(act{actor, "api.secret", api.ID})
+	err = s.Directory.AddAPISecret(ctx, row, row.SignsFrom.Add(MaxAccessTTL+auth.LogMemory), ev)
+	return NewSecret{Secret{row.KID, text}, api.Audience, row.SignsFrom}, failed(err, "secret")
+}
+
+// ReplaceAPISecrets makes a secret for every API whose tokens are signed with
+// one and that has none alive: what is left to do after all were compromised.
+func (s *Service) ReplaceAPISecrets(ctx context.Context, actor Actor) (made []NewSecret, err error) {
+	for page := (auth.Page{Limit: 200}); ; {
+		apis, next, err := s.Directory.APIs(ctx, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, api := range apis {
+			if !hmac(api.Algorithm) {
+				continue
+			}
+			live, err := s.Directory.APISecrets(ctx, api.ID, s.Now())
+			if err != nil {
+				return nil, err
+			}
+			if len(live) > 0 {
+				continue
+			}
+			secret, err := s.AddAPISecret(ctx, actor, api.ID, 0)
+			if err != nil {
+				return nil, err
+			}
+			made = append(made, secret)
+		}
+		if page.Cursor = next; next == "" {
+			return made, nil
+		}
+	}
+}
