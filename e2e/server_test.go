@@ -143,14 +143,6 @@ func (s *server) kill() {
 	}
 }
 
-// stop ends the program with SIGINT and reports how it exits.
-func (s *server) stop() error {
-	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
-		return err
-	}
-	return s.cmd.Wait()
-}
-
 // answer is an HTTP answer, read whole.
 type answer struct {
 	status int

@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 keys that the newer functions would refuse to make are what is tested here
+
 package jwk_test
 
 import (
