@@ -1,0 +1,146 @@
+// Package introspect is the door /oauth/introspect (RFC 7662): an API, or the
+// client that holds a token, asks whether it is good at this moment.
+//
+// For everything else the answer is {"active":false} and no more: whether a
+// token was forged, has expired, was revoked or is simply somebody else's.
+package introspect
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/writ-auth/writ/internal/strictjson"
+	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/clientauth"
+	"github.com/writ-auth/writ/server/internal/edge"
+	"github.com/writ-auth/writ/server/internal/edge/client"
+	"github.com/writ-auth/writ/server/internal/introspection"
+)
+
+// Path is where the endpoint is.
+const Path = "/oauth/introspect"
+
+// Options are what a Door is made of; every field is required.
+type Options struct {
+	Issuer  string
+	Clients client.Authenticator
+	Tokens  Tokens
+}
+
+// Tokens judges tokens.
+type Tokens interface {
+	Active(ctx context.Context, who clientauth.Client, raw string) (*introspection.Token, error)
+}
+
+// Door is the introspection endpoint.
+type Door struct {
+	Options
+	endpoint client.Endpoint
+}
+
+// New makes the door.
+func New(opts Options) *Door {
+	d := &Door{Options: opts}
+	d.endpoint = client.Endpoint{Path: Path, Clients: opts.Clients, Serve: d.serve}
+	return d
+}
+
+// Register adds the door's route to mux.
+func (d *Door) Register(mux *http.ServeMux) { d.endpoint.Register(mux) }
+
+// Routes lists the door's patterns, for the documents that describe them.
+func Routes() []string { return []string{client.Endpoint{Path: Path}.Route()} }
+
+func (d *Door) serve(w http.ResponseWriter, r *http.Request, req client.Request) error {
+	if req.Client.Public() {
+		return auth.Errorf(auth.CodeInvalidCredentials, "Client authentication failed.") // anybody may say that name
+	}
+	raw := req.Form["token"]
+	if raw == "" {
+		return auth.Invalid("token", "token is missing")
+	}
+	token, err := d.Tokens.Active(r.Context(), req.Client, raw)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	switch {
+	case token == nil:
+		return edge.WriteJSON(w, http.StatusOK, inactive{})
+	case token.Grant != nil:
+		return edge.WriteJSON(w, http.StatusOK, d.viewGrant(*token.Grant))
+	}
+	body, err := viewAccess(token)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(body) // a client that went away is no error of ours
+	return nil
+}
+
+type inactive struct {
+	Active bool `json:"active"`
+}
+
+// refreshView is the answer for a refresh token.
+type refreshView struct {
+	Active    bool   `json:"active"`
+	Issuer    string `json:"iss"`
+	Subject   string `json:"sub"`
+	ClientID  string `json:"client_id"`
+	SessionID string `json:"sid"`
+	IssuedAt  int64  `json:"iat"`
+	Expiry    int64  `json:"exp"`
+}
+
+func (d *Door) viewGrant(g auth.Grant) refreshView {
+	expiry := g.IdleExpiry
+	if g.AbsoluteExpiry.Before(expiry) {
+		expiry = g.AbsoluteExpiry
+	}
+	return refreshView{Active: true, Issuer: d.Issuer, Subject: g.UserID, ClientID: g.ClientID, SessionID: g.ID,
+		IssuedAt: g.Rotation.IssuedAt.Truncate(time.Second).Unix(), Expiry: expiry.Unix()}
+}
+
+// viewAccess is the answer for an access token: what it says of itself, which
+// its bearer and its API can read anyway, under the names of RFC 7662, section
+// 2.2, which for all that both have are those of JWTs.
+func viewAccess(token *introspection.Token) ([]byte, error) {
+	out := append(make([]byte, 0, len(token.Payload)+128), `{"active":true,"token_type":"Bearer"`...)
+	username := token.Claims.PreferredUsername
+	if username == "" {
+		username = token.Claims.Email
+	}
+	var err error
+	if username != "" {
+		if out, err = strictjson.AppendString(append(out, `,"username":`...), username); err != nil {
+			return nil, err
+		}
+	}
+	r := strictjson.NewReader(string(token.Payload))
+	if err := r.BeginObject(); err != nil {
+		return nil, err
+	}
+	for {
+		name, more, err := r.NextKey()
+		if err != nil {
+			return nil, err
+		}
+		if !more {
+			return append(out, "}\n"...), nil
+		}
+		value, err := r.RawValue()
+		if err != nil {
+			return nil, err
+		}
+		if name == "active" || name == "token_type" || name == "username" {
+			continue // somebody's own claim must not answer the question
+		}
+		if out, err = strictjson.AppendString(append(out, ','), name); err != nil {
+			return nil, err
+		}
+		out = append(append(out, ':'), value...)
+	}
+}
