@@ -36,6 +36,9 @@ func (a *App) openDoors() error {
 	documents.Register(public)
 	accounts.Register(public)
 	administration.Register(public)
+	if err := a.openServices(public); err != nil {
+		return err
+	}
 	a.public = a.front(public)
 
 	local := http.NewServeMux()

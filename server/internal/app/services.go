@@ -1,0 +1,36 @@
+package app
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/writ-auth/writ/server/internal/clientauth"
+	"github.com/writ-auth/writ/server/internal/introspection"
+	"github.com/writ-auth/writ/server/internal/issuance"
+	"github.com/writ-auth/writ/server/internal/limit"
+	"github.com/writ-auth/writ/server/internal/oauth/introspect"
+	"github.com/writ-auth/writ/server/internal/oauth/revoke"
+	"github.com/writ-auth/writ/server/internal/oauth/token"
+)
+
+// openServices mounts the endpoints that clients call: token, introspection and
+// revocation.
+func (a *App) openServices(mux *http.ServeMux) error {
+	clients, err1 := clientauth.New(clientauth.Options{
+		Issuer: a.cfg.Issuer, Clients: a.store, Assertions: a.store, Audit: a.store,
+		// Not the throttle of people: a service with an old secret would slow
+		// down the sign-in of everybody at its address.
+		Throttle: limit.New(a.now), Now: a.now,
+	})
+	tokens, err2 := introspection.New(introspection.Options{
+		Issuer: a.cfg.Issuer, Keys: a.keys, Sessions: a.sessions, Clients: a.store, Log: a.store, Now: a.now,
+	})
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	issuer := issuance.New(issuance.Options{Mint: a.mint, Marks: a.store, Keys: a.keys, AccessTTL: a.cfg.AccessTTL, Now: a.now})
+	token.New(token.Options{Clients: clients, Issuer: issuer}).Register(mux)
+	introspect.New(introspect.Options{Issuer: a.cfg.Issuer, Clients: clients, Tokens: tokens}).Register(mux)
+	revoke.New(revoke.Options{Clients: clients, Tokens: tokens, Revocations: a.log}).Register(mux)
+	return nil
+}
