@@ -18,11 +18,11 @@ import (
 const refreshers = 16
 
 // TestKill kills the server in the middle of concurrent refreshes, again and
-// again, and asks afterwards for all that it had answered. WRIT_KILLS says how
+// again, and asks afterwards for all that it had answered. TEST_KILLS says how
 // often; the default is short.
 func TestKill(t *testing.T) {
 	kills := 10
-	if n, err := strconv.Atoi(os.Getenv("WRIT_KILLS")); err == nil {
+	if n, err := strconv.Atoi(os.Getenv("TEST_KILLS")); err == nil {
 		kills = n
 	}
 	bin, err := binary()
