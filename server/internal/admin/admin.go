@@ -95,6 +95,9 @@ func (d *Door) routes() []route {
 		{"GET /v1/admin/clients/{id}", directory.ClientsRead, d.client},
 		{"PATCH /v1/admin/clients/{id}", directory.ClientsWrite, d.updateClient},
 		{"DELETE /v1/admin/clients/{id}", directory.ClientsWrite, d.deleteClient},
+		{"GET /v1/admin/clients/{id}/secrets", directory.ClientsRead, d.clientSecrets},
+		{"POST /v1/admin/clients/{id}/secrets", directory.ClientsWrite, d.addClientSecret},
+		{"DELETE /v1/admin/clients/{id}/secrets/{secret_id}", directory.ClientsWrite, d.removeClientSecret},
 
 		{"GET /v1/admin/sessions", directory.SessionsRead, d.sessions},
 		{"DELETE /v1/admin/sessions/{id}", directory.SessionsWrite, d.endSession},

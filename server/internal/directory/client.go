@@ -36,14 +36,14 @@ type ClientFields struct {
 
 // Authentication methods of clients at the token endpoint, and grant types.
 const (
-	authBasic = "client_secret_basic"
-	authPost  = "client_secret_post"
-	authKey   = "private_key_jwt"
-	authNone  = "none"
+	authBasic = auth.AuthSecretBasic
+	authPost  = auth.AuthSecretPost
+	authKey   = auth.AuthPrivateKeyJWT
+	authNone  = auth.AuthNone
 
 	grantCode    = "authorization_code"
 	grantRefresh = "refresh_token"
-	grantClient  = "client_credentials"
+	grantClient  = auth.GrantClientCredentials
 	grantDevice  = "urn:ietf:params:oauth:grant-type:device_code"
 	grantToken   = "urn:ietf:params:oauth:grant-type:token-exchange"
 )
@@ -274,8 +274,8 @@ func checkAuthMethod(c auth.Client) error {
 	case authBasic, authPost, authNone:
 		return nil
 	case authKey:
-		if len(c.JWKS) == 0 && c.JWKSURI == "" {
-			return auth.Invalid("jwks", "%s needs jwks or jwks_uri", authKey)
+		if len(c.JWKS) == 0 { // nothing fetches what is behind jwks_uri yet
+			return auth.Invalid("jwks", "%s needs jwks", authKey)
 		}
 		return nil
 	}

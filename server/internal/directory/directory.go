@@ -27,6 +27,7 @@ type Options struct {
 	Issuer    string
 	Users     auth.Users
 	Directory auth.Directory
+	Secrets   auth.ClientSecrets
 	Sessions  auth.Sessions
 	Audit     auth.Audit
 	Keys      *keyring.Ring

@@ -62,7 +62,7 @@ func (s *Service) ForClient(ctx context.Context, c auth.Client, api auth.API, sc
 	if err := s.raise(ctx, c, access); err != nil {
 		return Token{}, err
 	}
-	return Token{access.Token, access.Expiry.Sub(now)}, nil
+	return Token{access.Token, access.Expiry.Sub(now.Truncate(time.Second))}, nil // as exp and iat have it
 }
 
 // raise raises the marks that are below the token's expiry, rounded up to the

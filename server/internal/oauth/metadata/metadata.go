@@ -4,9 +4,9 @@
 // header of a request, which a client chooses.
 //
 // Discovery names what exists and nothing else. As long as there is no
-// authorization endpoint it has none, and the lists of flows that RFC 8414 and
-// OpenID Connect Discovery require are there and empty: left out, some would
-// mean a default (grant_types_supported: authorization_code and implicit).
+// authorization endpoint it has none, and the list of its response types, which
+// RFC 8414 and OpenID Connect Discovery require, is there and empty. Lists that
+// mean something where they are left out are always there.
 package metadata
 
 import (
@@ -16,11 +16,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/writ-auth/writ/internal/base64url"
 	"github.com/writ-auth/writ/jwk"
 	"github.com/writ-auth/writ/jwks"
+	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/directory"
 	"github.com/writ-auth/writ/server/internal/edge"
 )
@@ -80,10 +82,22 @@ type discovery struct {
 	Issuer        string   `json:"issuer"`
 	JWKSURI       string   `json:"jwks_uri"`
 	Revocations   string   `json:"writ_revocations_endpoint"`
+	Token         string   `json:"token_endpoint"`
+	Introspection string   `json:"introspection_endpoint"`
+	Revocation    string   `json:"revocation_endpoint"`
 	ResponseTypes []string `json:"response_types_supported"`
 	GrantTypes    []string `json:"grant_types_supported"`
-	AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
-	SubjectTypes  []string `json:"subject_types_supported"`
+
+	// How clients authenticate at each of the three endpoints, and what they may
+	// sign an assertion with.
+	TokenAuth             []string        `json:"token_endpoint_auth_methods_supported"`
+	TokenAuthAlgs         []jwk.Algorithm `json:"token_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionAuth     []string        `json:"introspection_endpoint_auth_methods_supported"`
+	IntrospectionAuthAlgs []jwk.Algorithm `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	RevocationAuth        []string        `json:"revocation_endpoint_auth_methods_supported"`
+	RevocationAuthAlgs    []jwk.Algorithm `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+
+	SubjectTypes []string `json:"subject_types_supported"`
 	// Algorithms are those that an API's tokens may be signed with. The name is
 	// OpenID Connect's for ID tokens, and the one that verifiers look at.
 	Algorithms []jwk.Algorithm `json:"id_token_signing_alg_values_supported"`
@@ -91,10 +105,17 @@ type discovery struct {
 }
 
 func newDiscovery(issuer string) discovery {
+	methods := []string{auth.AuthSecretBasic, auth.AuthSecretPost, auth.AuthPrivateKeyJWT}
+	algorithms := directory.Algorithms()
 	return discovery{
 		Issuer: issuer, JWKSURI: issuer + "/.well-known/jwks.json", Revocations: issuer + "/v1/revocations",
-		ResponseTypes: []string{}, GrantTypes: []string{}, AuthMethods: []string{},
-		SubjectTypes: []string{"public"}, Algorithms: directory.Algorithms(),
+		Token: issuer + "/oauth/token", Introspection: issuer + "/oauth/introspect", Revocation: issuer + "/oauth/revoke",
+		ResponseTypes: []string{}, GrantTypes: []string{auth.GrantClientCredentials},
+		TokenAuth: methods, TokenAuthAlgs: algorithms,
+		IntrospectionAuth: methods, IntrospectionAuthAlgs: algorithms,
+		// A public client can end what it holds: whoever bears a token may.
+		RevocationAuth: append(slices.Clip(methods), auth.AuthNone), RevocationAuthAlgs: algorithms,
+		SubjectTypes: []string{"public"}, Algorithms: algorithms,
 		Claims: []string{"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "sid", "scope", "epochs", "auth_time", "amr",
 			"email", "email_verified", "name", "preferred_username", "org", "roles", "permissions"},
 	}

@@ -2,6 +2,7 @@ package metadata_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -14,7 +15,10 @@ import (
 	"github.com/writ-auth/writ/server/internal/api"
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/edge"
+	"github.com/writ-auth/writ/server/internal/oauth/introspect"
 	"github.com/writ-auth/writ/server/internal/oauth/metadata"
+	"github.com/writ-auth/writ/server/internal/oauth/revoke"
+	"github.com/writ-auth/writ/server/internal/oauth/token"
 )
 
 const issuer = "https://auth.example.com"
@@ -88,14 +92,29 @@ func TestDiscovery(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"issuer": issuer, "jwks_uri": issuer + "/.well-known/jwks.json", "writ_revocations_endpoint": issuer + "/v1/revocations",
+		"token_endpoint": issuer + "/oauth/token", "introspection_endpoint": issuer + "/oauth/introspect",
+		"revocation_endpoint": issuer + "/oauth/revoke",
 	} {
 		if doc[name] != want {
 			t.Errorf("%s is %v, want %s", name, doc[name], want)
 		}
 	}
-	for _, name := range []string{"response_types_supported", "grant_types_supported", "token_endpoint_auth_methods_supported"} {
-		if list, ok := doc[name].([]any); !ok || len(list) != 0 {
-			t.Errorf("%s is %v, want an empty list: there is no flow", name, doc[name])
+	const methods = "[client_secret_basic client_secret_post private_key_jwt"
+	for name, want := range map[string]string{
+		"response_types_supported":                      "[]", // there is no authorization endpoint
+		"grant_types_supported":                         "[client_credentials]",
+		"token_endpoint_auth_methods_supported":         methods + "]",
+		"introspection_endpoint_auth_methods_supported": methods + "]",
+		"revocation_endpoint_auth_methods_supported":    methods + " none]",
+	} {
+		if got := fmt.Sprint(doc[name]); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+	for _, name := range []string{"token", "introspection", "revocation"} {
+		if got := fmt.Sprint(doc[name+"_endpoint_auth_signing_alg_values_supported"]); !strings.Contains(got, "ES256") ||
+			strings.Contains(got, "HS256") || strings.Contains(got, "none") {
+			t.Errorf("assertions for the %s endpoint may be signed with %s", name, got)
 		}
 	}
 	algorithms := doc["id_token_signing_alg_values_supported"].([]any)
@@ -109,10 +128,15 @@ func TestDiscovery(t *testing.T) {
 	}
 }
 
+// oauthRoutes are those of the endpoints that clients call.
+func oauthRoutes() []string {
+	return slices.Concat(token.Routes(), introspect.Routes(), revoke.Routes())
+}
+
 // Every address that discovery names is one that the server has.
 func TestDiscoveryNamesWhatExists(t *testing.T) {
 	mux, d := door(t)
-	routes := slices.Concat(d.Routes(), api.Routes())
+	routes := slices.Concat(d.Routes(), api.Routes(), oauthRoutes())
 	var doc map[string]any
 	if err := json.Unmarshal(get(t, mux, "/.well-known/openid-configuration", nil).Body.Bytes(), &doc); err != nil {
 		t.Fatal(err)
@@ -123,7 +147,7 @@ func TestDiscoveryNamesWhatExists(t *testing.T) {
 			continue
 		}
 		path, ok := strings.CutPrefix(address, issuer)
-		if !ok || !slices.Contains(routes, "GET "+path) {
+		if !ok || !slices.Contains(routes, "GET "+path) && !slices.Contains(routes, "POST "+path) {
 			t.Errorf("%s is %s, which no route answers", name, address)
 		}
 	}
@@ -178,7 +202,7 @@ func describe(t *testing.T) (description, string) {
 func TestDescriptionHasEveryRoute(t *testing.T) {
 	doc, _ := describe(t)
 	_, d := door(t)
-	routes := slices.Concat(d.Routes(), api.Routes(), admin.Routes())
+	routes := slices.Concat(d.Routes(), api.Routes(), admin.Routes(), oauthRoutes())
 	for _, pattern := range routes {
 		method, path, _ := strings.Cut(pattern, " ")
 		op, ok := doc.Paths[path][strings.ToLower(method)]
