@@ -94,7 +94,7 @@ type signedIn struct {
 	TokenType        string    `json:"token_type,omitempty"`
 	ExpiresIn        int64     `json:"expires_in"`
 	RefreshToken     string    `json:"refresh_token,omitempty"`
-	RefreshExpiresIn int64     `json:"refresh_expires_in"`
+	RefreshExpiresIn int64     `json:"refresh_expires_in,omitzero"`
 	SessionID        string    `json:"session_id"`
 	Mode             auth.Mode `json:"mode"`
 	User             user      `json:"user"`
@@ -110,7 +110,7 @@ func (d *Door) signedIn(w http.ResponseWriter, out session.Tokens) error {
 		body.AccessToken, body.RefreshToken = out.AccessToken, out.RefreshToken
 	case auth.ModeCookie:
 		err = d.Cookies.Set(w, edge.AccessCookie, out.AccessToken, out.ExpiresIn)
-		if err == nil {
+		if err == nil && out.RefreshToken != "" {
 			err = d.Cookies.Set(w, edge.RefreshCookie, out.RefreshToken, out.RefreshIn)
 		}
 	default:

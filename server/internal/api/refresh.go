@@ -50,7 +50,7 @@ func (d *Door) renew(w http.ResponseWriter, r *http.Request, cookie string) erro
 		return err
 	}
 	now := d.Now()
-	left := min(d.Sessions.RefreshTTL, who.Session.AbsoluteExpiry.Sub(now))
+	left := d.Sessions.Left(who.Session, now)
 	return d.signedIn(w, session.Tokens{Mode: auth.ModeSession, Cookie: cookie, ExpiresIn: left, RefreshIn: left,
 		RefreshExpiry: now.Add(left), SessionID: who.Session.ID, User: who.User})
 }

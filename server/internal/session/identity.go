@@ -92,8 +92,7 @@ func (s *Service) touch(ctx context.Context, held auth.Held) error {
 	if held.Now.Sub(held.Session.LastSeenAt) < touchEvery {
 		return nil
 	}
-	idle := earliest(held.Now.Add(s.RefreshTTL), held.Session.AbsoluteExpiry)
-	return s.Sessions.Touch(ctx, held.Session.ID, held.Now, idle)
+	return s.Sessions.Touch(ctx, held.Session.ID, held.Now, s.idleUntil(held.Now, held.Session.AbsoluteExpiry))
 }
 
 // heldBy finds the living grant of a verified token that nothing has revoked.

@@ -32,6 +32,9 @@ func errEnded() error {
 // (also when this very call ended it, because the token was used before),
 // CodeStateLost for one that is newer than the database.
 func (s *Service) Refresh(ctx context.Context, in Refresh) (Tokens, error) {
+	if !s.refreshes() { // also not what was begun under another policy
+		return Tokens{}, errEnded()
+	}
 	h, generation, err := decodeToken(s.Keys, in.Token)
 	if err != nil {
 		return Tokens{}, errRefresh()
@@ -137,7 +140,7 @@ func (r *refreshing) issue(ctx context.Context, held auth.Held, api auth.API, ve
 	ok := true
 	switch verdict {
 	case VerdictRotate:
-		held.Grant.IdleExpiry = earliest(held.Now.Add(r.s.RefreshTTL), held.Grant.AbsoluteExpiry)
+		held.Grant.IdleExpiry = r.s.idleUntil(held.Now, held.Grant.AbsoluteExpiry)
 		ok, err = r.s.Sessions.Rotate(ctx, held.Grant.ID, before, after, held.Grant.IdleExpiry, marks, nil)
 	case VerdictRecover: // extends nothing
 		ok, err = r.s.Sessions.Rotate(ctx, held.Grant.ID, before, after, time.Time{}, marks, r.event(held, verdict, "allowed"))

@@ -264,3 +264,32 @@ func TestRefreshRacesLogOut(t *testing.T) {
 		}
 	}
 }
+
+// TestNoRefresh is the bank's way: a sign-in lasts as long as one access token.
+func TestNoRefresh(t *testing.T) {
+	b := setUp(t, func(o *session.Options) { o.RefreshTTL = 0 })
+	out := b.signIn("", auth.ModeToken)
+	if out.RefreshToken != "" || out.RefreshIn != 0 || out.ExpiresIn != 15*time.Minute {
+		t.Errorf("got %+v", out)
+	}
+	cookie := b.signIn("", auth.ModeSession)
+	b.clock.advance(15*time.Minute - time.Second)
+	if _, err := b.ByToken(t.Context(), out.AccessToken, false); err != nil {
+		t.Error(err)
+	}
+	if _, err := b.ByCookie(t.Context(), cookie.Cookie); err != nil {
+		t.Error(err)
+	}
+	b.clock.advance(time.Second)
+	_, err := b.ByCookie(t.Context(), cookie.Cookie)
+	want(t, err, auth.CodeSessionEnded)
+}
+
+// TestRefreshSwitchedOff: what was begun before ends with its access token.
+func TestRefreshSwitchedOff(t *testing.T) {
+	b := setUp(t)
+	out := b.signIn("", auth.ModeToken)
+	b.RefreshTTL = 0
+	_, err := b.refresh(out.RefreshToken)
+	want(t, err, auth.CodeSessionEnded)
+}

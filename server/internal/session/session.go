@@ -36,7 +36,7 @@ type Options struct {
 	Throttle   *limit.Throttle
 	Rule       Rule
 	AccessTTL  time.Duration // of an access token, where its API says nothing
-	RefreshTTL time.Duration // idle lifetime of a session
+	RefreshTTL time.Duration // idle lifetime of a session; 0: nothing is refreshed, people sign in again
 	SessionTTL time.Duration // absolute lifetime of a session
 	Logger     *slog.Logger
 	Now        func() time.Time
@@ -88,7 +88,7 @@ type Tokens struct {
 	AccessToken   string // "" in ModeSession
 	AccessExpiry  time.Time
 	ExpiresIn     time.Duration // of the access token; of the session in ModeSession
-	RefreshToken  string        // "" in ModeSession
+	RefreshToken  string        // "" in ModeSession, and where nothing is refreshed
 	RefreshExpiry time.Time     // the session's idle expiry
 	RefreshIn     time.Duration
 	Cookie        string // the opaque session cookie in ModeSession, else ""
@@ -118,12 +118,8 @@ func (s *Service) api(ctx context.Context, audience string) (auth.API, error) {
 // access makes the access token of a grant for an API, and says which marks
 // must be raised, durably, before it may leave.
 func (s *Service) access(ctx context.Context, held auth.Held, api auth.API, now time.Time) (mint.Access, auth.Marks, error) {
-	ttl := api.AccessTTL
-	if ttl == 0 {
-		ttl = s.AccessTTL
-	}
 	req := mint.Request{User: held.User, Session: held.Session, Grant: held.Grant, API: api,
-		Roles: held.User.Roles, Now: now, Expiry: earliest(now.Add(ttl), held.Grant.AbsoluteExpiry)}
+		Roles: held.User.Roles, Now: now, Expiry: earliest(now.Add(s.lifetime(api)), held.Grant.AbsoluteExpiry)}
 	if err := s.membership(ctx, held.Grant, &req); err != nil {
 		return mint.Access{}, auth.Marks{}, err
 	}
@@ -182,6 +178,30 @@ func (s *Service) marked(m auth.Marks) {
 	if m.KID != "" {
 		s.Keys.Mark(m.KID, m.Expiry)
 	}
+}
+
+// refreshes says whether sessions outlive their first access token.
+func (s *Service) refreshes() bool { return s.RefreshTTL > 0 }
+
+// idleUntil is when a session that is used now goes idle.
+func (s *Service) idleUntil(now, absolute time.Time) time.Time {
+	if !s.refreshes() {
+		return absolute
+	}
+	return earliest(now.Add(s.RefreshTTL), absolute)
+}
+
+// Left is for how long a session that is used now stays alive unused.
+func (s *Service) Left(session auth.Session, now time.Time) time.Duration {
+	return s.idleUntil(now, session.AbsoluteExpiry).Sub(now)
+}
+
+// lifetime is that of an access token for an API.
+func (s *Service) lifetime(api auth.API) time.Duration {
+	if api.AccessTTL != 0 {
+		return api.AccessTTL
+	}
+	return s.AccessTTL
 }
 
 func earliest(a, b time.Time) time.Time {

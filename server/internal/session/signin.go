@@ -123,7 +123,7 @@ func (s *Service) begin(ctx context.Context, in SignIn, user auth.User, api auth
 		return Tokens{}, err
 	}
 	now := s.Now()
-	held := auth.Held{User: user, Client: client, Now: now, Session: s.newSession(in, user, now)}
+	held := auth.Held{User: user, Client: client, Now: now, Session: s.newSession(in, user, api, now)}
 	held.Grant = s.newGrant(in, held, api, orgID, now)
 	b := beginning{held: held, now: now}
 	if in.Mode == auth.ModeSession {
@@ -152,7 +152,9 @@ func (s *Service) beginCookie(ctx context.Context, b beginning) (Tokens, error) 
 
 func (s *Service) beginTokens(ctx context.Context, b beginning, api auth.API) (Tokens, error) {
 	h := newHandle()
-	b.held.Grant.HandleHash = h.hash()
+	if s.refreshes() {
+		b.held.Grant.HandleHash = h.hash()
+	}
 	b.held.Grant.Rotation.TagKey, _ = s.Keys.CurrentTag()
 	access, marks, err := s.access(ctx, b.held, api, b.now)
 	if err != nil {
@@ -165,6 +167,10 @@ func (s *Service) beginTokens(ctx context.Context, b beginning, api auth.API) (T
 	s.marked(marks)
 	out := s.tokens(b.held, b.now)
 	out.AccessToken, out.AccessExpiry, out.ExpiresIn = access.Token, access.Expiry, access.Expiry.Sub(b.now)
+	if !s.refreshes() {
+		out.RefreshIn, out.RefreshExpiry = 0, time.Time{}
+		return out, nil
+	}
 	out.RefreshToken, err = encodeToken(s.Keys, b.held.Grant.Rotation.TagKey, h, 0)
 	return out, err
 }
@@ -176,12 +182,15 @@ func (s *Service) store(ctx context.Context, b beginning, marks auth.Marks) erro
 	})
 }
 
-func (s *Service) newSession(in SignIn, user auth.User, now time.Time) auth.Session {
+func (s *Service) newSession(in SignIn, user auth.User, api auth.API, now time.Time) auth.Session {
 	absolute := now.Add(s.SessionTTL)
+	if !s.refreshes() {
+		absolute = earliest(absolute, now.Add(s.lifetime(api)))
+	}
 	return auth.Session{
 		ID: auth.NewID(auth.PrefixSession), UserID: user.ID, AuthTime: now, AMR: []string{"pwd"},
 		Device: in.Device[:min(len(in.Device), 256)], Address: in.Address, CreatedAt: now, LastSeenAt: now,
-		IdleExpiry: earliest(now.Add(s.RefreshTTL), absolute), AbsoluteExpiry: absolute,
+		IdleExpiry: s.idleUntil(now, absolute), AbsoluteExpiry: absolute,
 	}
 }
 
