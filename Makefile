@@ -24,6 +24,7 @@ build: ## build the server as bin/writ
 	@$(STATIC) $(GO) build -ldflags='-s -w' -o bin/writ ./server/cmd/writ
 
 test: lint npm ## run every check and test; TEST_REQUIRE=node makes a missing tool a failure
+	@$(GO) test -vet=off -run=Allocations ./jwk
 	@$(GO) run ./internal/gotest -vet=off -timeout=20m $(ARGS) $(PACKAGES)
 
 bench: ## run the benchmarks

@@ -21,7 +21,7 @@ const refreshers = 16
 // again, and asks afterwards for all that it had answered. TEST_KILLS says how
 // often; the default is short.
 func TestKill(t *testing.T) {
-	kills := 10
+	kills := 20
 	if n, err := strconv.Atoi(os.Getenv("TEST_KILLS")); err == nil {
 		kills = n
 	}
