@@ -28,6 +28,7 @@ const (
 	Postgres Tool = "postgres" // the PostgreSQL server, to start a throwaway one
 	Redis    Tool = "redis"    // the Redis or Valkey server, likewise
 	Chromium Tool = "chromium" // the browser
+	Python   Tool = "python"   // Python 3 with PyJWT and cryptography
 )
 
 // MinNode is the oldest major version of Node.js that the JavaScript tests
@@ -104,17 +105,32 @@ func programs(tool Tool) []string {
 		return []string{"valkey-server", "redis-server"}
 	case Chromium:
 		return []string{"chromium", "chromium-browser", "google-chrome"}
+	case Python:
+		// Debian's Python has Debian's PyJWT; one that comes first on the PATH may have none.
+		return []string{"python3", "/usr/bin/python3"}
 	}
 	return nil
 }
 
-// find looks for the tool's program, first on the PATH, then where Debian puts
-// what it keeps off the PATH.
+// find looks for a program that is usable, first on the PATH, then where Debian
+// puts what it keeps off the PATH. If there are only others the error says what
+// is wrong with the first.
 func find(tool Tool) (string, error) {
+	var unusable error
 	for _, name := range programs(tool) {
-		if path, err := exec.LookPath(name); err == nil {
-			return path, usable(tool, path)
+		path, err := exec.LookPath(name)
+		if err != nil {
+			continue
 		}
+		if err = usable(tool, path); err == nil {
+			return path, nil
+		}
+		if unusable == nil {
+			unusable = err
+		}
+	}
+	if unusable != nil {
+		return "", unusable
 	}
 	if tool == Postgres {
 		if all, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres"); len(all) > 0 {
@@ -124,17 +140,31 @@ func find(tool Tool) (string, error) {
 	return "", fmt.Errorf("%s is not installed", tool)
 }
 
-// usable returns an error if the program is too old for the tests.
+// usable returns an error if the program is not what the tests need.
 func usable(tool Tool, path string) error {
-	if tool != Node {
-		return nil
+	switch tool {
+	case Node:
+		return usableNode(path)
+	case Python:
+		return usablePython(path)
 	}
+	return nil
+}
+
+func usableNode(path string) error {
 	out, err := exec.Command(path, "--version").Output()
 	if err != nil {
 		return fmt.Errorf("node --version: %w", err)
 	}
 	if major(string(out)) < MinNode {
 		return fmt.Errorf("node %s is older than %d", strings.TrimSpace(string(out)), MinNode)
+	}
+	return nil
+}
+
+func usablePython(path string) error {
+	if err := exec.Command(path, "-c", "import cryptography, jwt; jwt.PyJWKClient").Run(); err != nil {
+		return fmt.Errorf("%s has no PyJWT with cryptography (Debian: python3-jwt, python3-cryptography)", path)
 	}
 	return nil
 }

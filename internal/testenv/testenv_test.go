@@ -45,13 +45,17 @@ func run(f func(t testing.TB)) *fakeTB {
 }
 
 // fakeNode makes a PATH on which only a node of the given version lies.
-func fakeNode(t *testing.T, version string) {
-	dir := t.TempDir()
-	script := "#!/bin/sh\necho " + version + "\n"
-	if err := os.WriteFile(filepath.Join(dir, "node"), []byte(script), 0o755); err != nil {
+func fakeNode(t *testing.T, version string) { fake(t, "node", "echo "+version) }
+
+// fake makes a PATH on which only a program of that name lies, and returns the
+// program's path.
+func fake(t *testing.T, name, script string) string {
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("PATH", dir)
+	t.Setenv("PATH", filepath.Dir(path))
+	return path
 }
 
 func TestNeedMissing(t *testing.T) {
@@ -88,6 +92,25 @@ func TestNeedRefusesOldNode(t *testing.T) {
 	got := run(func(tb testing.TB) { Need(tb, Node) })
 	if want := "TEST_REQUIRE names node: node v18.20.4 is older than 20"; got.failed != want {
 		t.Errorf("failed %q, want %q", got.failed, want)
+	}
+}
+
+func TestNeedPython(t *testing.T) {
+	t.Setenv("TEST_REQUIRE", "python")
+	var path string
+	need := func(tb testing.TB) { path = Need(tb, Python) }
+
+	able := fake(t, "python3", `test "$1" = -c`)
+	if got := run(need); got.failed != "" || path != able {
+		t.Errorf("Need: path %q, failed %q; want %q, the first on the PATH", path, got.failed, able)
+	}
+	// What is used instead depends on this machine; a Python without PyJWT never is.
+	path = ""
+	without := fake(t, "python3", "exit 1")
+	got := run(need)
+	refused := strings.Contains(got.failed, without+" has no PyJWT with cryptography")
+	if path == without || path == "" && !refused {
+		t.Errorf("a Python without PyJWT: path %q, failed %q; want another's path, or this one's lack", path, got.failed)
 	}
 }
 
