@@ -13,4 +13,8 @@ var (
 	_ auth.Log       = (*store.Store)(nil)
 	_ auth.Settings  = (*store.Store)(nil)
 	_ auth.Audit     = (*store.Store)(nil)
+
+	_ auth.Registry      = (*store.Store)(nil)
+	_ auth.Assertions    = (*store.Store)(nil)
+	_ auth.ClientSecrets = (*store.Store)(nil)
 )

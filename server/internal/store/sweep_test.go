@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"testing"
@@ -47,8 +48,14 @@ func TestSweep(t *testing.T) {
 		}
 	}
 
-	if n, err := s.Sweep(ctx, s0); err != nil || n != 451 {
-		t.Errorf("Sweep = %d, %v, want 450 entries and a session", n, err)
+	for i := range 250 {
+		if _, err := s.UseAssertion(ctx, "svc", sha256.Sum256([]byte{byte(i)}), s0.Add(time.Duration(i)*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	if n, err := s.Sweep(ctx, s0); err != nil || n != 452 {
+		t.Errorf("Sweep = %d, %v, want 450 entries, a session and an assertion", n, err)
 	}
 	if n, err := s.Sweep(ctx, s0); err != nil || n != 0 {
 		t.Errorf("a second Sweep = %d, %v, want 0", n, err)
@@ -65,5 +72,12 @@ func TestSweep(t *testing.T) {
 	}
 	if seq := revoke("next", time.Time{}); seq != last+1 {
 		t.Errorf("the next number is %d, want %d", seq, last+1)
+	}
+	// The entry "later", a session and the assertions of the seconds 1 to 240.
+	if n, err := s.Sweep(ctx, s0.Add(240*time.Second)); err != nil || n != 242 {
+		t.Errorf("a later Sweep = %d, %v, want 242", n, err)
+	}
+	if fresh, err := s.UseAssertion(ctx, "svc", sha256.Sum256([]byte{249}), s0); err != nil || fresh {
+		t.Errorf("an assertion that has not expired was forgotten (%v)", err)
 	}
 }

@@ -25,6 +25,9 @@ type Store interface {
 	auth.Log
 	auth.Settings
 	auth.Audit
+	auth.Registry
+	auth.Assertions
+	auth.ClientSecrets
 }
 
 // Harness is an empty store and the clock that it was opened with.
@@ -60,6 +63,7 @@ func Run(t *testing.T, open func(*testing.T) Harness) {
 		{"Users", userTests()},
 		{"Directory", directoryTests()},
 		{"Clients", clientTests()},
+		{"Services", serviceTests()},
 		{"Keys", keyTests()},
 		{"Log", logTests()},
 		{"Values", valueTests()},
