@@ -43,8 +43,8 @@ type Config struct {
 	Client *http.Client
 
 	// MaxAge is how long a set is fresh when the answer's Cache-Control says
-	// nothing. Default 10 min. What the answer says counts between Cooldown and
-	// MaxStale.
+	// nothing. Default 10 min. What the answer says counts from 1 s to MaxStale;
+	// one that forbids keeping it is kept for Cooldown.
 	MaxAge time.Duration
 	// MaxStale is how long the keys of the last good answer stay in use while
 	// the issuer can't be reached, counted from that answer. Default 24 h.

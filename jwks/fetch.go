@@ -96,15 +96,23 @@ func (r *Remote) parse(answer *fetch.Answer) (snapshot, error) {
 	return snapshot{set: set, url: r.location.url, etag: answer.Header.Get("ETag")}, nil
 }
 
+// leastLifetime bounds how often an issuer can make us ask.
+const leastLifetime = time.Second
+
 // lifetime is how long an answer is good for by its own account (RFC 9111
-// section 4.2), within bounds: no issuer makes us ask all the time, and none
-// makes us keep keys for years.
+// section 4.2), within bounds: no issuer makes us keep keys for years, and none
+// makes us ask all the time. A short max-age is honoured, though: an issuer
+// that announces a key for its max-age and a little counts on it that verifiers
+// have asked again before that key signs.
 func (r *Remote) lifetime(header http.Header) time.Duration {
 	lifetime, said := cacheControl(header)
-	if !said {
+	switch {
+	case !said:
 		lifetime = r.cfg.MaxAge
+	case lifetime <= 0: // not to be kept: as good as that gets
+		lifetime = r.cfg.Cooldown
 	}
-	return min(max(lifetime, r.cfg.Cooldown), r.cfg.MaxStale)
+	return min(max(lifetime, leastLifetime), r.cfg.MaxStale)
 }
 
 // cacheControl reads the freshness that a cache has left; said is false if the

@@ -423,7 +423,9 @@ func TestLifetime(t *testing.T) {
 		{"quoted, capitals", `Max-Age="3600"`, "", time.Hour},
 		{"no-store", "max-age=3600, no-store", "", 30 * time.Second},
 		{"no-cache", "no-cache", "", 30 * time.Second},
-		{"very short", "max-age=1", "", 30 * time.Second},
+		{"short", "max-age=5", "", 5 * time.Second},
+		{"very short", "max-age=1", "", time.Second},
+		{"nothing", "max-age=0", "", 30 * time.Second},
 		{"very long", "max-age=99999999999999999999", "", 24 * time.Hour},
 		{"not a number", "max-age=soon", "", 30 * time.Second},
 	} {
