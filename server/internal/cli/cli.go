@@ -51,7 +51,7 @@ type grammar struct {
 	Clients  clientsCmd  `cmd:"" help:"Add, list, show and remove clients: the applications that ask for tokens."`
 	Sessions sessionsCmd `cmd:"" help:"List and revoke sessions."`
 	Keys     keysCmd     `cmd:"" help:"Make, convert and inspect keys; import them into the server."`
-	Token    tokenCmd    `cmd:"" help:"Sign, verify and decode tokens."`
+	Token    tokenCmd    `cmd:"" help:"Sign, verify, decode and lint tokens."`
 	Revoke   revokeCmd   `cmd:"" help:"Revoke a token, a session, a user's or client's sessions, or a key."`
 	Doctor   doctorCmd   `cmd:"" help:"Check the configuration, the data and the running server."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`

@@ -10,6 +10,7 @@ type tokenCmd struct {
 	Sign   tokenSignCmd   `cmd:"" help:"Sign a token with a key of your own."`
 	Verify tokenVerifyCmd `cmd:"" help:"Verify a token: signature, issuer, audience, times. Says each check that fails."`
 	Decode tokenDecodeCmd `cmd:"" help:"Show what a token says, without any check."`
+	Lint   tokenLintCmd   `cmd:"" help:"Grade how a token is made: against RFC 8725 and OWASP, with reasons; for a CI."`
 }
 
 // refreshPrefix begins Writ's refresh tokens.
