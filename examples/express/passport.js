@@ -46,9 +46,16 @@ const strategy = (settings) =>
 // keyProvider has no key for what isn't an access token. passport-jwt shows the
 // header of a token nowhere else; the signature is checked afterwards, over the
 // same bytes.
+//
+// Where jwks-rsa finds no key it says so without an error. Left to go on, the
+// strategy has jsonwebtoken check a token against nothing, and what that throws
+// is caught nowhere: a token that anybody can write would end the process.
 function keyProvider(settings) {
   const provider = jwksRsa.passportJwtSecret(jwksOptions(settings))
-  return (req, raw, done) => (isAccessToken(decode(raw)) ? provider(req, raw, done) : done(invalidToken()))
+  return (req, raw, done) => {
+    if (!isAccessToken(decode(raw))) return done(invalidToken())
+    provider(req, raw, (error, key) => (key ? done(null, key) : done(error ?? invalidToken())))
+  }
 }
 
 function decode(raw) {
