@@ -177,6 +177,14 @@ func (b *tab) leave(function string, arg any) (v visit) {
 	return v
 }
 
+// frames are the URLs of the page and of what it frames, as the browser has
+// them: more than the page itself can tell.
+func (b *tab) frames() (urls []string) {
+	b.t.Helper()
+	b.do(map[string]any{"do": "frames", "tab": b.id}, &urls)
+	return urls
+}
+
 // request is a fetch of a page, with the Fetch standard's names.
 type request struct {
 	URL         string            `json:"url"`

@@ -21,16 +21,20 @@ const commands = {
     return tabs.push(await profiles[profile].newPage()) - 1;
   },
   async open({ tab, url }) {
-    return visited(tabs[tab], await tabs[tab].goto(url));
+    return visited(tabs[tab], await tabs[tab].goto(url, { waitUntil: "domcontentloaded" }));
   },
   async run({ tab, text, arg }) {
     return tabs[tab].evaluate(script(text), arg);
   },
-  // leave runs a script that makes the tab go elsewhere, and waits for that.
+  // leave runs a script that makes the tab go elsewhere, and waits until it has
+  // arrived.
   async leave({ tab, text, arg }) {
-    const arrival = tabs[tab].waitForNavigation();
+    const arrival = tabs[tab].waitForNavigation({ waitUntil: "commit" });
     await Promise.all([arrival, tabs[tab].evaluate(script(text), arg)]);
     return visited(tabs[tab], await arrival);
+  },
+  async frames({ tab }) {
+    return tabs[tab].frames().map((frame) => frame.url());
   },
   async cookies({ profile }) {
     return profiles[profile].cookies();
