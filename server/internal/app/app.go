@@ -134,6 +134,7 @@ func (a *App) assemble(ctx context.Context) error {
 	a.passwords = credential.New(credential.Options{Memory: a.cfg.HashMemory})
 	a.throttle = limit.New(a.now)
 	a.mint = mint.New(a.cfg.Issuer, a.keys)
+	a.mint.Issued = a.metrics.TokenIssued
 	a.directory = directory.New(directory.Options{
 		Issuer: a.cfg.Issuer, Users: a.store, Directory: a.store, Secrets: a.store, Sessions: a.store, Audit: a.store,
 		Keys: a.keys, Passwords: a.passwords, Signup: a.cfg.Signup, Now: a.now,

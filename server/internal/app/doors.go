@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"runtime/debug"
 	"time"
@@ -59,6 +60,10 @@ func (a *App) front(next http.Handler) http.Handler {
 
 // adminListener is metrics and health.
 func (a *App) adminListener() http.Handler {
+	a.metrics.RevocationLog(func() (uint64, error) {
+		page, err := a.log.Page(a.draining, math.MaxInt64, 1, 0)
+		return page.Head, err
+	})
 	a.metrics.HashPool(a.passwords.Depth)
 	a.metrics.Throttle(func() int { return a.throttle.Stats().Entries }, func() uint64 { return a.throttle.Stats().Evicted })
 	listener := &metric.Admin{Metrics: a.metrics, Ready: a.ready, Hosts: a.cfg.AdminHosts, Pprof: a.cfg.Pprof, Log: a.logger}

@@ -7,6 +7,7 @@
 package metric
 
 import (
+	"math"
 	"runtime"
 	"strconv"
 	"time"
@@ -18,13 +19,12 @@ import (
 // Metrics is one registry with the server's metrics. It is safe for concurrent
 // use, and two of them share nothing.
 type Metrics struct {
-	registry    *prometheus.Registry
-	requests    *prometheus.CounterVec
-	durations   *prometheus.HistogramVec
-	signIns     *prometheus.CounterVec
-	refreshes   *prometheus.CounterVec
-	tokens      *prometheus.CounterVec
-	revocations *prometheus.CounterVec
+	registry  *prometheus.Registry
+	requests  *prometheus.CounterVec
+	durations *prometheus.HistogramVec
+	signIns   *prometheus.CounterVec
+	refreshes *prometheus.CounterVec
+	tokens    *prometheus.CounterVec
 }
 
 // New makes a registry. Version is the server's, for writ_build_info.
@@ -35,12 +35,10 @@ func New(version string) *Metrics {
 		durations: durations(),
 		signIns:   counter("sign_ins_total", "Sign-ins, by outcome.", "outcome"),
 		refreshes: counter("refreshes_total", "Refreshes, by the verdict on the presented token.", "verdict"),
-		tokens:    counter("tokens_issued_total", "Tokens issued, by kind.", "kind"),
-		revocations: counter("revocations_total",
-			"Entries added to the revocation log, by kind.", "kind"),
+		tokens:    counter("tokens_issued_total", "Tokens issued, by the typ in their header.", "typ"),
 	}
 	m.registry.MustRegister(
-		m.requests, m.durations, m.signIns, m.refreshes, m.tokens, m.revocations, buildInfo(version),
+		m.requests, m.durations, m.signIns, m.refreshes, m.tokens, buildInfo(version),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -86,11 +84,20 @@ func (m *Metrics) SignIn(outcome string) { m.signIns.WithLabelValues(outcome).In
 // Refresh counts a refresh by the verdict on the token that was presented.
 func (m *Metrics) Refresh(verdict string) { m.refreshes.WithLabelValues(verdict).Inc() }
 
-// TokenIssued counts a token by its kind, such as "access".
-func (m *Metrics) TokenIssued(kind string) { m.tokens.WithLabelValues(kind).Inc() }
+// TokenIssued counts a token by its typ, such as "at+jwt".
+func (m *Metrics) TokenIssued(typ string) { m.tokens.WithLabelValues(typ).Inc() }
 
-// Revocation counts an entry of the revocation log by its kind, such as "session".
-func (m *Metrics) Revocation(kind string) { m.revocations.WithLabelValues(kind).Inc() }
+// RevocationLog adds a gauge of the log's head, read at each scrape; NaN where
+// the log can't be read. Call it once.
+func (m *Metrics) RevocationLog(head func() (uint64, error)) {
+	m.gauge("revocation_log_head", "The number of the newest entry of the revocation log.", func() float64 {
+		n, err := head()
+		if err != nil {
+			return math.NaN()
+		}
+		return float64(n)
+	})
+}
 
 // HashPool adds gauges of the password hashing pool, read at each scrape. Call
 // it once.

@@ -40,8 +40,8 @@ func TestMetrics(t *testing.T) {
 	m.SignIn("ok")
 	m.SignIn("wrong")
 	m.Refresh("rotate")
-	m.TokenIssued("access")
-	m.Revocation("session")
+	m.TokenIssued("at+jwt")
+	m.RevocationLog(func() (uint64, error) { return 42, nil })
 	m.HashPool(func() (int, int) { return 2, 7 })
 	m.Throttle(func() int { return 11 }, func() uint64 { return 3 })
 	h, _ := admin(m, nil)
@@ -59,8 +59,8 @@ func TestMetrics(t *testing.T) {
 		`writ_sign_ins_total{outcome="ok"} 2`,
 		`writ_sign_ins_total{outcome="wrong"} 1`,
 		`writ_refreshes_total{verdict="rotate"} 1`,
-		`writ_tokens_issued_total{kind="access"} 1`,
-		`writ_revocations_total{kind="session"} 1`,
+		`writ_tokens_issued_total{typ="at+jwt"} 1`,
+		`writ_revocation_log_head 42`,
 		`writ_password_hashes_running 2`,
 		`writ_password_hashes_waiting 7`,
 		`writ_throttle_entries 11`,

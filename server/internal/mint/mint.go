@@ -40,12 +40,16 @@ const PasswordChangeTTL = 10 * time.Minute
 
 // Mint makes tokens. It is safe for concurrent use.
 type Mint struct {
+	// Issued, if it is set, is told the typ of every token that is made; set it
+	// before the first.
+	Issued func(typ string)
+
 	issuer string
 	ring   *keyring.Ring
 }
 
 // New returns a Mint that signs as issuer with the ring's keys.
-func New(issuer string, ring *keyring.Ring) *Mint { return &Mint{issuer, ring} }
+func New(issuer string, ring *keyring.Ring) *Mint { return &Mint{issuer: issuer, ring: ring} }
 
 // Request says who gets a token, for which API, and until when.
 type Request struct {
@@ -84,7 +88,17 @@ func (m *Mint) Access(ctx context.Context, req Request) (Access, error) {
 	if err != nil {
 		return Access{}, err
 	}
-	return out, checkSize(out.Token, req.Grant.Mode, claims)
+	if err := checkSize(out.Token, req.Grant.Mode, claims); err != nil {
+		return Access{}, err
+	}
+	m.issued(TypeAccess)
+	return out, nil
+}
+
+func (m *Mint) issued(typ string) {
+	if m.Issued != nil {
+		m.Issued(typ)
+	}
 }
 
 // PasswordChange makes the token that a sign-in with a password that must be
@@ -103,6 +117,7 @@ func (m *Mint) PasswordChange(ctx context.Context, user auth.User, now time.Time
 	c.time("iat", now)
 	c.text("jti", auth.Random128())
 	c.list("epochs", []string{user.Epoch})
+	m.issued(TypePasswordChange)
 	return sign(key, TypePasswordChange, &c)
 }
 
