@@ -21,8 +21,9 @@ func newGrammar() *grammar {
 	g.Serve.Settings = settingFlags()
 	g.Doctor.Settings = settingFlags()
 	for _, f := range []*adminFlags{
-		&g.Users.adminFlags, &g.Roles.adminFlags, &g.Apis.adminFlags, &g.Clients.adminFlags, &g.Sessions.adminFlags,
-		&g.Revoke.adminFlags, &g.Keys.List.adminFlags, &g.Keys.Import.adminFlags,
+		&g.Users.adminFlags, &g.Orgs.adminFlags, &g.Roles.adminFlags, &g.Apis.adminFlags, &g.Clients.adminFlags,
+		&g.Sessions.adminFlags, &g.Revoke.adminFlags, &g.Keys.List.adminFlags, &g.Keys.Import.adminFlags,
+		&g.Keys.Export.adminFlags, &g.Keys.Rotate.adminFlags,
 	} {
 		f.Settings = settingFlags("config", "data", "database", "master-key-file", "issuer")
 	}
@@ -59,6 +60,37 @@ func (p *program) admin(ctx context.Context, flags adminFlags) (*adminClient, er
 		return nil, err
 	}
 	return handlerClient(a.Operator(), a.Close), nil
+}
+
+// withPublic calls do with a client of the public interface of the server that
+// the flags mean, without a credential.
+func (p *program) withPublic(ctx context.Context, flags adminFlags, do func(*adminClient) error) error {
+	client, err := p.public(ctx, flags)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(client), client.close())
+}
+
+func (p *program) public(ctx context.Context, flags adminFlags) (*adminClient, error) {
+	if flags.Server != "" {
+		return networkClient(flags.Server)
+	}
+	cfg, err := p.loadConfig(flags.Settings)
+	if err != nil {
+		return nil, err
+	}
+	switch running, err := socketRuns(cfg); {
+	case err != nil:
+		return nil, err
+	case running:
+		return networkClient(cfg.Issuer)
+	}
+	a, err := app.Open(ctx, cfg, p.appOptions(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	return handlerClient(a.Handler(), a.Close), nil
 }
 
 func (p *program) appOptions(h slog.Handler) app.Options {

@@ -2,11 +2,7 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/url"
-	"os"
-	"slices"
 	"time"
 
 	"github.com/writ-auth/writ/jwk"
@@ -24,6 +20,7 @@ type apisCmd struct {
 	List   apisListCmd   `cmd:"" help:"List APIs."`
 	Show   apisShowCmd   `cmd:"" help:"Show an API."`
 	Remove apisRemoveCmd `cmd:"" help:"Remove an API; no more tokens are made for it."`
+	Secret apisSecretCmd `cmd:"" help:"Change the shared secret of an API."`
 }
 
 type apisAddCmd struct {
@@ -49,33 +46,7 @@ func (c apisAddCmd) Run(ctx context.Context, p *program, parent *apisCmd) error 
 		return usagef("--access-ttl must be whole seconds")
 	}
 	body := newAPI{c.Audience, c.Name, c.Algorithm, int64(c.AccessTTL / time.Second), c.Scope}
-	return apis().createSecret(ctx, p, parent.adminFlags, body, "secret", c.SecretOut)
-}
-
-// createSecret adds a thing whose answer may hold a secret, which is shown this
-// once, or written to a file and not shown.
-func (r resource) createSecret(ctx context.Context, p *program, flags adminFlags, body any, secret, file string) error {
-	if file != "" {
-		if _, err := os.Lstat(file); err == nil { // before anything is made, or the only copy would be lost
-			return fmt.Errorf("%s is there already and is never overwritten; choose another name or move it away", file)
-		}
-	}
-	return r.create(ctx, p, flags, body, func(made json.RawMessage) (json.RawMessage, error) {
-		members, err := readMembers(made)
-		if err != nil {
-			return nil, err
-		}
-		value := cell(members, secret)
-		switch {
-		case value == "-":
-			return made, nil
-		case file == "":
-			p.note("The secret is shown this once; keep it.")
-			return made, nil
-		}
-		shown := slices.DeleteFunc(members, func(m member) bool { return m.name == secret })
-		return object(shown), p.writeKeyFile(file, []byte(value+"\n"))
-	})
+	return apis().createSecret(ctx, p, parent.adminFlags, body, secretOut{"secret", c.SecretOut})
 }
 
 type apisListCmd struct{ listFlags }

@@ -46,11 +46,12 @@ type grammar struct {
 
 	Serve    serveCmd    `cmd:"" help:"Start the server."`
 	Users    usersCmd    `cmd:"" help:"Add, list, show and remove users."`
+	Orgs     orgsCmd     `cmd:"" help:"Add, list, show and remove organisations, and their members."`
 	Roles    rolesCmd    `cmd:"" help:"Add, list, show and remove roles."`
 	Apis     apisCmd     `cmd:"" name:"apis" help:"Add, list, show and remove APIs: the audiences that tokens are made for."`
 	Clients  clientsCmd  `cmd:"" help:"Add, list, show and remove clients: the applications that ask for tokens."`
 	Sessions sessionsCmd `cmd:"" help:"List and revoke sessions."`
-	Keys     keysCmd     `cmd:"" help:"Make, convert and inspect keys; import them into the server."`
+	Keys     keysCmd     `cmd:"" help:"Make, convert and inspect keys; import, export and rotate the server's."`
 	Token    tokenCmd    `cmd:"" help:"Sign, verify, decode and lint tokens."`
 	Revoke   revokeCmd   `cmd:"" help:"Revoke a token, a session, a user's or client's sessions, or a key."`
 	Doctor   doctorCmd   `cmd:"" help:"Check the configuration, the data and the running server."`

@@ -144,19 +144,28 @@ func readProblem(res *http.Response, data []byte) error {
 // remoteClient speaks to a server over the network. The token is as good as a
 // password: over plain http it goes to this machine only.
 func (p *program) remoteClient(server string) (*adminClient, error) {
+	client, err := networkClient(server)
+	if err != nil {
+		return nil, err
+	}
+	client.token = strings.TrimSpace(p.getenv("WRIT_ADMIN_TOKEN"))
+	if client.token == "" {
+		return nil, errors.New("--server needs an administrator's access token in WRIT_ADMIN_TOKEN; POST /v1/login gives one")
+	}
+	return client, nil
+}
+
+// networkClient speaks to a server over the network, without a token.
+func networkClient(server string) (*adminClient, error) {
 	u, err := url.Parse(server)
 	if err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())) {
 		return nil, usagef("--server must be an https URL, or http on this machine")
-	}
-	token := strings.TrimSpace(p.getenv("WRIT_ADMIN_TOKEN"))
-	if token == "" {
-		return nil, errors.New("--server needs an administrator's access token in WRIT_ADMIN_TOKEN; POST /v1/login gives one")
 	}
 	client := &http.Client{
 		Timeout:       30 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	return &adminClient{http: client, base: u.Scheme + "://" + u.Host, token: token, close: func() error { return nil }}, nil
+	return &adminClient{http: client, base: u.Scheme + "://" + u.Host, close: func() error { return nil }}, nil
 }
 
 func loopback(host string) bool {

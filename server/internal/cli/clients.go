@@ -20,6 +20,7 @@ type clientsCmd struct {
 	List   clientsListCmd   `cmd:"" help:"List clients."`
 	Show   clientsShowCmd   `cmd:"" help:"Show a client."`
 	Remove clientsRemoveCmd `cmd:"" help:"Remove a client, and end all that it holds."`
+	Secret clientsSecretCmd `cmd:"" help:"Change the secret of a client."`
 }
 
 // The flags have the names of RFC 7591, section 2.
@@ -66,7 +67,7 @@ func (c clientsAddCmd) Run(ctx context.Context, p *program, parent *clientsCmd) 
 		Scope: strings.Join(c.Scope, " "), Audiences: c.Audience, AllowedOrigins: c.AllowedOrigin,
 		BackchannelLogoutURI: c.BackchannelLogoutURI,
 	}
-	return clients().createSecret(ctx, p, parent.adminFlags, body, "client_secret", c.SecretOut)
+	return clients().createSecret(ctx, p, parent.adminFlags, body, secretOut{"client_secret", c.SecretOut})
 }
 
 type clientsListCmd struct{ listFlags }

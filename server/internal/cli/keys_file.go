@@ -14,9 +14,10 @@ import (
 // keysCmd makes and converts key files, and looks into the server's keyring.
 type keysCmd struct {
 	Generate   keysGenerateCmd   `cmd:"" help:"Make a key pair or a shared secret."`
-	Export     keysExportCmd     `cmd:"" help:"Write a key file in another form, or its public part."`
+	Export     keysExportCmd     `cmd:"" help:"Write a key file in another form, or its public part, or the server's public keys."`
 	Thumbprint keysThumbprintCmd `cmd:"" help:"Print the RFC 7638 thumbprint of a key."`
-	List       keysListCmd       `cmd:"" help:"List the server's signing keys."`
+	List       keysListCmd       `cmd:"" help:"List the server's signing keys, and where each is in its life."`
+	Rotate     keysRotateCmd     `cmd:"" help:"Announce the server's next signing key, or end a compromised one."`
 	Import     keysImportCmd     `cmd:"" help:"Put a private key into the server's keyring."`
 }
 
@@ -151,94 +152,6 @@ func encodePublic(key *jwk.PublicKey, format string) ([]byte, error) {
 	}
 	data, err := json.Marshal(key)
 	return append(data, '\n'), err
-}
-
-type keysExportCmd struct {
-	File   string        `arg:"" help:"Key in PEM or JWK, or a JWK Set; - reads standard input."`
-	Out    string        `short:"o" placeholder:"FILE" help:"Write to a new file. Default: standard output."`
-	Format string        `enum:"auto,pem,jwk,jwks" default:"auto" help:"pem, jwk, or jwks (a set with the public key). Default: pem of a JWK, jwk of PEM."`
-	Public bool          `help:"The public part only."`
-	Alg    jwk.Algorithm `placeholder:"NAME" help:"Algorithm of a key that doesn't say its own. Default: the usual one of its type."`
-	Kid    string        `placeholder:"ID" help:"Another key ID."`
-}
-
-func (c keysExportCmd) Run(p *program) error {
-	raw, err := p.readInput(c.File)
-	if err != nil {
-		return err
-	}
-	m, err := parseMaterial(c.Alg, raw)
-	if err != nil {
-		return fmt.Errorf("%s: %w", c.File, err)
-	}
-	if c.Format == "auto" {
-		c.Format = "pem"
-		if strings.HasPrefix(strings.TrimSpace(string(raw)), "-----BEGIN ") {
-			c.Format = "jwk"
-		}
-	}
-	if c.Public || c.Format == "jwks" || m.public != nil {
-		return c.public(p, m)
-	}
-	return c.private(p, m)
-}
-
-func (c keysExportCmd) private(p *program, m material) (err error) {
-	var data []byte
-	switch {
-	case m.set != nil:
-		return errors.New("this is a set of public keys; add --public --format jwks, or give a file with one key")
-	case m.secret != nil && c.Format == "pem":
-		return errors.New("a shared secret has no PEM form; use --format jwk")
-	case m.secret != nil:
-		if c.Kid != "" {
-			m.secret = m.secret.WithKeyID(c.Kid)
-		}
-		data, err = m.secret.ExportJWK()
-		data = append(data, '\n')
-	default:
-		if c.Kid != "" {
-			m.private = m.private.WithKeyID(c.Kid)
-		}
-		data, err = encodePrivate(m.private, c.Format)
-	}
-	if err != nil {
-		return err
-	}
-	return p.writeKeyFile(c.Out, data)
-}
-
-func (c keysExportCmd) public(p *program, m material) error {
-	if m.set != nil && c.Format == "jwks" {
-		data, err := encodeJSON(m.set)
-		if err != nil {
-			return err
-		}
-		return p.writePublicFile(c.Out, []byte(data))
-	}
-	key, err := m.publicKey()
-	if err != nil {
-		return err
-	}
-	if c.Kid != "" {
-		key = key.WithKeyID(c.Kid)
-	}
-	if c.Format != "jwks" {
-		data, err := encodePublic(key, c.Format)
-		if err != nil {
-			return err
-		}
-		return p.writePublicFile(c.Out, data)
-	}
-	set, err := jwk.NewSet(key)
-	if err != nil {
-		return err
-	}
-	data, err := encodeJSON(set)
-	if err != nil {
-		return err
-	}
-	return p.writePublicFile(c.Out, []byte(data))
 }
 
 type keysThumbprintCmd struct {

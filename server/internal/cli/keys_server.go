@@ -73,7 +73,7 @@ func (c keysImportCmd) Run(ctx context.Context, p *program) error {
 		if err := client.call(ctx, http.MethodPost, adminPath+"keys", body, &made); err != nil {
 			return err
 		}
-		return p.show(made, printLine(made.text(p.Now())))
+		return p.show(made, printLine("imported "+made.signs(p.Now())))
 	})
 }
 
@@ -85,10 +85,11 @@ type announcedKey struct {
 	SignsFrom time.Time     `json:"signs_from"`
 }
 
-func (k announcedKey) text(now time.Time) string {
+// signs says from when the key signs.
+func (k announcedKey) signs(now time.Time) string {
 	from := "from now on"
 	if k.SignsFrom.After(now) {
 		from = "from " + when(k.SignsFrom, now)
 	}
-	return fmt.Sprintf("imported %s: it signs %s tokens %s", k.KeyID, k.Algorithm, from)
+	return fmt.Sprintf("%s: it signs %s tokens %s", k.KeyID, k.Algorithm, from)
 }

@@ -106,12 +106,19 @@ func (l *linter) byName(path, key, value string) bool {
 // "db_password" does in "password", "password_changed_at" doesn't.
 func ends(words, phrases []string) bool {
 	name := " " + strings.Join(words, " ")
+	one := strings.TrimSuffix(name, "s")
 	for _, phrase := range phrases {
-		if strings.HasSuffix(name, " "+phrase) || strings.HasSuffix(name, " "+phrase+"s") {
+		if endsInWords(name, phrase) || endsInWords(one, phrase) {
 			return true
 		}
 	}
 	return false
+}
+
+// endsInWords is strings.HasSuffix from the beginning of a word on; name begins
+// with a space.
+func endsInWords(name, phrase string) bool {
+	return strings.HasSuffix(name, phrase) && name[len(name)-len(phrase)-1] == ' '
 }
 
 func secretNames() []string {

@@ -71,6 +71,10 @@ func (l *linter) json(part string, o *object, registered []string) {
 // names looks for one name in two spellings, or twice in one.
 func (l *linter) names(part string, o *object, registered []string) {
 	seen := make(map[string]string, len(o.members))
+	canonical := make(map[string]string, len(registered))
+	for _, r := range registered {
+		canonical[fold(r)] = r
+	}
 	for _, m := range o.members {
 		folded := fold(m.name)
 		first, twice := seen[folded]
@@ -81,10 +85,8 @@ func (l *linter) names(part string, o *object, registered []string) {
 			l.find("json-case", "%s %s and %s", part, name(first), name(m.name))
 		}
 		seen[folded] = m.name
-		for _, r := range registered {
-			if m.name != r && folded == fold(r) {
-				l.find("json-case", "%s %s instead of %s", part, name(m.name), r)
-			}
+		if r := canonical[folded]; r != "" && m.name != r {
+			l.find("json-case", "%s %s instead of %s", part, name(m.name), r)
 		}
 	}
 }
