@@ -190,10 +190,11 @@ func testExample(t *testing.T, s *server, api exampleAPI, alg string, paths ...s
 			refusesAll(t, api, path, f.wrongClaims())
 			refusesAll(t, api, path, f.wrongSignatures())
 			refusesAll(t, api, path, map[string]string{
-				"ours, changed":         changed(t, token),
-				"ours, for another API": s.in(t).signInAs("ada@example.com", other).AccessToken,
-				"ours, for Writ itself": s.in(t).signIn("").AccessToken,
-				"another kind of key":   otherKind.sign(nil),
+				"ours, changed":             changed(t, token),
+				"ours, for another API":     s.in(t).signInAs("ada@example.com", other).AccessToken,
+				"ours, for Writ itself":     s.in(t).signIn("").AccessToken,
+				"another kind of key":       otherKind.sign(nil),
+				"another kind of key's kid": f.sign(func(header, _ map[string]any) { header["kid"] = otherKind.kid }),
 			})
 		})
 	}
