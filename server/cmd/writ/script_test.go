@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net"
@@ -39,6 +40,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"status": status, "await": await, "occupy": occupy, "flip": flip, "mode": mode, "capture": capture, "oneline": oneLine, "login": login,
+			"detach": detach, "kid": keyID, "member": firstMember,
 		},
 	})
 }
@@ -174,4 +176,37 @@ func login(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("sign-in: status %d", res.StatusCode)
 	}
 	ts.Setenv(args[0], answer.AccessToken)
+}
+
+// keyID sets a variable to the key ID in a token's header: kid variable token.
+func keyID(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: kid variable token")
+	}
+	head, _, _ := strings.Cut(args[1], ".")
+	data, err := base64.RawURLEncoding.DecodeString(head)
+	ts.Check(err)
+	var header struct {
+		KeyID string `json:"kid"`
+	}
+	ts.Check(json.Unmarshal(data, &header))
+	ts.Setenv(args[0], header.KeyID)
+}
+
+// firstMember sets a variable to a member of the first item of a list in JSON:
+// member variable name file.
+func firstMember(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: member variable name file")
+	}
+	var list struct{ Items []map[string]any }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[2])), &list))
+	if len(list.Items) == 0 {
+		ts.Fatalf("%s has no items", args[2])
+	}
+	value, ok := list.Items[0][args[1]].(string)
+	if !ok {
+		ts.Fatalf("%s is no text: %v", args[1], list.Items[0])
+	}
+	ts.Setenv(args[0], value)
 }

@@ -83,7 +83,7 @@ func (p *program) public(ctx context.Context, flags adminFlags) (*adminClient, e
 	switch running, err := socketRuns(cfg); {
 	case err != nil:
 		return nil, err
-	case running:
+	case running: // the socket has the admin API alone
 		return networkClient(cfg.Issuer)
 	}
 	a, err := app.Open(ctx, cfg, p.appOptions(slog.DiscardHandler))

@@ -85,6 +85,7 @@ func (p *program) run(ctx context.Context) error {
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(p),
+		kong.WithHyphenPrefixedParameters(true), // one key ID of 64 begins with a hyphen
 		kong.Exit(func(int) { helped = true }),
 	)
 	if err != nil {
