@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -40,8 +41,12 @@ func isForm(h http.Header) bool {
 	if len(h.Values("Content-Type")) != 1 || h.Get("Content-Encoding") != "" {
 		return false
 	}
+	const form = "application/x-www-form-urlencoded"
+	if h.Get("Content-Type") == form {
+		return true
+	}
 	kind, params, err := mime.ParseMediaType(h.Get("Content-Type"))
-	if err != nil || kind != "application/x-www-form-urlencoded" {
+	if err != nil || kind != form {
 		return false
 	}
 	charset, ok := params["charset"]
@@ -52,7 +57,7 @@ func isForm(h http.Header) bool {
 // but strict.
 func parseForm(body string) (Form, error) {
 	f := Form{}
-	seen := make(map[string]bool)
+	empty := 0
 	for pair := range strings.SplitSeq(body, "&") {
 		if pair == "" {
 			continue
@@ -61,17 +66,20 @@ func parseForm(body string) (Form, error) {
 		if !ok {
 			return nil, auth.Errorf(auth.CodeInvalid, "The form is malformed.")
 		}
-		if seen[name] {
+		if _, twice := f[name]; twice {
 			at := join("", name)
 			return nil, auth.Invalid(at, "%s is there twice", at)
 		}
-		if len(seen) == maxParameters {
+		if len(f) == maxParameters {
 			return nil, auth.Errorf(auth.CodeInvalid, "The form has more than %d parameters.", maxParameters)
 		}
-		seen[name] = true
-		if value != "" {
-			f[name] = value
+		if value == "" {
+			empty++
 		}
+		f[name] = value
+	}
+	if empty > 0 {
+		maps.DeleteFunc(f, func(_, value string) bool { return value == "" })
 	}
 	return f, nil
 }

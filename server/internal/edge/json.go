@@ -49,7 +49,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		w.Header().Set("Connection", "close")
 		return nil, tooLarge(MaxBody)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	body, err := readAll(w, r)
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
 		return nil, tooLarge(MaxBody)
@@ -58,6 +58,16 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return nil, &auth.Error{Code: auth.CodeInvalid, Message: "the request body could not be read", Err: err}
 	}
 	return body, nil
+}
+
+// readAll reads a body whose length is stated into as many bytes.
+func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength < 0 {
+		return io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	}
+	body := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(r.Body, body)
+	return body, err
 }
 
 func decodeBody(r *http.Request, body []byte, dst any) error {

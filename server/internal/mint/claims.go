@@ -15,12 +15,26 @@ type claims struct {
 	renames map[string]string
 	only    []string // identity claims to carry; nil: all
 	members []member
-	err     error // the first text that is not UTF-8
+	buffer  []byte // what the members' values are cut from
+	err     error  // the first text that is not UTF-8
 }
 
 type member struct {
 	name  string
 	value []byte // JSON
+}
+
+// newClaims has room for what most tokens say.
+func newClaims(api auth.API) *claims {
+	return &claims{renames: api.Renames, only: api.Claims, members: make([]member, 0, 24), buffer: make([]byte, 0, 1024)}
+}
+
+// cut answers what was appended to the buffer. When the buffer grows, what was
+// cut from it before stays where it was.
+func (c *claims) cut(grown []byte) []byte {
+	from := len(c.buffer)
+	c.buffer = grown
+	return grown[from:len(grown):len(grown)]
 }
 
 // add appends a member once: what was said first can't be said otherwise.
@@ -32,7 +46,7 @@ func (c *claims) add(name string, value []byte) {
 
 func (c *claims) text(name, value string) {
 	if value != "" {
-		c.add(name, c.quote(nil, value))
+		c.add(name, c.cut(c.quote(c.buffer, value)))
 	}
 }
 
@@ -47,7 +61,7 @@ func (c *claims) quote(dst []byte, s string) []byte {
 
 func (c *claims) time(name string, t time.Time) {
 	if !t.IsZero() {
-		c.add(name, strconv.AppendInt(nil, t.Unix(), 10))
+		c.add(name, c.cut(strconv.AppendInt(c.buffer, t.Unix(), 10)))
 	}
 }
 
@@ -55,14 +69,14 @@ func (c *claims) list(name string, values []string) {
 	if len(values) == 0 {
 		return
 	}
-	out := []byte{'['}
+	out := append(c.buffer, '[')
 	for i, v := range values {
 		if i > 0 {
 			out = append(out, ',')
 		}
 		out = c.quote(out, v)
 	}
-	c.add(name, append(out, ']'))
+	c.add(name, c.cut(append(out, ']')))
 }
 
 func (c *claims) identityText(name, value string) {
@@ -126,7 +140,11 @@ func (c *claims) custom(object json.RawMessage) {
 }
 
 func (c *claims) object() ([]byte, error) {
-	out := []byte{'{'}
+	size := 2 + len(c.members)
+	for _, m := range c.members {
+		size += len(m.name) + len(m.value) + 3
+	}
+	out := append(make([]byte, 0, size), '{')
 	for i, m := range c.members {
 		if i > 0 {
 			out = append(out, ',')

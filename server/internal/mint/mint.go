@@ -8,7 +8,6 @@ package mint
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"sort"
 	"strings"
@@ -131,7 +130,7 @@ func (m *Mint) signingKey(ctx context.Context, api auth.API) (jwk.SigningKey, er
 
 // claims lists what the token says, in the order in which people read it.
 func (m *Mint) claims(req Request, out Access) *claims {
-	c := &claims{renames: req.API.Renames, only: req.API.Claims}
+	c := newClaims(req.API)
 	c.text("iss", m.issuer)
 	c.text("sub", req.User.ID)
 	c.text("aud", req.API.Audience)
@@ -185,13 +184,13 @@ func sign(key jwk.SigningKey, typ string, c *claims) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("claims: %w", err)
 	}
-	header, err := json.Marshal(struct {
-		Typ string `json:"typ"`
-		Alg string `json:"alg"`
-		Kid string `json:"kid,omitempty"`
-	}{typ, string(key.Algorithm()), key.KeyID()})
+	h := claims{buffer: make([]byte, 0, 256)}
+	h.text("typ", typ)
+	h.text("alg", string(key.Algorithm()))
+	h.text("kid", key.KeyID())
+	header, err := h.object()
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("header: %w", err)
 	}
 	out := make([]byte, 0, 2*(len(header)+len(payload))+128)
 	out = base64url.AppendEncode(out, header)
