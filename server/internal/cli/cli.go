@@ -76,18 +76,8 @@ func Run(ctx context.Context, env Environment) int {
 }
 
 func (p *program) run(ctx context.Context) error {
-	g := newGrammar()
 	helped := false
-	parser, err := kong.New(g,
-		kong.Name("writ"),
-		kong.Description("JWT authentication: a server, and tools for keys and tokens."),
-		kong.Writers(p.Stdout, p.Stderr),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(p),
-		kong.WithHyphenPrefixedParameters(true), // one key ID of 64 begins with a hyphen
-		kong.Exit(func(int) { helped = true }),
-	)
+	g, parser, err := p.parser(ctx, func(int) { helped = true })
 	if err != nil {
 		return err
 	}
@@ -100,6 +90,21 @@ func (p *program) run(ctx context.Context) error {
 	}
 	p.json = g.JSON
 	return command.Run()
+}
+
+func (p *program) parser(ctx context.Context, exit func(int)) (*grammar, *kong.Kong, error) {
+	g := newGrammar()
+	parser, err := kong.New(g,
+		kong.Name("writ"),
+		kong.Description("JWT authentication: a server, and tools for keys and tokens."),
+		kong.Writers(p.Stdout, p.Stderr),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(p),
+		kong.WithHyphenPrefixedParameters(true), // one key ID of 64 begins with a hyphen
+		kong.Exit(exit),
+	)
+	return g, parser, err
 }
 
 // helpCommand is the command line whose --help explains a parse error.

@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"context"
+	"io"
 	"net/http"
+	"strings"
 
 	"github.com/writ-auth/writ/jwk"
 )
@@ -25,3 +28,27 @@ func ParseMaterial(alg jwk.Algorithm, data []byte) (kinds int, err error) {
 func DecodeSecret(text, encoding string) ([]byte, error) { return decodeSecret(text, encoding) }
 
 func HandlerTransport(h http.Handler) http.RoundTripper { return handlerTransport{h} }
+
+// Verbs are the commands that a person can give, such as "keys rotate".
+func Verbs() ([]string, error) {
+	_, parser, err := new(program).parser(context.Background(), func(int) {})
+	if err != nil {
+		return nil, err
+	}
+	var verbs []string
+	for _, leaf := range parser.Model.Leaves(true) {
+		verbs = append(verbs, strings.TrimPrefix(leaf.FullPath(), "writ "))
+	}
+	return verbs, nil
+}
+
+// Parses reports whether a command line is right in itself, without running it.
+func Parses(args []string) error {
+	p := &program{Environment: Environment{Stdout: io.Discard, Stderr: io.Discard}}
+	_, parser, err := p.parser(context.Background(), func(int) {})
+	if err != nil {
+		return err
+	}
+	_, err = parser.Parse(args)
+	return err
+}
