@@ -47,9 +47,8 @@ const strategy = (settings) =>
 // header of a token nowhere else; the signature is checked afterwards, over the
 // same bytes.
 //
-// Where jwks-rsa finds no key it says so without an error. Left to go on, the
-// strategy has jsonwebtoken check a token against nothing, and what that throws
-// is caught nowhere: a token that anybody can write would end the process.
+// Where jwks-rsa finds no key it says so without an error. That must end the
+// matter here: a token is never checked against nothing.
 function keyProvider(settings) {
   const provider = jwksRsa.passportJwtSecret(jwksOptions(settings))
   return (req, raw, done) => {
