@@ -41,18 +41,31 @@ func (s *Service) checkRenamed(ctx context.Context, field string, claims json.Ra
 	if claims == nil {
 		return nil
 	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(claims, &members); err != nil {
+	members, err := names(claims)
+	if err != nil {
 		return err
 	}
 	return each(ctx, s.Directory.APIs, func(api auth.API) (bool, error) {
 		for from, to := range api.Renames {
-			if _, taken := members[to]; taken {
+			if members[auth.FoldClaim(to)] {
 				return false, auth.Invalid(field, "%s names the claim %q, which is how the API %.128q calls %s", field, to, api.Audience, from)
 			}
 		}
 		return true, nil
 	})
+}
+
+// names are the members of an object, without regard to letter case.
+func names(object json.RawMessage) (map[string]bool, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(object, &members); err != nil {
+		return nil, err
+	}
+	folded := make(map[string]bool, len(members))
+	for name := range members {
+		folded[auth.FoldClaim(name)] = true
+	}
+	return folded, nil
 }
 
 func checkMembers(field string, r *strictjson.Reader) (n int, err error) {

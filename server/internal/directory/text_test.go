@@ -30,7 +30,7 @@ func TestClaims(t *testing.T) {
 			t.Errorf("%s gives %s, %v; want %s", object, got, err, want)
 		}
 	}
-	for _, bad := range []string{"", "null", "[]", "1", `"x"`, `{"a":1}{}`, `{"a":1,}`, `{"a":01}`, `{"a":1e999}`, `{"a":"\ud800"}`, `{"exp":1}`, `{"e\u0078p":1}`,
+	for _, bad := range []string{"", "null", "[]", "1", `"x"`, `{"a":1}{}`, `{"a":1,}`, `{"a":01}`, `{"a":1e999}`, `{"a":"\ud800"}`, `{"exp":1}`, `{"e\u0078p":1}`, `{"EXP":1}`, `{"Roles":[]}`, `{"\u017fub":1}`, `{"Writ_x":1}`,
 		`{"a":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`, `{"a\n":1}`} {
 		if _, err := directory.CheckClaims("claims", json.RawMessage(bad)); err == nil {
 			t.Errorf("%s is taken", bad)

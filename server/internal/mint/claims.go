@@ -108,7 +108,7 @@ func (c *claims) renamed(name string) string {
 
 func (c *claims) renameTarget(name string) bool {
 	for _, to := range c.renames {
-		if to == name {
+		if auth.FoldClaim(to) == auth.FoldClaim(name) {
 			return true
 		}
 	}

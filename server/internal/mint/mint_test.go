@@ -197,6 +197,37 @@ func TestCustomClaimsBendNothing(t *testing.T) {
 	}
 }
 
+// TestCustomClaimsInOtherLetterCase: to a verifier that reads claims with
+// encoding/json, "SUB" is "sub", and the later of the two counts.
+func TestCustomClaimsInOtherLetterCase(t *testing.T) {
+	m, _ := setUp(t)
+	req := request(audience)
+	req.API.Renames = map[string]string{"permissions": "rights"}
+	req.User.Claims = json.RawMessage(`{"SUB":"usr_2","Exp":9999999999,"ROLES":["admin"],"e\u017fcope":1,"\u017fcope":"all","To\u212aen":1,"RIGHTS":["all"]}`)
+	got, err := m.Access(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := base64.RawURLEncoding.DecodeString(strings.Split(got.Token, ".")[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read struct {
+		Subject string   `json:"sub"`
+		Expiry  int64    `json:"exp"`
+		Roles   []string `json:"roles"`
+		Scope   string   `json:"scope"`
+		Rights  []string `json:"rights"`
+	}
+	if err := json.Unmarshal(text, &read); err != nil {
+		t.Fatal(err)
+	}
+	if read.Subject != "usr_1" || read.Expiry != got.Expiry.Unix() || len(read.Roles) != 1 || read.Roles[0] != "editor" ||
+		read.Scope != "" || len(read.Rights) != 1 || read.Rights[0] != "orders.read" {
+		t.Errorf("encoding/json reads %+v in %s", read, text)
+	}
+}
+
 // TestCustomClaimsAreNoRoles: what an API calls its roles is nobody's own claim.
 func TestCustomClaimsAreNoRoles(t *testing.T) {
 	m, _ := setUp(t)
