@@ -157,22 +157,15 @@ func (f *follower) step(ctx context.Context) error {
 }
 
 // poll asks for what comes after the last entry. Only a follower that has all
-// there was lets the answer be held back.
+// there was lets the answer be held back. If the server has no place for one
+// more to wait, what there is can be had all the same: else whoever takes all the
+// places would have this guard refuse everybody once the log is stale.
 func (f *follower) poll(ctx context.Context) error {
-	timeout := fetch.Timeout
-	query := url.Values{"after": {strconv.FormatUint(f.after, 10)}, "limit": {strconv.Itoa(revlog.MaxEntries)}}
-	if f.complete {
-		query.Set("wait", f.wait.String())
-		timeout = f.wait + max(f.maxStale/3, time.Second)
+	waits, asked := f.complete, time.Now()
+	answer, err := f.ask(ctx, waits)
+	if err == nil && waits && answer.Status == http.StatusServiceUnavailable {
+		answer, err = f.ask(ctx, false)
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	asked := time.Now()
-	req, err := newRequest(ctx, http.MethodGet, f.endpoint, query, f.issuer.credentials)
-	if err != nil {
-		return err
-	}
-	answer, err := f.issuer.client.Do(req, revlog.MaxBytes)
 	if err != nil {
 		return err
 	}
@@ -186,10 +179,27 @@ func (f *follower) poll(ctx context.Context) error {
 	if err := f.apply(page, f.now()); err != nil {
 		return err
 	}
-	if early := time.Since(asked) < f.wait/2; early && query.Has("wait") && len(page.Entries) == 0 {
+	if early := time.Since(asked) < f.wait/2; early && waits && len(page.Entries) == 0 {
 		sleep(ctx, min(time.Second, f.maxStale/4)) // a server that holds nothing back isn't to be asked without end
 	}
 	return nil
+}
+
+// ask sends one request, which the server may hold back for a while if waits.
+func (f *follower) ask(ctx context.Context, waits bool) (*fetch.Answer, error) {
+	timeout := fetch.Timeout
+	query := url.Values{"after": {strconv.FormatUint(f.after, 10)}, "limit": {strconv.Itoa(revlog.MaxEntries)}}
+	if waits {
+		query.Set("wait", f.wait.String())
+		timeout = f.wait + max(f.maxStale/3, time.Second)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	req, err := newRequest(ctx, http.MethodGet, f.endpoint, query, f.issuer.credentials)
+	if err != nil {
+		return nil, err
+	}
+	return f.issuer.client.Do(req, revlog.MaxBytes)
 }
 
 // apply takes a page over. Entries count even if the page makes nothing fresh:

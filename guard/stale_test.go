@@ -170,6 +170,36 @@ func TestLogThatAnswersAtOnce(t *testing.T) {
 	})
 }
 
+// Whoever takes all the places for long polls keeps nobody from the log: a guard
+// that is refused one asks without, and learns of a revocation a second later.
+func TestNoPlaceToWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		g := w.guard(t, func(cfg *guard.Config) {
+			inner := cfg.Client.Transport
+			cfg.Client.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+				if r.URL.Query().Has("wait") {
+					return &http.Response{StatusCode: 503, Header: http.Header{"Retry-After": {"1"}}, Body: http.NoBody, Request: r}, nil
+				}
+				return inner.RoundTrip(r)
+			})
+		})
+		token := w.token(nil)
+		for range 120 {
+			time.Sleep(time.Second)
+			_, err := g.Verify(t.Context(), token)
+			wantStatus(t, "after "+time.Since(bubbleStart).String(), err, 200)
+		}
+		if n := w.asked(logPath); n > 130 {
+			t.Errorf("asked %d times in two minutes, want about one a second", n)
+		}
+		w.revoke(revlog.Session, "sid-1")
+		time.Sleep(2 * time.Second)
+		_, err := g.Verify(t.Context(), token)
+		wantStatus(t, "revoked", err, 401)
+	})
+}
+
 func TestFirstRequestsWait(t *testing.T) {
 	for _, path := range []string{discoveryPath, keysPath, logPath} {
 		t.Run(path, func(t *testing.T) {
