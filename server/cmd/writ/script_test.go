@@ -29,6 +29,8 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
+			// Under the race detector every program would sleep for a second at its end.
+			env.Setenv("GORACE", "atexit_sleep_ms=10")
 			for _, name := range []string{"PORT", "ADMIN", "FREE"} {
 				port, err := freePort()
 				if err != nil {
