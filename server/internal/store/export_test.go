@@ -41,3 +41,15 @@ func Latest() (int64, error) {
 	_, latest, err := schema()
 	return latest, err
 }
+
+// LogPagePlan is how the engine carries out LogPage, a step a line.
+func (s *Store) LogPagePlan(ctx context.Context) (steps []string, err error) {
+	err = s.sql.each(ctx, func(scan func(...any) error) error {
+		var id, parent, unused int
+		var step string
+		err := scan(&id, &parent, &unused, &step)
+		steps = append(steps, step)
+		return err
+	}, "EXPLAIN QUERY PLAN "+selectLogPage, micros(s.now()), 0, 1)
+	return steps, err
+}

@@ -53,22 +53,26 @@ func (s *Store) Revoke(ctx context.Context, kind revlog.Kind, id string, expiry 
 	return seq, nil
 }
 
+// selectLogPage reads a page and what is true of the whole log at one moment.
+// The + keeps the engine from finding live entries by their expiry, all of them
+// to sort them by number: each answer would cost as much as the log is long.
+const selectLogPage = `
+	SELECT (SELECT value FROM settings WHERE name = 'log_id'),
+		(SELECT COALESCE(MAX(seq), 0) FROM log),
+		(SELECT seq FROM log WHERE seq IS NOT NULL AND (+expires_at = 0 OR +expires_at > $1) ORDER BY seq LIMIT 1),
+		e.seq, e.kind, e.hash, e.expires_at
+	FROM (SELECT 1) one LEFT JOIN (
+		SELECT seq, kind, hash, expires_at FROM log
+		WHERE seq > $2 AND (+expires_at = 0 OR +expires_at > $1)
+		ORDER BY seq LIMIT $3
+	) e ON 1 = 1
+	ORDER BY e.seq`
+
 // LogPage implements auth.Log. A limit outside 1 to revlog.MaxEntries is taken
 // as revlog.MaxEntries. The page's time is now as given, and one statement
 // reads all of it, so what is older than now and was committed when LogPage
 // was called is in it.
 func (s *Store) LogPage(ctx context.Context, after uint64, limit int, now time.Time) (revlog.Page, error) {
-	const query = `
-		SELECT (SELECT value FROM settings WHERE name = 'log_id'),
-			(SELECT COALESCE(MAX(seq), 0) FROM log),
-			(SELECT seq FROM log WHERE seq IS NOT NULL AND (expires_at = 0 OR expires_at > $1) ORDER BY seq LIMIT 1),
-			e.seq, e.kind, e.hash, e.expires_at
-		FROM (SELECT 1) one LEFT JOIN (
-			SELECT seq, kind, hash, expires_at FROM log
-			WHERE seq > $2 AND (expires_at = 0 OR expires_at > $1)
-			ORDER BY seq LIMIT $3
-		) e ON 1 = 1
-		ORDER BY e.seq`
 	if limit <= 0 || limit > revlog.MaxEntries {
 		limit = revlog.MaxEntries
 	}
@@ -92,7 +96,7 @@ func (s *Store) LogPage(ctx context.Context, after uint64, limit int, now time.T
 		}
 		p.Entries = append(p.Entries, e)
 		return nil
-	}, query, micros(now), clamp(after), limit+1)
+	}, selectLogPage, micros(now), clamp(after), limit+1)
 	if err != nil {
 		return revlog.Page{}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,5 +81,27 @@ func TestSweep(t *testing.T) {
 	}
 	if fresh, err := s.UseAssertion(ctx, "svc", sha256.Sum256([]byte{249}), s0); err != nil || fresh {
 		t.Errorf("an assertion that has not expired was forgotten (%v)", err)
+	}
+}
+
+// A page is read in the order of numbers: followers ask for one at each
+// revocation, and none may cost as much as the log is long.
+func TestLogPageSortsNothingButThePage(t *testing.T) {
+	s := open(t, store.Options{})
+	steps, err := s.LogPagePlan(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sorts := 0
+	for _, step := range steps {
+		if strings.Contains(step, "log_expires_at") {
+			t.Errorf("the plan has %q", step)
+		}
+		if strings.Contains(step, "TEMP B-TREE") {
+			sorts++
+		}
+	}
+	if len(steps) == 0 || sorts > 1 {
+		t.Errorf("the plan sorts %d times, want once at most, the page itself: %q", sorts, steps)
 	}
 }
