@@ -205,7 +205,7 @@ type seen struct {
 
 const fetchScript = `async ({ url, ...init }) => {
 	try {
-		const res = await fetch(url, init);
+		const res = await fetch(url, { ...init, signal: AbortSignal.timeout(15000) });
 		return { type: res.type, status: res.status, body: await res.text() };
 	} catch (error) {
 		return { failed: String(error) };

@@ -75,7 +75,6 @@ func build(out string) (string, error) {
 
 // server is a running Writ.
 type server struct {
-	t      testing.TB
 	base   string // where it listens, past any proxy
 	admin  string // the admin listener
 	client *http.Client
@@ -93,7 +92,7 @@ func startServer(t testing.TB, scheme, issuer string, port int, flags ...string)
 		t.Fatal(err)
 	}
 	admin := freePort(t)
-	s := &server{t: t, base: fmt.Sprintf("%s://127.0.0.1:%d", scheme, port), admin: fmt.Sprintf("http://127.0.0.1:%d", admin)}
+	s := &server{base: fmt.Sprintf("%s://127.0.0.1:%d", scheme, port), admin: fmt.Sprintf("http://127.0.0.1:%d", admin)}
 	// The certificate is the browser's to judge; this client is the test's own.
 	s.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, Timeout: 20 * time.Second}
 	dir := t.TempDir()
@@ -106,13 +105,13 @@ func startServer(t testing.TB, scheme, issuer string, port int, flags ...string)
 		t.Fatal(err)
 	}
 	t.Cleanup(s.stop)
-	s.awaitReady()
+	s.awaitReady(t)
 	var in struct {
 		AccessToken string `json:"access_token"`
 	}
-	s.must(200, "POST", "/v1/login", "", map[string]any{"email": adminEmail, "password": adminPassword}, &in)
+	s.must(t, 200, "POST", "/v1/login", "", map[string]any{"email": adminEmail, "password": adminPassword}, &in)
 	s.bearer = in.AccessToken
-	s.addUser(aliceEmail, alicePassword, nil)
+	s.addUser(t, aliceEmail, alicePassword, nil)
 	return s
 }
 
@@ -131,9 +130,9 @@ func (s *server) stop() {
 	s.cmd.Wait()
 }
 
-func (s *server) awaitReady() {
-	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+func (s *server) awaitReady(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	for {
 		req, _ := http.NewRequestWithContext(ctx, "GET", s.base+"/.well-known/jwks.json", nil)
@@ -144,7 +143,7 @@ func (s *server) awaitReady() {
 		select {
 		case <-ctx.Done():
 			s.stop()
-			s.t.Fatalf("the server did not start: %s", &s.output)
+			t.Fatalf("the server did not start: %s", &s.output)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
@@ -152,19 +151,19 @@ func (s *server) awaitReady() {
 
 // call sends JSON to Writ, past the browser. header has names and values in
 // turn.
-func (s *server) call(method, path, bearer string, body any, header ...string) (int, []byte) {
-	s.t.Helper()
+func (s *server) call(t testing.TB, method, path, bearer string, body any, header ...string) (int, []byte) {
+	t.Helper()
 	var payload io.Reader
 	if body != nil {
 		text, err := json.Marshal(body)
 		if err != nil {
-			s.t.Fatal(err)
+			t.Fatal(err)
 		}
 		payload = bytes.NewReader(text)
 	}
-	req, err := http.NewRequestWithContext(s.t.Context(), method, s.base+path, payload)
+	req, err := http.NewRequestWithContext(t.Context(), method, s.base+path, payload)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -175,67 +174,67 @@ func (s *server) call(method, path, bearer string, body any, header ...string) (
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	return s.read(req)
+	return s.read(t, req)
 }
 
-func (s *server) read(req *http.Request) (int, []byte) {
-	s.t.Helper()
+func (s *server) read(t testing.TB, req *http.Request) (int, []byte) {
+	t.Helper()
 	res, err := s.client.Do(req)
 	if err != nil {
-		s.t.Fatalf("%s %s: %v", req.Method, req.URL, err)
+		t.Fatalf("%s %s: %v", req.Method, req.URL, err)
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return res.StatusCode, text
 }
 
 // must is call that wants a status; dst, if any, takes the answer.
-func (s *server) must(status int, method, path, bearer string, body, dst any) {
-	s.t.Helper()
-	got, text := s.call(method, path, bearer, body)
+func (s *server) must(t testing.TB, status int, method, path, bearer string, body, dst any) {
+	t.Helper()
+	got, text := s.call(t, method, path, bearer, body)
 	if got != status {
-		s.t.Fatalf("%s %s: %d, want %d: %s", method, path, got, status, text)
+		t.Fatalf("%s %s: %d, want %d: %s", method, path, got, status, text)
 	}
 	if dst == nil {
 		return
 	}
 	if err := json.Unmarshal(text, dst); err != nil {
-		s.t.Fatalf("%s %s: %v: %s", method, path, err, text)
+		t.Fatalf("%s %s: %v: %s", method, path, err, text)
 	}
 }
 
 // addUser makes a user and answers the id.
-func (s *server) addUser(email, password string, claims map[string]any) string {
-	s.t.Helper()
+func (s *server) addUser(t testing.TB, email, password string, claims map[string]any) string {
+	t.Helper()
 	var made struct{ ID string }
 	if claims == nil {
 		claims = map[string]any{}
 	}
-	s.must(201, "POST", "/v1/admin/users", s.bearer, map[string]any{"email": email, "password": password, "claims": claims}, &made)
+	s.must(t, 201, "POST", "/v1/admin/users", s.bearer, map[string]any{"email": email, "password": password, "claims": claims}, &made)
 	return made.ID
 }
 
 // state is what the server knows of its users and their sessions, in text: all
 // that a page of another origin could want to change. Two states are equal
 // unless something happened.
-func (s *server) state() string {
-	s.t.Helper()
+func (s *server) state(t testing.TB) string {
+	t.Helper()
 	var b strings.Builder
 	for _, path := range []string{"/v1/admin/users", "/v1/admin/sessions"} {
 		var list struct{ Items []json.RawMessage }
-		s.must(200, "GET", path, s.bearer, nil, &list)
+		s.must(t, 200, "GET", path, s.bearer, nil, &list)
 		for _, item := range list.Items {
 			fmt.Fprintf(&b, "%s\n", item)
 		}
 	}
-	req, err := http.NewRequestWithContext(s.t.Context(), "GET", s.admin+"/metrics", nil)
+	req, err := http.NewRequestWithContext(t.Context(), "GET", s.admin+"/metrics", nil)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
-	_, metrics := s.read(req)
+	_, metrics := s.read(t, req)
 	for line := range strings.Lines(string(metrics)) {
 		for _, counter := range []string{"writ_sign_ins_total", "writ_refreshes_total", "writ_tokens_issued_total", "writ_revocations_total"} {
 			if strings.HasPrefix(line, counter) {

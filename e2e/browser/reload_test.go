@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -32,6 +33,9 @@ func TestReload(t *testing.T) {
 			{"after the commit", 8, reloadAfterCommit},
 			{"before the request is in", 8, reloadBeforeArrival},
 		} {
+			if mode == "session" && moment.rounds != 30 {
+				continue // its cookie stays the same: no answer matters
+			}
 			t.Run(mode+" mode, "+moment.name, func(t *testing.T) {
 				b := s.signIn(newProfile(t, nil), mode)
 				first := b.send("GET", "/v1/me", "").member("session_id")
@@ -46,7 +50,7 @@ func TestReload(t *testing.T) {
 			})
 		}
 	}
-	if state := s.state(); strings.Contains(state, "theft") {
+	if state := s.state(t); strings.Contains(state, "theft") {
 		t.Errorf("reloading was taken for theft:\n%s", state)
 	} else if !strings.Contains(state, `verdict="repeat"`) {
 		t.Errorf("no answer was lost in all those rounds:\n%s", state)
@@ -61,6 +65,7 @@ func reloadAnytime(_ *testing.T, _ *site, b *tab) { b.leave(reloadScript, rand.I
 // before it arrives. Twice in a row, with no luck in between.
 func reloadAfterCommit(t *testing.T, s *site, b *tab) {
 	answered := make(chan int, 1)
+	defer s.setWay(nil)
 	s.setWay(func(w http.ResponseWriter, r *http.Request, forward http.Handler) {
 		lost := httptest.NewRecorder()
 		forward.ServeHTTP(lost, r)
@@ -74,7 +79,6 @@ func reloadAfterCommit(t *testing.T, s *site, b *tab) {
 		}
 		b.leave(`() => { location.reload() }`, nil)
 	}
-	s.setWay(nil)
 }
 
 // reloadBeforeArrival lets the refresh arrive when its page is gone, while the
@@ -82,6 +86,7 @@ func reloadAfterCommit(t *testing.T, s *site, b *tab) {
 func reloadBeforeArrival(t *testing.T, s *site, b *tab) {
 	arrived, done := make(chan struct{}), make(chan int, 1)
 	var once sync.Once
+	defer s.setWay(nil)
 	s.setWay(func(w http.ResponseWriter, r *http.Request, forward http.Handler) {
 		first := false
 		once.Do(func() { first = true })
@@ -102,7 +107,6 @@ func reloadBeforeArrival(t *testing.T, s *site, b *tab) {
 	if status := <-done; status != 200 {
 		t.Fatalf("the late refresh was answered %d", status)
 	}
-	s.setWay(nil)
 }
 
 // TestTwoTabs refreshes in two tabs at the same moment.
@@ -112,12 +116,17 @@ func TestTwoTabs(t *testing.T) {
 	one := s.signIn(p, "cookie")
 	two := p.open(s.origin + "/app/")
 	for range 10 {
-		var both sync.WaitGroup
-		both.Add(2)
+		both := make(chan struct{})
+		var arrivals atomic.Int32
 		s.setWay(func(w http.ResponseWriter, r *http.Request, forward http.Handler) {
-			both.Done()
-			both.Wait()
-			forward.ServeHTTP(w, r)
+			if arrivals.Add(1) == 2 {
+				close(both)
+			}
+			select {
+			case <-both:
+				forward.ServeHTTP(w, r)
+			case <-r.Context().Done():
+			}
 		})
 		one.run(nil, `() => { window.refreshed = fetch("/v1/refresh", { method: "POST" }).then((res) => res.status) }`, nil)
 		two.send("POST", "/v1/refresh", "").want(t, "refresh of the second tab", 200, "")

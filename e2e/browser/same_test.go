@@ -116,7 +116,7 @@ func TestLogoutAfterExpiry(t *testing.T) {
 		t.Errorf("the log-out was not made by the refresh cookie alone: %v", sent)
 	}
 	wantCookies(t, p)
-	status, text := s.call("POST", "/v1/refresh", "", nil, "Cookie", "writ_rt="+refresh, "Origin", s.origin)
+	status, text := s.call(t, "POST", "/v1/refresh", "", nil, "Cookie", "writ_rt="+refresh, "Origin", s.origin)
 	if status != 401 || !strings.Contains(string(text), "session_ended") {
 		t.Errorf("the session of the log-out answers %d %s", status, text)
 	}
@@ -137,14 +137,14 @@ func TestPlantedCookie(t *testing.T) {
 		attacker.run(nil, plant, []string{name, "/v1"})
 		if name != "writ_s" {
 			attacker.run(nil, plant, []string{name, "/"}) // one that a script must not overwrite
-			before := s.state()
+			before := s.state(t)
 			for _, call := range [][2]string{{"GET", "/v1/me"}, {"POST", "/v1/refresh"}, {"POST", "/v1/logout"}, {"POST", "/v1/logout-all"}, {"GET", "/v1/sessions"}} {
 				a := b.send(call[0], call[1], "").want(t, call[1]+" with two "+name, 400, "invalid_request")
 				if !strings.Contains(a.member("detail"), "cookie "+name+" was sent twice") {
 					t.Errorf("%s: %s doesn't say what is wrong", call[1], a.Body)
 				}
 			}
-			if after := s.state(); after != before {
+			if after := s.state(t); after != before {
 				t.Errorf("requests with two cookies changed\n%s\nto\n%s", before, after)
 			}
 		} else {
@@ -163,7 +163,7 @@ func TestPlantedCookie(t *testing.T) {
 func TestFixation(t *testing.T) {
 	attacker, victim := newProfile(t, nil), newProfile(t, nil)
 	s := startSite(t)
-	s.addUser("mallory@example.com", alicePassword, nil)
+	s.addUser(t, "mallory@example.com", alicePassword, nil)
 	evil := startHostile(t)
 	for mode, names := range modes() {
 		m := attacker.open(s.origin + "/app/")

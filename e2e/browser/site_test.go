@@ -49,7 +49,7 @@ func startSite(t testing.TB, flags ...string) *site {
 	s := &site{}
 	port := freePort(t)
 	front := httptest.NewServer(s)
-	t.Cleanup(front.Close)
+	t.Cleanup(func() { front.CloseClientConnections(); front.Close() })
 	s.origin = onLocalhost(front)
 	target := &url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", port)}
 	s.proxy = &httputil.ReverseProxy{
@@ -127,9 +127,9 @@ func (s *site) setWay(way func(w http.ResponseWriter, r *http.Request, forward h
 
 // signIn opens the application in a tab and signs alice in.
 func (s *site) signIn(p *profile, mode string) *tab {
-	s.t.Helper()
+	p.t.Helper()
 	b := p.open(s.origin + "/app/")
-	b.send("POST", "/v1/login", login(aliceEmail, alicePassword, mode)).want(s.t, "sign-in", 200, "")
+	b.send("POST", "/v1/login", login(aliceEmail, alicePassword, mode)).want(p.t, "sign-in", 200, "")
 	return b
 }
 

@@ -14,15 +14,15 @@ import (
 func TestTooLarge(t *testing.T) {
 	p := newProfile(t, nil)
 	s := startSite(t)
-	id := s.addUser("bob@example.com", alicePassword, nil)
+	id := s.addUser(t, "bob@example.com", alicePassword, nil)
 	claim := func(size int) {
 		claims := map[string]any{"notes": strings.Repeat("n", size), "team": "blue"}
-		s.must(200, "PATCH", "/v1/admin/users/"+id, s.bearer, map[string]any{"claims": claims}, nil)
+		s.must(t, 200, "PATCH", "/v1/admin/users/"+id, s.bearer, map[string]any{"claims": claims}, nil)
 	}
 	body := json.RawMessage(login("bob@example.com", alicePassword, "cookie"))
 	fits := sort.Search(4096, func(size int) bool { // one more than the largest that does
 		claim(size)
-		status, _ := s.call("POST", "/v1/login", "", body, "Origin", s.origin)
+		status, _ := s.call(t, "POST", "/v1/login", "", body, "Origin", s.origin)
 		return status != 200
 	}) - 1
 	b := p.open(s.origin + "/app/")

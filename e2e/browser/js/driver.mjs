@@ -62,7 +62,11 @@ const browser = await chromium.launch({
   chromiumSandbox: process.getuid?.() !== 0, // Chromium refuses to sandbox root
   timeout: 30_000,
 });
-for await (const line of createInterface({ input: process.stdin })) {
+const lines = createInterface({ input: process.stdin });
+lines.once("close", async () => {
+  await browser.close();
+  process.exit(); // whatever a page still has under way
+});
+for await (const line of lines) {
   console.log(JSON.stringify(await answer(line)));
 }
-await browser.close();
