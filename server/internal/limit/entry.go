@@ -26,7 +26,7 @@ type key struct {
 
 func keysOf(account, address string) [3]key {
 	sum := sha256.Sum256([]byte(strings.ToLower(account)))
-	name, network := [16]byte(sum[:16]), networkOf(address)
+	name, network := [16]byte(sum[:16]), Network(address)
 	return [3]key{
 		perBoth:    {kind: perBoth, account: name, network: network},
 		perAccount: {kind: perAccount, account: name},
@@ -34,10 +34,10 @@ func keysOf(account, address string) [3]key {
 	}
 }
 
-// networkOf is the smallest network that one client can be told by: a customer
+// Network is the smallest network that one client can be told by: a customer
 // with IPv6 has at least 2^64 addresses to choose from. What is no address (a
-// local socket) counts as one client.
-func networkOf(address string) netip.Prefix {
+// local socket) counts as one client, the zero Prefix.
+func Network(address string) netip.Prefix {
 	addr, err := netip.ParseAddr(address)
 	if err != nil {
 		return netip.Prefix{}

@@ -233,6 +233,20 @@ func (a *Attempt) end(outcome func(*entry, time.Time)) {
 		e.pending--
 		outcome(e, now)
 		e.announce()
+		a.throttle.dropEmpty(e, now)
+	}
+}
+
+// dropEmpty forgets an entry that remembers nothing. Attempts that end without
+// an outcome cost a guesser little: were their entries kept, a flood of them
+// would push out those that hold failures.
+func (t *Throttle) dropEmpty(e *entry, now time.Time) {
+	if e.pending > 0 || e.level > 0 || e.knownGood(now) {
+		return
+	}
+	if at, ok := t.entries[e.key]; ok && at.Value.(*entry) == e {
+		t.recent.Remove(at)
+		delete(t.entries, e.key)
 	}
 }
 

@@ -393,6 +393,25 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// Attempts that came to nothing, as when the pool of hashes is full, and honest
+// sign-ins must not be able to push failures out either.
+func TestOnlyFailuresTakeMemory(t *testing.T) {
+	c := newClock()
+	th := limit.NewSized(c.now, 30)
+	failTimes(t, th, 10, "ann", home)
+	for i := range 100 {
+		for _, a := range hold(t, th, 2, fmt.Sprintf("fresh%d", i), other) {
+			a.Release()
+		}
+	}
+	if d := fail(t, th, "ann", home); d == 0 {
+		t.Error("attempts without an outcome wiped out the failures of another")
+	}
+	if s := th.Stats(); s.Entries != 3 || s.Evicted != 0 {
+		t.Errorf("%d entries, %d evicted; want the 3 of the failures and none", s.Entries, s.Evicted)
+	}
+}
+
 // Who is refused makes no entries: refusals cost nothing, so they must not be
 // able to push others out.
 func TestRefusalsTakeNoMemory(t *testing.T) {
