@@ -44,6 +44,7 @@ func (a *App) openDoors() error {
 
 	local := http.NewServeMux()
 	administration.Register(local)
+	documents.Register(local)
 	local.Handle("POST /v1/admin/keys", edge.Handler(a.importKey))
 	a.operator = asOperator(a.front(local))
 	a.admin = a.adminListener()

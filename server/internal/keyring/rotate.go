@@ -26,17 +26,21 @@ type Announced struct {
 }
 
 // Rotate announces the next key of an algorithm ("": the default), which signs
-// after the time of announcement. If one is announced already, that is the
-// answer: who asks twice gets one rotation.
+// after the time of announcement; an algorithm's first signs at once. If one is
+// announced already, that is the answer: who asks twice gets one rotation.
 func (r *Ring) Rotate(ctx context.Context, alg jwk.Algorithm, ev auth.Event) (Announced, error) {
 	if alg == "" {
 		alg = r.opts.Algorithm
 	}
-	if _, err := r.Signing(ctx, alg); err != nil {
-		return Announced{}, err
-	}
 	r.change.Lock()
 	defer r.change.Unlock()
+	if _, ok := r.state.Load().signing[alg]; !ok {
+		first, err := r.first(ctx, alg)
+		if err != nil {
+			return Announced{}, err
+		}
+		return Announced{first.KeyID(), alg, r.opts.Now()}, nil
+	}
 	key, err := jwk.Generate(alg)
 	if err != nil {
 		return Announced{}, err

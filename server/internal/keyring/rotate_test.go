@@ -98,6 +98,15 @@ func TestRotationByHand(t *testing.T) {
 	}
 }
 
+// TestRotationOfAnUnusedAlgorithm makes its first key, and only that.
+func TestRotationOfAnUnusedAlgorithm(t *testing.T) {
+	m := movingRing(t, 0)
+	out, err := m.Rotate(t.Context(), jwk.EdDSA, auth.Event{})
+	if err != nil || !out.SignsFrom.Equal(noon) || m.signer(jwk.EdDSA) != out.KID || m.Public().Len() != 2 {
+		t.Errorf("Rotate = %+v, %v; %d keys are published, want 2", out, err, m.Public().Len())
+	}
+}
+
 // TestRetiredKeyIsErased: once a key signs no more, nobody can sign with it.
 func TestRetiredKeyIsErased(t *testing.T) {
 	m := movingRing(t, 0)
