@@ -62,35 +62,17 @@ func (p *program) admin(ctx context.Context, flags adminFlags) (*adminClient, er
 	return handlerClient(a.Operator(), a.Close), nil
 }
 
-// withPublic calls do with a client of the public interface of the server that
-// the flags mean, without a credential.
+// withPublic is withAdmin for what everybody may ask: a remote server needs no
+// credential for it.
 func (p *program) withPublic(ctx context.Context, flags adminFlags, do func(*adminClient) error) error {
-	client, err := p.public(ctx, flags)
+	if flags.Server == "" {
+		return p.withAdmin(ctx, flags, do)
+	}
+	client, err := networkClient(flags.Server)
 	if err != nil {
 		return err
 	}
 	return errors.Join(do(client), client.close())
-}
-
-func (p *program) public(ctx context.Context, flags adminFlags) (*adminClient, error) {
-	if flags.Server != "" {
-		return networkClient(flags.Server)
-	}
-	cfg, err := p.loadConfig(flags.Settings)
-	if err != nil {
-		return nil, err
-	}
-	switch running, err := socketRuns(cfg); {
-	case err != nil:
-		return nil, err
-	case running: // the socket has the admin API alone
-		return networkClient(cfg.Issuer)
-	}
-	a, err := app.Open(ctx, cfg, p.appOptions(slog.DiscardHandler))
-	if err != nil {
-		return nil, err
-	}
-	return handlerClient(a.Handler(), a.Close), nil
 }
 
 func (p *program) appOptions(h slog.Handler) app.Options {

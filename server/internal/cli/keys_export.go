@@ -65,7 +65,7 @@ func (c keysExportCmd) published(ctx context.Context, p *program) error {
 	if err := p.withPublic(ctx, c.adminFlags, func(client *adminClient) error {
 		return client.call(ctx, http.MethodGet, "/.well-known/jwks.json", nil, &document)
 	}); err != nil {
-		return c.hint(err)
+		return err
 	}
 	set, err := jwk.ParseSet(document)
 	if err != nil {
@@ -81,14 +81,6 @@ func (c keysExportCmd) published(ctx context.Context, p *program) error {
 		}
 	}
 	return c.public(p, m)
-}
-
-// hint says what to do if the running server isn't where the settings say.
-func (c keysExportCmd) hint(err error) error {
-	if c.Server != "" {
-		return err
-	}
-	return fmt.Errorf("%w; --server URL says where it is", err)
 }
 
 // pick chooses the key with a kid out of a set, or its only one for "".
