@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -37,14 +38,15 @@ type Observation struct {
 // panic is answered with 500 and logged with its stack; and a path or method
 // that no pattern matches is answered with a problem document.
 func (f *Front) Handler(next http.Handler) http.Handler {
-	hsts := strings.HasPrefix(f.Issuer, "https://")
+	strict := secure(strings.HasPrefix(f.Issuer, "https://"))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := f.Now()
 		x := &exchange{id: newRequestID()}
 		r = withExchange(r, x)
 		a := &answer{ResponseWriter: w, r: r}
 		x.answer = a
-		secure(a.Header(), x.id, hsts)
+		maps.Copy(a.Header(), strict)
+		a.Header()["X-Request-Id"] = []string{x.id}
 		f.serve(next, a, r, x)
 		f.account(a, r, x, f.Now().Sub(start))
 		if a.broken {
@@ -126,22 +128,27 @@ func knownMethod(method string) string {
 	return "other"
 }
 
-// secure sets the headers that every answer starts with. A door that serves
-// pages or cacheable documents replaces what it must, so that what it forgets
-// is the strict value. The Referrer-Policy is same-origin: with no-referrer a
-// form would send "Origin: null" and fail SameOrigin.
-func secure(h http.Header, requestID string, hsts bool) {
-	h.Set("X-Request-Id", requestID)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Referrer-Policy", "same-origin")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	if hsts {
-		h.Set("Strict-Transport-Security", "max-age=31536000")
+// secure is the headers that every answer starts with. A door that serves pages
+// or cacheable documents replaces what it must, so that what it forgets is the
+// strict value. The Referrer-Policy is same-origin: with no-referrer a form
+// would send "Origin: null" and fail SameOrigin.
+//
+// All answers share the values, which are replaced and never changed: the
+// names are in their canonical form, and no slice has room for a second value.
+func secure(hsts bool) http.Header {
+	h := http.Header{
+		"X-Content-Type-Options":       {"nosniff"},
+		"Cache-Control":                {"no-store"},
+		"Content-Security-Policy":      {"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"},
+		"X-Frame-Options":              {"DENY"},
+		"Referrer-Policy":              {"same-origin"},
+		"Cross-Origin-Opener-Policy":   {"same-origin"},
+		"Cross-Origin-Resource-Policy": {"same-origin"},
 	}
+	if hsts {
+		h["Strict-Transport-Security"] = []string{"max-age=31536000"}
+	}
+	return h
 }
 
 // answer notes what is sent, and puts a problem document in place of the plain

@@ -87,13 +87,13 @@ func (t *Throttle) Stats() Stats {
 // that ends first.
 func (t *Throttle) Attempt(ctx context.Context, account, address string) (*Attempt, error) {
 	keys := keysOf(account, address)
+	a, turn, err := t.reserve(keys)
+	if turn == nil {
+		return a, err // as most do: nobody else is guessing
+	}
 	timeout := time.NewTimer(waitForTurn)
 	defer timeout.Stop()
-	for {
-		a, turn, err := t.reserve(keys)
-		if turn == nil {
-			return a, err
-		}
+	for turn != nil {
 		select {
 		case <-turn:
 		case <-timeout.C:
@@ -105,7 +105,9 @@ func (t *Throttle) Attempt(ctx context.Context, account, address string) (*Attem
 		if err != nil {
 			return nil, err
 		}
+		a, turn, err = t.reserve(keys)
 	}
+	return a, err
 }
 
 // reserve counts an attempt everywhere at once, or nowhere: then it answers an

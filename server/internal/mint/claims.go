@@ -26,7 +26,7 @@ type member struct {
 
 // newClaims has room for what most tokens say.
 func newClaims(api auth.API) *claims {
-	return &claims{renames: api.Renames, only: api.Claims, members: make([]member, 0, 24), buffer: make([]byte, 0, 1024)}
+	return &claims{renames: api.Renames, only: api.Claims, members: make([]member, 0, 20), buffer: make([]byte, 0, 512)}
 }
 
 // cut answers what was appended to the buffer. When the buffer grows, what was

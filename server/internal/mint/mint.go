@@ -184,7 +184,7 @@ func sign(key jwk.SigningKey, typ string, c *claims) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("claims: %w", err)
 	}
-	h := claims{buffer: make([]byte, 0, 256)}
+	h := claims{members: make([]member, 0, 3), buffer: make([]byte, 0, 192)}
 	h.text("typ", typ)
 	h.text("alg", string(key.Algorithm()))
 	h.text("kid", key.KeyID())
