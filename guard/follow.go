@@ -156,12 +156,13 @@ func (f *follower) step(ctx context.Context) error {
 	return nil
 }
 
-// poll asks for what comes after the last entry. Only a follower that has all
-// there was lets the answer be held back. If the server has no place for one
+// poll asks for what comes after the last entry. Only a follower that is up to
+// date lets the answer be held back: after an outage, requests are refused until
+// there is one. If the server has no place for one
 // more to wait, what there is can be had all the same: else whoever takes all the
 // places would have this guard refuse everybody once the log is stale.
 func (f *follower) poll(ctx context.Context) error {
-	waits, asked := f.complete, time.Now()
+	waits, asked := f.complete && f.isFresh(f.now()), time.Now()
 	answer, err := f.ask(ctx, waits)
 	if err == nil && waits && answer.Status == http.StatusServiceUnavailable {
 		answer, err = f.ask(ctx, false)

@@ -251,6 +251,30 @@ func TestEntriesExpire(t *testing.T) {
 	})
 }
 
+// TestFreshAgainAtOnce: the first poll after an outage that made the log stale is
+// not held back, since every request is refused until its answer is there.
+func TestFreshAgainAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		g := w.guard(t, nil)
+		token := w.token(nil)
+		w.fails(logPath)
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		_, err := g.Verify(t.Context(), token)
+		wantStatus(t, "during the outage", err, http.StatusServiceUnavailable)
+		w.fails()
+		before := len(w.seen())
+		for len(w.seen()) == before { // until the next attempt, whenever it is due
+			time.Sleep(time.Millisecond)
+			synctest.Wait()
+		}
+		if _, err := g.Verify(t.Context(), token); err != nil {
+			t.Errorf("after the first answer: %v", err)
+		}
+	})
+}
+
 func TestSynced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
