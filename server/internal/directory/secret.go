@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/writ-auth/writ/server/internal/auth"
@@ -36,6 +37,9 @@ func (s *Service) AddAPISecret(ctx context.Context, actor Actor, audienceOrID st
 	row.SignsFrom = row.CreatedAt.Add(delay)
 	ev := s.event(act{actor, "api.secret", api.ID})
 	err = s.Directory.AddAPISecret(ctx, row, row.SignsFrom.Add(MaxAccessTTL+auth.LogMemory), ev)
+	if errors.Is(err, auth.ErrConflict) {
+		return NewSecret{}, auth.Errorf(auth.CodeConflict, "This API has two live secrets; wait until the older one ends.")
+	}
 	return NewSecret{Secret{row.KID, text}, api.Audience, row.SignsFrom}, failed(err, "secret")
 }
 

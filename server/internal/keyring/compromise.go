@@ -58,8 +58,9 @@ func (r *Ring) succession(ctx context.Context, alg jwk.Algorithm, l *line, kid s
 
 // AllCompromised is for the day on which the master key or the database with it
 // leaked: every signing key, announced and retired ones too, ends as in
-// Compromised, the keys that tag refresh tokens are replaced, so that everybody
-// signs in again, and the shared secrets of APIs end. Each algorithm in use gets
+// Compromised, the keys that tag refresh tokens are replaced, so that whoever
+// holds tokens signs in again, and the shared secrets of APIs end. Opaque session
+// cookies rest on no key and stay: revoke the client "writ" to end them too. Each algorithm in use gets
 // a new key at once; new API secrets are made by NewAPISecret.
 func (r *Ring) AllCompromised(ctx context.Context, ev auth.Event) (seq uint64, successors []Announced, err error) {
 	r.change.Lock()
