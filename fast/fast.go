@@ -1,4 +1,3 @@
-// Package fast verifies signatures with public keys that are prepared once.
 package fast
 
 import (

@@ -52,3 +52,10 @@ func asn1Signature(t testing.TB, sig []byte) []byte {
 	r, s := new(big.Int).SetBytes(sig[:half]), new(big.Int).SetBytes(sig[half:])
 	return must(asn1.Marshal(struct{ R, S *big.Int }{r, s}))(t)
 }
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
