@@ -6,6 +6,7 @@ require (
 	github.com/MicahParks/keyfunc/v3 v3.9.1
 	github.com/golang-jwt/jwt/v5 v5.3.1
 	github.com/writ-auth/writ v0.0.0
+	golang.org/x/oauth2 v0.37.0
 )
 
 require (
