@@ -4,9 +4,9 @@
 // lane), as PHC strings; bcrypt is understood too, for accounts that were
 // brought along. A hash is made to be expensive, so it is also the cheapest way
 // to exhaust a server: all of them run in one pool, bounded by memory and by
-// processors, and those that wait stand in one bounded queue, first come first
-// served. What doesn't fit is told to come back (CodeUnavailable, 503) rather
-// than left to pile up.
+// processors, and those that wait stand in a bounded queue that serves each
+// client's network in turn. What doesn't fit is told to come back
+// (CodeUnavailable, 503) rather than left to pile up.
 //
 // Passwords are taken as the bytes that came, without Unicode normalisation:
 // the two ways to type an "é" are two passwords. Normalising would have to stay
@@ -15,11 +15,11 @@ package credential
 
 import (
 	"context"
+	"errors"
+	"net/netip"
 	"runtime"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 
 	"github.com/writ-auth/writ/server/internal/auth"
 )
@@ -43,11 +43,9 @@ type Options struct {
 // concurrent use.
 type Hasher struct {
 	memory  int64 // the budget, bytes
-	slots   *semaphore.Weighted
-	size    int64 // of slots, bytes: the default hash times the workers
-	queue   int64
+	size    int64 // of the pool, bytes: the default hash times the workers
+	queue   queue
 	running atomic.Int64
-	waiting atomic.Int64
 }
 
 // New makes a Hasher. The number of workers is what both processors and memory
@@ -60,12 +58,20 @@ func New(opts Options) *Hasher {
 	memory := max(opts.Memory, standard().bytes())
 	workers = min(workers, memory/standard().bytes())
 	size := workers * standard().bytes()
-	return &Hasher{memory: memory, slots: semaphore.NewWeighted(size), size: size, queue: workers * queuePerWorker}
+	return &Hasher{memory: memory, size: size, queue: queue{free: size, room: int(workers * queuePerWorker)}}
 }
 
 // Depth is how many hashes are being computed and how many wait, for metrics.
 func (h *Hasher) Depth() (running, waiting int) {
-	return int(h.running.Load()), int(h.waiting.Load())
+	return int(h.running.Load()), h.queue.length()
+}
+
+type networkKey struct{}
+
+// Network says for which client's network the hashes under the context are.
+// Those under none share one turn, as if they came from one client.
+func Network(ctx context.Context, network netip.Prefix) context.Context {
+	return context.WithValue(ctx, networkKey{}, network)
 }
 
 // Hash makes the PHC string of a password. It doesn't check the policy; see
@@ -115,28 +121,25 @@ func (h *Hasher) NeedsRehash(hash string) bool {
 // run calls work when its turn has come and there is room for so many bytes.
 func (h *Hasher) run(ctx context.Context, bytes int64, work func()) error {
 	weight := min(max(bytes, standard().bytes()), h.size) // an expensive hash takes more places, at most all
-	if !h.slots.TryAcquire(weight) {
-		if err := h.wait(ctx, weight); err != nil {
-			return err
-		}
+	if err := h.wait(ctx, weight); err != nil {
+		return err
 	}
-	defer h.slots.Release(weight)
+	defer h.queue.release(weight)
 	h.running.Add(1)
 	defer h.running.Add(-1)
 	work()
 	return nil
 }
 
-// wait stands in the queue. Weighted serves in the order of arrival, and one
-// that gives up leaves its place.
+// errFull says that there is no place to wait, or none any more.
+var errFull = errors.New("credential: the queue is full")
+
+// wait stands in the queue. One that gives up leaves its place.
 func (h *Hasher) wait(ctx context.Context, weight int64) error {
-	defer h.waiting.Add(-1)
-	if h.waiting.Add(1) > h.queue {
-		return busy()
-	}
+	network, _ := ctx.Value(networkKey{}).(netip.Prefix)
 	bounded, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
-	if h.slots.Acquire(bounded, weight) == nil {
+	if h.queue.acquire(bounded, network, weight) == nil {
 		return nil
 	}
 	if ctx.Err() != nil {

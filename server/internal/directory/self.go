@@ -6,6 +6,8 @@ import (
 	"errors"
 
 	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/credential"
+	"github.com/writ-auth/writ/server/internal/limit"
 )
 
 // SignupFields is what a stranger says of themselves.
@@ -35,6 +37,7 @@ func (s *Service) Signup(ctx context.Context, in SignupFields, address string) (
 		return u, err
 	}
 	defer probe.Release()
+	ctx = credential.Network(ctx, limit.Network(address))
 	if u.PasswordHash, err = s.hash(ctx, "password", in.Password); err != nil {
 		return u, err
 	}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/writ-auth/writ/jwt"
 	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/credential"
+	"github.com/writ-auth/writ/server/internal/limit"
 )
 
 // changeClaims are those of a token that is good for a password change alone.
@@ -47,6 +49,7 @@ func (s *Service) ChangePassword(ctx context.Context, in PasswordChange) (uint64
 	if err := s.Passwords.Check("new_password", in.New); err != nil {
 		return 0, err
 	}
+	ctx = credential.Network(ctx, limit.Network(in.Address))
 	if err := s.checkCurrent(ctx, in); err != nil {
 		return 0, err
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/credential"
+	"github.com/writ-auth/writ/server/internal/limit"
 )
 
 // SignIn is a sign-in with a password.
@@ -55,6 +57,7 @@ func (s *Service) SignIn(ctx context.Context, in SignIn) (Tokens, error) {
 // checkPassword answers the user whose password it is. It costs one hash
 // whether or not there is such a user.
 func (s *Service) checkPassword(ctx context.Context, in SignIn) (auth.User, error) {
+	ctx = credential.Network(ctx, limit.Network(in.Address))
 	attempt, err := s.Throttle.Attempt(ctx, in.Login, in.Address)
 	if err != nil {
 		return auth.User{}, err
