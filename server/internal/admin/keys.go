@@ -62,7 +62,8 @@ func viewRotated(a keyring.Announced) rotated {
 }
 
 // rotateKeys announces the next key of an algorithm, or ends a compromised one
-// at once.
+// at once. To end all takes the permission to change APIs too: it ends their
+// secrets, and shows the new ones, under which to make tokens for them.
 func (d *Door) rotateKeys(w http.ResponseWriter, r *http.Request, actor directory.Actor) error {
 	var in struct {
 		Algorithm   jwk.Algorithm `json:"algorithm"`
@@ -76,6 +77,8 @@ func (d *Door) rotateKeys(w http.ResponseWriter, r *http.Request, actor director
 	switch {
 	case in.Compromised != "" && in.Algorithm != "":
 		return auth.Invalid("algorithm", "send either algorithm or compromised")
+	case in.Compromised == "all" && !actor.Has(directory.APIsWrite):
+		return d.refuse(r.Context(), actor, directory.APIsWrite)
 	case in.Compromised == "all":
 		out, err = d.allCompromised(r.Context(), actor)
 	case in.Compromised != "":

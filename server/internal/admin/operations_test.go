@@ -144,6 +144,10 @@ func TestRotateKeys(t *testing.T) {
 		t.Errorf("second secret: %s", second.text)
 	}
 	s.operator().do("POST", "/v1/admin/apis/"+api.str("id")+"/secrets", "").is(409, "conflict")
+	keeper := s.lesser("keeper", "writ:keys.write")
+	if got := keeper.do("POST", "/v1/admin/keys/rotate", `{"compromised":"all"}`).is(403, "forbidden"); strings.Contains(got.text, "secret") {
+		t.Errorf("who may not change APIs is shown their secrets: %s", got.text)
+	}
 	all := s.operator().do("POST", "/v1/admin/keys/rotate", `{"compromised":"all"}`).is(202, "")
 	if !strings.Contains(all.text, `"audience":"https://hs.example.com","secret":"`) || strings.Contains(all.text, api.str("secret")) {
 		t.Errorf("after all: %s", all.text)
