@@ -221,7 +221,7 @@ func TestClients(t *testing.T) {
 	op.do("POST", "/v1/admin/clients", `{"token_endpoint_auth_method":"private_key_jwt","jwks":`+jwks+`}`).is(201, "").has("client_secret", "null")
 
 	for _, body := range []string{
-		`{"client_id":"usr_x"}`, `{"client_id":"USR_x"}`, `{"client_id":""}`, `{"client_id":"a b"}`, `{"client_id":"a/b"}`, `{"client_id":"` + strings.Repeat("a", 129) + `"}`,
+		`{"client_id":"usr_x"}`, `{"client_id":"USR_x"}`, `{"client_id":"Writ"}`, `{"client_id":"operator"}`, `{"client_id":"OPERATOR"}`, `{"client_id":""}`, `{"client_id":"a b"}`, `{"client_id":"a/b"}`, `{"client_id":"` + strings.Repeat("a", 129) + `"}`,
 		`{"client_secret":"chosen"}`, `{"epoch":"x"}`, `{"client_name":"a\nb"}`,
 		`{"token_endpoint_auth_method":"tls_client_auth"}`, `{"token_endpoint_auth_method":"private_key_jwt"}`,
 		`{"token_endpoint_auth_method":"none","grant_types":["client_credentials"]}`, `{"grant_types":["password"]}`, `{"grant_types":["implicit"]}`,

@@ -174,6 +174,11 @@ func checkClientID(id string) error {
 	if len(id) >= len(auth.PrefixUser) && strings.EqualFold(id[:len(auth.PrefixUser)], auth.PrefixUser) {
 		return auth.Invalid("client_id", "client_id can't begin with %q, as users' ids do", auth.PrefixUser)
 	}
+	for _, ours := range []string{auth.ClientWrit, OperatorID} { // one or the other in a token or in the audit
+		if id != auth.ClientWrit && strings.EqualFold(id, ours) {
+			return auth.Invalid("client_id", "client_id can't be %q, which could be taken for Writ's own", id)
+		}
+	}
 	return nil
 }
 
