@@ -79,6 +79,23 @@ func TestSignupSlowsDownProbes(t *testing.T) {
 	t.Error("200 probes of one address were answered")
 }
 
+// Nor can somebody who has an account try out names without end.
+func TestNewNameSlowsDownProbes(t *testing.T) {
+	s := start(t)
+	s.user("ada@example.com")
+	s.user("bob@example.com", "username", "bob")
+	token := bearer(s.login("ada@example.com").ok().str("access_token"))
+	for range 200 {
+		a := s.do("PATCH", "/v1/me", `{"username":"bob"}`, token)
+		if a.status == http.StatusTooManyRequests {
+			s.do("PATCH", "/v1/me", `{"name":"Ada"}`, token).ok()
+			return
+		}
+		a.is(409, "conflict")
+	}
+	t.Error("200 probes of user names were answered")
+}
+
 func TestNamesAreData(t *testing.T) {
 	s := start(t)
 	const name = `<script>alert(1)</script> "quoted" \ ' ; DROP TABLE users; -- ${jndi:ldap://x} 🦊`

@@ -56,8 +56,26 @@ type SelfFields struct {
 	Username *string `json:"username"`
 }
 
-// UpdateSelf changes what a user may say of themselves.
+// UpdateSelf changes what a user may say of themselves. Whoever tries user names
+// to learn which are taken is slowed down as at sign-up.
 func (s *Service) UpdateSelf(ctx context.Context, id string, in SelfFields, address string) (auth.User, error) {
+	if in.Username == nil {
+		return s.updateSelf(ctx, id, in, address)
+	}
+	probe, err := s.probes.Attempt(ctx, id, address)
+	if err != nil {
+		return auth.User{}, err
+	}
+	defer probe.Release()
+	u, err := s.updateSelf(ctx, id, in, address)
+	var e *auth.Error
+	if errors.As(err, &e) && e.Code == auth.CodeConflict {
+		probe.Failed()
+	}
+	return u, err
+}
+
+func (s *Service) updateSelf(ctx context.Context, id string, in SelfFields, address string) (auth.User, error) {
 	s.edit.Lock()
 	defer s.edit.Unlock()
 	u, err := s.User(ctx, id)
