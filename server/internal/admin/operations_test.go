@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -103,6 +104,30 @@ func TestAudit(t *testing.T) {
 	for _, secret := range []string{password, "eyJ", "argon2"} {
 		if strings.Contains(all.text, secret) {
 			t.Errorf("the audit contains %q", secret)
+		}
+	}
+}
+
+// Who was given which right, and by which change, is in the audit.
+func TestAuditSaysWhatChanged(t *testing.T) {
+	s := start(t)
+	op := s.operator()
+	role := op.do("POST", "/v1/admin/roles", `{"name":"clerk","permissions":["orders.read","orders.write"]}`).is(201, "").str("id")
+	op.do("PATCH", "/v1/admin/roles/clerk", `{"permissions":["orders.refund","orders.read"]}`).ok()
+	id := op.do("POST", "/v1/admin/users", `{"email":"ada@example.com","roles":["clerk"]}`).is(201, "").str("id")
+	org := op.do("POST", "/v1/admin/orgs", `{"slug":"acme"}`).is(201, "").str("id")
+	op.do("PUT", "/v1/admin/orgs/acme/members/"+id, `{"roles":["clerk"]}`).ok()
+	op.do("DELETE", "/v1/admin/orgs/acme/members/"+id, "").ok()
+	op.do("PATCH", "/v1/admin/users/"+id, `{"roles":["writ:admin"],"email":"countess@example.com","email_verified":false,"claims":{"plan":"secret plan"}}`).ok()
+	op.do("PATCH", "/v1/admin/users/"+id, `{"disabled":true}`).ok()
+	op.do("PATCH", "/v1/admin/users/"+id, `{"disabled":false,"name":"Ada"}`).ok()
+	for target, want := range map[string][]string{
+		role: {"permissions +orders.refund -orders.write", "permissions +orders.read +orders.write"},
+		id: {"name, enabled", "disabled", "email, email_verified, claims, roles +writ:admin -clerk",
+			"roles", org + ", roles -clerk", org + ", roles +clerk", "roles +clerk"},
+	} {
+		if got := op.do("GET", "/v1/admin/audit?q="+target, "").ok().column("reason"); !slices.Equal(got, want) {
+			t.Errorf("reasons %q, want %q", got, want)
 		}
 	}
 }

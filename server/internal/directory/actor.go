@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/writ-auth/writ/server/internal/auth"
 )
@@ -77,6 +78,29 @@ type act struct {
 func (s *Service) event(a act) auth.Event {
 	return auth.Event{At: s.Now(), Actor: a.actor.ID, Action: a.action, Target: a.target, Address: a.actor.Address,
 		Verdict: "allowed"}
+}
+
+// changed is the event of an act that changes the things named; "" names none.
+func (s *Service) changed(a act, things ...string) auth.Event {
+	ev := s.event(a)
+	ev.Reason = strings.Join(slices.DeleteFunc(things, func(t string) bool { return t == "" }), ", ")
+	return ev
+}
+
+// gains says what a list of names gains (+) and loses (-); "" if nothing. The
+// audit has to tell who was given which right.
+func gains(what string, before, after []string) string {
+	out := what
+	for _, name := range lost(after, before) {
+		out += " +" + name
+	}
+	for _, name := range lost(before, after) {
+		out += " -" + name
+	}
+	if out == what {
+		return ""
+	}
+	return out
 }
 
 // forbid records that a change was refused, and refuses it.

@@ -84,7 +84,7 @@ func (s *Service) PutMember(ctx context.Context, actor Actor, slugOrID, userID s
 	if err := s.checkRoles(ctx, a, "roles", m.Roles); err != nil {
 		return m, 0, err
 	}
-	if err := s.Directory.PutMember(ctx, m, s.event(a)); err != nil {
+	if err := s.Directory.PutMember(ctx, m, s.changed(a, m.OrgID, gains("roles", before.Roles, m.Roles))); err != nil {
 		return m, 0, failed(err, "organisation")
 	}
 	seq, err = s.endIf(ctx, a, userID, len(lost(before.Roles, m.Roles)) > 0)
@@ -99,7 +99,7 @@ func (s *Service) RemoveMember(ctx context.Context, actor Actor, slugOrID, userI
 	if err != nil {
 		return 0, failed(err, "member")
 	}
-	if err := s.Directory.RemoveMember(ctx, m.OrgID, userID, s.event(a)); err != nil {
+	if err := s.Directory.RemoveMember(ctx, m.OrgID, userID, s.changed(a, m.OrgID, gains("roles", m.Roles, nil))); err != nil {
 		return 0, failed(err, "member")
 	}
 	return s.endIf(ctx, a, userID, true)

@@ -21,7 +21,7 @@ func (s *Service) CreateRole(ctx context.Context, actor Actor, in RoleFields) (a
 	if err := s.applyRole(ctx, a, &r, in); err != nil {
 		return r, err
 	}
-	return r, failed(s.Directory.CreateRole(ctx, r, s.event(a)), "role")
+	return r, failed(s.Directory.CreateRole(ctx, r, s.changed(a, gains("permissions", nil, r.Permissions))), "role")
 }
 
 // UpdateRole changes a role. Writ's own endpoints heed it at once; tokens that
@@ -33,13 +33,14 @@ func (s *Service) UpdateRole(ctx context.Context, actor Actor, nameOrID string, 
 	if err != nil {
 		return r, err
 	}
+	before := r.Permissions
 	if in.Name != nil && *in.Name != r.Name {
 		return r, auth.Invalid("name", "a role can't be renamed: applications ask for it by its name")
 	}
 	if err := s.applyRole(ctx, a, &r, in); err != nil {
 		return r, err
 	}
-	return r, failed(s.Directory.UpdateRole(ctx, r, s.event(a)), "role")
+	return r, failed(s.Directory.UpdateRole(ctx, r, s.changed(a, gains("permissions", before, r.Permissions))), "role")
 }
 
 // DeleteRole removes a role, also from everybody who has it.

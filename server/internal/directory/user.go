@@ -43,7 +43,7 @@ func (s *Service) CreateUser(ctx context.Context, actor Actor, in UserFields) (a
 		}
 		u.PasswordHash = hash
 	}
-	return u, failed(s.Users.CreateUser(ctx, u, s.event(a)), "user")
+	return u, failed(s.Users.CreateUser(ctx, u, s.changed(a, gains("roles", nil, u.Roles))), "user")
 }
 
 func (s *Service) hash(ctx context.Context, field, password string) (string, error) {
@@ -154,7 +154,7 @@ func (s *Service) UpdateUser(ctx context.Context, actor Actor, id string, in Use
 	if hash == "" {
 		set(&u.MustChange, in.MustChange)
 	}
-	seq, err = s.Users.UpdateUser(ctx, u, ending(before, u), u.UpdatedAt, s.event(a))
+	seq, err = s.Users.UpdateUser(ctx, u, ending(before, u), u.UpdatedAt, s.changed(a, changes(before, u)...))
 	if err != nil || hash == "" {
 		return u, seq, failed(err, "user")
 	}
@@ -178,6 +178,30 @@ func (s *Service) checkChange(ctx context.Context, a act, before, after auth.Use
 		return s.keepAdministrator(ctx, a)
 	}
 	return nil
+}
+
+// changes says for the audit what an administrator changed of a user: which
+// roles, and for the rest the names of the fields alone.
+func changes(before, after auth.User) []string {
+	var out []string
+	for _, c := range []struct {
+		what    string
+		changed bool
+	}{
+		{"email", before.Email != after.Email},
+		{"email_verified", before.VerifiedAt.IsZero() != after.VerifiedAt.IsZero()},
+		{"username", before.Username != after.Username},
+		{"name", before.Name != after.Name},
+		{"claims", string(before.Claims) != string(after.Claims)},
+		{"must_change_password", before.MustChange != after.MustChange},
+		{"disabled", after.Disabled && !before.Disabled},
+		{"enabled", before.Disabled && !after.Disabled},
+	} {
+		if c.changed {
+			out = append(out, c.what)
+		}
+	}
+	return append(out, gains("roles", before.Roles, after.Roles))
 }
 
 // ending says which sessions end with a change of a user.
