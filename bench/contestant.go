@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/writ-auth/writ/jwt"
 )
@@ -21,27 +22,21 @@ type contestant struct {
 // facts are what a handler would look at. All contestants have to come up with
 // the same.
 type facts struct {
-	subject, client, session, email string
-	roles                           []string
-	expiry                          int64
+	subject, client string
+	roles           []string
+	expiry          int64
 }
 
 // otherClaims are the claims that other libraries have no fields for.
 type otherClaims struct {
-	ClientID  string   `json:"client_id,omitempty"`
-	SessionID string   `json:"sid,omitempty"`
-	Scope     string   `json:"scope,omitempty"`
-	AuthTime  int64    `json:"auth_time,omitempty"`
-	Email     string   `json:"email,omitempty"`
-	Roles     []string `json:"roles,omitempty"`
+	ClientID string   `json:"client_id,omitempty"`
+	Scope    string   `json:"scope,omitempty"`
+	Roles    []string `json:"roles,omitempty"`
 }
 
 // otherClaims are the material's, for libraries that write a struct.
 func (m *material) otherClaims() otherClaims {
-	return otherClaims{
-		ClientID: m.claims.ClientID, SessionID: m.claims.SessionID, Scope: "orders:read orders:write",
-		AuthTime: m.claims.AuthTime.Time().Unix(), Email: m.claims.Email, Roles: m.claims.Roles,
-	}
+	return otherClaims{m.claims.ClientID, strings.Join(m.claims.Scope, " "), m.claims.Roles}
 }
 
 // library makes contestants.
@@ -90,10 +85,7 @@ func (c *contestant) checkVerify(m *material) error {
 	if err != nil {
 		return fmt.Errorf("refused the good token: %w", err)
 	}
-	want := facts{
-		subject: m.claims.Subject, client: m.claims.ClientID, session: m.claims.SessionID, email: m.claims.Email,
-		roles: m.claims.Roles, expiry: m.claims.Expiry.Time().Unix(),
-	}
+	want := facts{m.claims.Subject, m.claims.ClientID, m.claims.Roles, m.claims.Expiry.Time().Unix()}
 	if !reflect.DeepEqual(got, want) {
 		return fmt.Errorf("read %v, want %v", got, want)
 	}

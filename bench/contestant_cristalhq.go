@@ -43,7 +43,7 @@ func enterCristalhq(m *material) (*contestant, error) {
 			if c.ExpiresAt == nil || !c.IsValidAt(time.Now()) || !c.IsIssuer(issuerName) || !c.IsForAudience(audienceName) {
 				return facts{}, errors.New("not valid")
 			}
-			return facts{c.Subject, c.ClientID, c.SessionID, c.Email, c.Roles, c.ExpiresAt.Unix()}, nil
+			return facts{c.Subject, c.ClientID, c.Roles, c.ExpiresAt.Unix()}, nil
 		},
 		sign: func() (string, error) {
 			token, err := builder.Build(claims)

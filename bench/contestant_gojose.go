@@ -50,7 +50,7 @@ func enterGoJose(m *material) (*contestant, error) {
 			if err := c.ValidateWithLeeway(expected.WithTime(time.Now()), 0); err != nil {
 				return facts{}, err
 			}
-			return facts{c.Subject, c.ClientID, c.SessionID, c.Email, c.Roles, c.Expiry.Time().Unix()}, nil
+			return facts{c.Subject, c.ClientID, c.Roles, c.Expiry.Time().Unix()}, nil
 		},
 		sign: func() (string, error) { return jwt.Signed(signer).Claims(claims).Serialize() },
 	}, nil

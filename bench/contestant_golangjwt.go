@@ -38,7 +38,7 @@ func enterGolangJWT(m *material) (*contestant, error) {
 			if _, err := parser.ParseWithClaims(token, &c, find); err != nil {
 				return facts{}, err
 			}
-			return facts{c.Subject, c.ClientID, c.SessionID, c.Email, c.Roles, c.ExpiresAt.Unix()}, nil
+			return facts{c.Subject, c.ClientID, c.Roles, c.ExpiresAt.Unix()}, nil
 		},
 		sign: func() (string, error) {
 			token := jwt.NewWithClaims(method, claims)

@@ -25,6 +25,6 @@ func enterGoOIDC(m *material) (*contestant, error) {
 		if err := verified.Claims(&c); err != nil {
 			return facts{}, err
 		}
-		return facts{verified.Subject, c.ClientID, c.SessionID, c.Email, c.Roles, verified.Expiry.Unix()}, nil
+		return facts{verified.Subject, c.ClientID, c.Roles, verified.Expiry.Unix()}, nil
 	}}, nil
 }

@@ -56,7 +56,7 @@ func jwxFacts(token jwt.Token) (f facts, err error) {
 		name string
 		to   any
 	}{
-		{"client_id", &f.client}, {"sid", &f.session}, {"email", &f.email}, {"roles", &f.roles},
+		{"client_id", &f.client}, {"roles", &f.roles},
 	} {
 		if err := token.Get(claim.name, claim.to); err != nil {
 			return f, fmt.Errorf("%s: %w", claim.name, err)
@@ -73,7 +73,6 @@ func jwxToken(m *material) (jwt.Token, error) {
 	return jwt.NewBuilder().
 		Issuer(r.Issuer).Subject(r.Subject).Audience(r.Audience).JwtID(r.ID).
 		Expiration(r.Expiry.Time()).NotBefore(r.NotBefore.Time()).IssuedAt(r.IssuedAt.Time()).
-		Claim("client_id", o.ClientID).Claim("sid", o.SessionID).Claim("scope", o.Scope).
-		Claim("auth_time", o.AuthTime).Claim("email", o.Email).Claim("roles", o.Roles).
+		Claim("client_id", o.ClientID).Claim("scope", o.Scope).Claim("roles", o.Roles).
 		Build()
 }

@@ -81,6 +81,6 @@ func verifyWith(v *jwt.Verifier[jwt.AccessClaims]) func(string) (facts, error) {
 			return facts{}, err
 		}
 		c := verified.Claims()
-		return facts{c.Subject, c.ClientID, c.SessionID, c.Email, c.Roles, c.Expiry.Time().Unix()}, nil
+		return facts{c.Subject, c.ClientID, c.Roles, c.Expiry.Time().Unix()}, nil
 	}
 }

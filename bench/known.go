@@ -16,6 +16,7 @@ const (
 	knownVerify  = "Verify, a known token"
 	knownCheck   = "Check, a known token"
 	knownRole    = "Check, a known token and a role"
+	knownPublic  = "Check, a known token, where Config.Public names a path"
 	knownMany    = "Verify, 256 known tokens in turn"
 	knownChanged = "Verify, the same when the log has just changed"
 	unknown      = "Verify, a token not seen before (ES256)"
@@ -25,7 +26,7 @@ const manyTokens = 256
 
 // measureGuard measures what a guard takes for a token, with all its checks:
 // time, key, revocation log.
-func measureGuard(p plan, report *Report) (err error) {
+func measureGuard(p plan, report *Report) error {
 	i, err := newIssuer()
 	if err != nil {
 		return err
@@ -36,6 +37,11 @@ func measureGuard(p plan, report *Report) (err error) {
 		return err
 	}
 	defer g.Close()
+	open, err := i.guard(i.config("GET /healthz"))
+	if err != nil {
+		return err
+	}
+	defer open.Close()
 	config := i.config()
 	config.CacheBytes = -1 // every token is new to it
 	forgetful, err := i.guard(config)
@@ -43,7 +49,7 @@ func measureGuard(p plan, report *Report) (err error) {
 		return err
 	}
 	defer forgetful.Close()
-	trials, err := guardTrials(i, g, forgetful)
+	trials, err := guardTrials(i, g, open, forgetful)
 	if err != nil {
 		return err
 	}
@@ -73,7 +79,7 @@ func (i *issuer) guard(config guard.Config) (*guard.Guard, error) {
 	return g, nil
 }
 
-func guardTrials(i *issuer, g, forgetful *guard.Guard) ([]*trial, error) {
+func guardTrials(i *issuer, g, open, forgetful *guard.Guard) ([]*trial, error) {
 	tokens := make([]string, manyTokens)
 	for n := range tokens {
 		token, err := i.token("user" + strconv.Itoa(n))
@@ -91,24 +97,27 @@ func guardTrials(i *issuer, g, forgetful *guard.Guard) ([]*trial, error) {
 	}
 	request.Header.Set("Authorization", "Bearer "+tokens[0])
 	admin := guard.Role("admin")
-	verify := func(g *guard.Guard, tokens []string) func() error {
-		next := 0
-		return func() error {
-			_, err := g.Verify(background(), tokens[next])
-			if next++; next == len(tokens) {
-				next = 0
-			}
-			return err
-		}
-	}
 	return []*trial{
-		{name: knownVerify, op: verify(g, tokens[:1])},
+		{name: knownVerify, op: inTurn(g, tokens[:1])},
 		{name: knownCheck, op: func() error { _, err := g.Check(request); return err }},
+		{name: knownPublic, op: func() error { _, err := open.Check(request); return err }},
 		{name: knownRole, op: func() error { _, err := g.Check(request, admin); return err }},
-		{name: knownMany, op: verify(g, tokens), n: manyTokens},
-		{name: knownChanged, op: verify(g, tokens), n: manyTokens, prepare: func() error { return i.changeLog(g) }},
-		{name: unknown, op: verify(forgetful, tokens[:1])},
+		{name: knownMany, op: inTurn(g, tokens), n: manyTokens},
+		{name: knownChanged, op: inTurn(g, tokens), n: manyTokens, prepare: func() error { return i.changeLog(g) }},
+		{name: unknown, op: inTurn(forgetful, tokens[:1])},
 	}, nil
+}
+
+// inTurn verifies one of the tokens at each call.
+func inTurn(g *guard.Guard, tokens []string) func() error {
+	next := 0
+	return func() error {
+		_, err := g.Verify(background(), tokens[next])
+		if next++; next == len(tokens) {
+			next = 0
+		}
+		return err
+	}
 }
 
 // changeLog revokes something and waits until the guard knows.

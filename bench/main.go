@@ -81,16 +81,22 @@ func run(args []string, out, status io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := report.writeText(out); err != nil {
+	return report.write(out, *results, *docs)
+}
+
+// write writes the report as text, and to the file and the folder if they are
+// named.
+func (r *Report) write(out io.Writer, results, docs string) error {
+	if err := r.writeText(out); err != nil {
 		return err
 	}
-	if *results != "" {
-		if err := writeJSON(*results, report); err != nil {
+	if results != "" {
+		if err := writeJSON(results, r); err != nil {
 			return err
 		}
 	}
-	if *docs != "" {
-		return report.writeDocs(*docs)
+	if docs != "" {
+		return r.writeDocs(docs)
 	}
 	return nil
 }

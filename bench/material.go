@@ -19,7 +19,7 @@ import (
 const (
 	issuerName   = "https://auth.example.com"
 	audienceName = "https://api.example.com"
-	keyName      = "2026-03-key"
+	keyName      = "2026-03"
 )
 
 // algorithms are those that are measured: of each family the one in use.
@@ -58,17 +58,17 @@ func newMaterial(alg jwk.Algorithm) (*material, error) {
 	return m, err
 }
 
-// sampleClaims are what an access token of a person says.
+// sampleClaims are what an access token has to say (RFC 9068), with nbf, a scope
+// and roles.
 func sampleClaims(now time.Time) jwt.AccessClaims {
 	now = now.Truncate(time.Second).Add(-time.Minute)
 	return jwt.AccessClaims{
 		Claims: jwt.Claims{
-			Issuer: issuerName, Subject: "usr_01JQ8Z3V5K7N9P2R4T6W8Y0A1C", Audience: jwt.Audience{audienceName},
+			Issuer: issuerName, Subject: "usr_2Yc1vW7kQ0pB", Audience: jwt.Audience{audienceName},
 			Expiry: jwt.NumericDate(now.Add(time.Hour)), NotBefore: jwt.NumericDate(now), IssuedAt: jwt.NumericDate(now),
 			ID: "Xc0yWq6mB1kTz8LrE4nHsQ",
 		},
-		ClientID: "web", SessionID: "NQwQFJm0vLk5VbC1qCw4hg", Email: "ada@example.com",
-		Roles: []string{"admin", "support"}, Scope: jwt.Scope{"orders:read", "orders:write"}, AuthTime: jwt.NumericDate(now),
+		ClientID: "web", Scope: jwt.Scope{"orders:read", "orders:write"}, Roles: []string{"admin", "support"},
 	}
 }
 

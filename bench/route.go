@@ -82,7 +82,7 @@ func newRoutes() ([]route, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, err := i.guard(i.config())
+	g, err := i.guard(i.config("GET /healthz")) // as most APIs have it
 	if err != nil {
 		return nil, err
 	}
@@ -257,7 +257,7 @@ func (l *load) run(until time.Time) (done int, err error) {
 	counts, errs := make([]int, len(l.clients)), make([]error, len(l.clients))
 	for n, c := range l.clients {
 		running.Go(func() {
-			for errs[n] == nil && time.Now().Before(until) {
+			for more := true; more; more = errs[n] == nil && time.Now().Before(until) {
 				errs[n] = c.ask()
 				counts[n]++
 			}

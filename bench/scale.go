@@ -119,14 +119,16 @@ func throughput(n int, duration time.Duration, op func() error) (float64, error)
 	time.AfterFunc(duration, func() { stop.Store(true) })
 	for range n {
 		running.Go(func() {
-			done := int64(0)
-			for ; !stop.Load(); done++ {
+			for done := int64(1); ; done++ {
 				if err := op(); err != nil {
 					failure.Store(&err)
 					return
 				}
+				if stop.Load() {
+					total.Add(done)
+					return
+				}
 			}
-			total.Add(done)
 		})
 	}
 	running.Wait()

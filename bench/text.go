@@ -9,9 +9,9 @@ import (
 
 func (r *Report) writeText(out io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %d processors, %s, %s\n", r.Machine.Processor, r.Machine.Count, r.Machine.Platform, r.Machine.Go)
-	fmt.Fprintf(&b, "CPU time: the minimum of %d rounds, and its ratio to raw cryptography's\n\n", r.Rounds)
-	for _, t := range r.tables() {
+	fmt.Fprintf(&b, "Measured on %s\n", r.circumstances())
+	fmt.Fprint(&b, "Times are CPU time: the minimum of all rounds, and its ratio to raw cryptography's.\n\n")
+	for _, t := range append(r.medianTables(), r.tables()...) {
 		t.writeText(&b)
 	}
 	_, err := io.WriteString(out, b.String())
@@ -44,24 +44,29 @@ func (t table) writeMarkdown(b *strings.Builder) {
 	b.WriteByte('\n')
 }
 
+// tables are what everybody wants to know, and the goals.
 func (r *Report) tables() []table {
+	allocs := func(x *Result) string { return fmt.Sprintf("%.0f", x.Allocs) }
 	tables := []table{
 		r.timeTable("Verify and validate", opVerify),
 		r.timeTable("Sign", opSign),
-		r.numberTable("Verify and validate: ratio to raw cryptography, the median of all rounds", opVerify,
-			func(x *Result) string { return times(x.MedianRatio) }),
-		r.numberTable("Sign: ratio to raw cryptography, the median of all rounds", opSign,
-			func(x *Result) string { return times(x.MedianRatio) }),
-		r.numberTable("Verify and validate: allocations", opVerify,
-			func(x *Result) string { return fmt.Sprintf("%.0f", x.Allocs) }),
-		r.numberTable("Sign: allocations", opSign,
-			func(x *Result) string { return fmt.Sprintf("%.0f", x.Allocs) }),
+		r.numberTable("Verify and validate: allocations", opVerify, allocs),
+		r.numberTable("Sign: allocations", opSign, allocs),
 		r.guardTable(), r.routeTable(),
 	}
 	if len(r.Scaling) > 0 {
 		tables = append(tables, r.scalingTable())
 	}
 	return append(tables, r.goalTable())
+}
+
+// medianTables say how far the rest can be trusted.
+func (r *Report) medianTables() []table {
+	ratio := func(x *Result) string { return times(x.MedianRatio) }
+	return []table{
+		r.numberTable("Verify and validate: ratio to raw cryptography, the median of all rounds", opVerify, ratio),
+		r.numberTable("Sign: ratio to raw cryptography, the median of all rounds", opSign, ratio),
+	}
 }
 
 // timeTable shows time and ratio in one cell.

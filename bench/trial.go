@@ -58,39 +58,49 @@ func rounds(limit time.Duration, f func(round int) error) error {
 	return nil
 }
 
-// setUp finds out how many operations fill a slice, and counts allocations.
+// setUp finds out how many operations fill a slice, and counts allocations. It
+// does everything once before: the first time isn't like the others.
 func (t *trial) setUp(slice time.Duration) error {
-	warm := max(t.n, 1)
-	for t.n == 0 {
-		spent, err := t.time(warm)
+	for n := 1; t.n == 0; n *= 2 {
+		spent, err := t.time(n)
 		if err != nil {
 			return err
 		}
-		if spent < slice/8 {
-			warm *= 2
-			continue
+		if spent >= slice/8 {
+			t.n = max(1, int(float64(n)*float64(slice)/float64(spent)))
 		}
-		t.n = max(1, int(float64(warm)*float64(slice)/float64(spent)))
+	}
+	if _, err := t.time(t.n); err != nil {
+		return err
+	}
+	if err := t.ready(); err != nil {
+		return err
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	if _, err := t.time(warm); err != nil {
-		return err
-	}
+	_, err := t.time(t.n)
 	runtime.ReadMemStats(&after)
-	t.allocs = float64(after.Mallocs-before.Mallocs) / float64(warm)
-	return nil
+	t.allocs = float64(after.Mallocs-before.Mallocs) / float64(t.n)
+	return err
 }
 
-// sample measures one slice. It begins with no garbage, since nobody is to
-// collect what the one before has left.
-func (t *trial) sample() error {
+// ready does what comes before a sample. Nobody is to collect the garbage that
+// the one before has left.
+func (t *trial) ready() error {
 	if t.prepare != nil {
 		if err := t.prepare(); err != nil {
 			return err
 		}
 	}
 	runtime.GC()
+	return nil
+}
+
+// sample measures one slice.
+func (t *trial) sample() error {
+	if err := t.ready(); err != nil {
+		return err
+	}
 	spent, err := t.time(t.n)
 	t.samples = append(t.samples, float64(spent)/float64(t.n))
 	return err
