@@ -6,7 +6,7 @@
 //
 // [Prepare] takes a key and gives back the same key with other arithmetic:
 //
-//	key := fast.Prepare(key)
+//	key = fast.Prepare(key)
 //
 // For keys that are fetched, give the function to who fetches them. It is then
 // called once for each key that a set brings:
@@ -23,8 +23,8 @@
 // # What is gained, and what it costs
 //
 // Time of a verification relative to the standard library, the memory of a key
-// and the time to prepare it, on an AMD EPYC of 2023 with all 500-byte messages
-// hashed anew (go test -bench Ratio measures it where you are):
+// and the time to prepare it, for messages of 500 bytes on an AMD EPYC
+// (go test -bench Ratio measures it where you are):
 //
 //	                 time     memory     once
 //	RS256, PS256     0.67     2 KiB      0.01 ms   2048 bits
