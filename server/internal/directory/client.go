@@ -171,7 +171,7 @@ func checkClientID(id string) error {
 	if id == "" || len(id) > maxClientID || !onlyOf(id, "._~-") {
 		return auth.Invalid("client_id", "client_id must be 1 to %d letters, digits or any of . _ ~ -", maxClientID)
 	}
-	if len(id) >= len(auth.PrefixUser) && strings.EqualFold(id[:len(auth.PrefixUser)], auth.PrefixUser) {
+	if looksLikeUser(id) {
 		return auth.Invalid("client_id", "client_id can't begin with %q, as users' ids do", auth.PrefixUser)
 	}
 	for _, ours := range []string{auth.ClientWrit, OperatorID} { // one or the other in a token or in the audit

@@ -7,5 +7,6 @@ var (
 	CheckURL          = checkURL
 	CheckClaims       = checkClaims
 	CheckEmail        = checkEmail
+	CheckUsername     = checkUsername
 	CheckText         = checkText
 )

@@ -56,12 +56,23 @@ func checkEmail(field, s string) error {
 	return nil
 }
 
-// checkUsername allows no '@', so that no name is taken for an address.
+// checkUsername allows no '@', so that no name is taken for an address, and no
+// name that is taken for an id: who asks to remove the user usr_… must not be
+// given another one, who signed up under that name.
 func checkUsername(field, s string) error {
 	if s == "" || len(s) > maxUsername || !onlyOf(s, "._-") {
 		return auth.Invalid(field, "%s must be 1 to %d letters, digits or any of . _ -", field, maxUsername)
 	}
+	if looksLikeUser(s) {
+		return auth.Invalid(field, "%s can't begin with %q, as users' ids do", field, auth.PrefixUser)
+	}
 	return nil
+}
+
+// looksLikeUser says whether s could be taken for a user's id, in whatever
+// letter case.
+func looksLikeUser(s string) bool {
+	return len(s) >= len(auth.PrefixUser) && strings.EqualFold(s[:len(auth.PrefixUser)], auth.PrefixUser)
 }
 
 // onlyOf says whether s has only ASCII letters, digits and characters of extra.

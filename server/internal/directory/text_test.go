@@ -23,6 +23,19 @@ func TestEmail(t *testing.T) {
 	}
 }
 
+func TestUsername(t *testing.T) {
+	for _, good := range []string{"ada", "Ada.Lovelace", "a_b-c", "x", "usr", "user_1", strings.Repeat("a", 64)} {
+		if err := directory.CheckUsername("username", good); err != nil {
+			t.Errorf("%q is refused: %v", good, err)
+		}
+	}
+	for _, bad := range []string{"", "a@b", "a b", "a/b", "\u00e9", "a\u200b", "\u212a", "usr_", "usr_AbC", "USR_abc", strings.Repeat("a", 65)} {
+		if err := directory.CheckUsername("username", bad); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+}
+
 func TestClaims(t *testing.T) {
 	for object, want := range map[string]string{`{}`: "", ` { } `: "", `{"plan":"pro"}`: `{"plan":"pro"}`, `{"a":{"sub":"inner"}}`: `{"a":{"sub":"inner"}}`} {
 		got, err := directory.CheckClaims("claims", json.RawMessage(object))
