@@ -12,7 +12,8 @@ STATICCHECK_VERSION = v0.8.2
 STATICCHECK = bin/staticcheck-$(STATICCHECK_VERSION)
 NPM_PACKAGES = interop/js e2e/browser/js examples/express
 NPM_INSTALLED = $(NPM_PACKAGES:%=%/node_modules/.package-lock.json)
-# Arguments of "make run" for the server, and of "make test" and "make bench" for go test.
+# Arguments of "make run" for the server, of "make test" for go test, and of
+# "make bench" for the comparison.
 ARGS =
 
 help: ## list the targets
@@ -28,8 +29,9 @@ test: lint npm ## run every check and test; TEST_REQUIRE=node makes a missing to
 	@$(GO) test -vet=off -run=Allocations ./jwk
 	@$(GO) run ./internal/gotest -vet=off -timeout=20m $(ARGS) $(PACKAGES)
 
-bench: ## run the benchmarks
-	@$(GO) test -run='^$$' -bench=. -benchmem $(ARGS) $(PACKAGES)
+bench: ## compare with other libraries; ARGS="-write docs" updates docs/performance.md
+	@$(GO) test -run='^$$' -bench=. -benchmem $(PACKAGES)
+	@$(GO) run ./bench $(ARGS)
 
 lint: $(STATICCHECK) ## check formatting, run go vet and staticcheck
 	@unformatted=$$(gofmt -l .) && if [ -n "$$unformatted" ]; then \
