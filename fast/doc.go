@@ -76,7 +76,7 @@
 // made so that each branch is taken: sums that meet infinity or themselves, x
 // coordinates above the order of the curve, keys with a part of small order,
 // paddings of all known forgeries, the vectors of project Wycheproof. With
-// TEST_LONG=1 they try 10⁷ signatures and mutations for each elliptic curve and
+// TEST_LONG=1 they try 10⁷ signatures and mutations for ES256 and for EdDSA, and
 // 10⁵ for each algorithm with RSA.
 //
 // # Limits

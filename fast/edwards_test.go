@@ -62,7 +62,7 @@ func TestEdwardsMultiples(t *testing.T) {
 		new(edwards25519.Point).Double(small8), new(edwards25519.Point).Add(b, small8),
 	}
 	scalars := []*big.Int{small(0), small(1), small(half), small(half + 1), new(big.Int).Sub(orderEd25519(), small(1))}
-	for range rounds(20, 2000) {
+	for range rounds(5, 2000) {
 		scalars = append(scalars, randomBelow(random, orderEd25519()))
 	}
 	for i, q := range points {

@@ -65,7 +65,7 @@ func standard(t testing.TB, key *ecdsa.PublicKey, hash, sig []byte) bool {
 // the sums meet themselves, their opposites, and infinity.
 func TestES256Exceptions(t *testing.T) {
 	infinite := 0
-	for _, d := range []*big.Int{small(1), small(-1), small(2), small(-2), small(half), small(2 * half), small(-3 * half)} {
+	for _, d := range []*big.Int{small(1), small(-1), small(2 * half)} {
 		key, v := pairOf(t, times(d))
 		for _, u1 := range edgeScalars() {
 			opposite := new(big.Int).ModInverse(d, order())

@@ -68,7 +68,7 @@ func fieldElements(n int) []element {
 func TestField(t *testing.T) {
 	p := elliptic.P256().Params().P
 	r := new(big.Int).ModInverse(new(big.Int).Lsh(small(1), 256), p)
-	elements := fieldElements(rounds(300, 3000))
+	elements := fieldElements(rounds(120, 3000))
 	for i := range elements {
 		for j := range elements {
 			x, y := elements[i], elements[j]

@@ -95,7 +95,7 @@ func edgeScalars() []*big.Int {
 func TestTableMultiples(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	scalars := edgeScalars()
-	for range rounds(50, 5000) {
+	for range rounds(10, 5000) {
 		scalars = append(scalars, randomBelow(random, elliptic.P256().Params().N))
 	}
 	for _, d := range []*big.Int{small(1), small(-1), small(2), small(-64), randomBelow(random, elliptic.P256().Params().N)} {
