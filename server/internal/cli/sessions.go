@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -62,6 +63,10 @@ type revokeCmd struct {
 	Key     string `placeholder:"KID" help:"A signing key, and every token that it signed." xor:"what"`
 }
 
+// jtiBytes is the size of the ids that the server gives its tokens: 22
+// characters of base64url.
+const jtiBytes = 16
+
 // revocation is the body of POST /v1/admin/revocations.
 type revocation struct {
 	Kind  string `json:"kind,omitempty"`
@@ -80,10 +85,7 @@ func (c revokeCmd) body(ctx context.Context, p *program, client *adminClient) (a
 		if err != nil {
 			return nil, err
 		}
-		if strings.Count(token, ".") == 2 {
-			return revocation{Token: token}, nil
-		}
-		return revocation{Kind: "token", ID: token}, nil
+		return tokenRevocation(token)
 	case c.Session != "":
 		return revocation{Kind: "session", ID: c.Session}, nil
 	case c.User != "":
@@ -95,6 +97,18 @@ func (c revokeCmd) body(ctx context.Context, p *program, client *adminClient) (a
 		return revocation{Kind: "key", ID: c.Key}, nil
 	}
 	return nil, usagef("revoke what? give --token, --session, --user, --client or --key")
+}
+
+// tokenRevocation tells a token from a jti. Whatever else is given, such as the
+// name of a file, is refused: a revocation of nothing would look like success.
+func tokenRevocation(text string) (revocation, error) {
+	if strings.Count(text, ".") == 2 {
+		return revocation{Token: text}, nil
+	}
+	if id, err := base64.RawURLEncoding.Strict().DecodeString(text); err != nil || len(id) != jtiBytes {
+		return revocation{}, usagef("this is neither a token nor a jti; a file is read with `--token - < FILE`")
+	}
+	return revocation{Kind: "token", ID: text}, nil
 }
 
 // revoke posts a revocation and says from which number on it is in force.
