@@ -39,7 +39,7 @@ func TestRevocations(t *testing.T) {
 	revoke(`{"kind":"key","id":"` + kid + `"}`)
 	ada.do("GET", "/v1/me", "").is(401, "invalid_token")
 	s.as("ada@example.com").do("GET", "/v1/me", "").ok()
-	revoke(`{"kind":"token","id":"some-jti"}`)
+	revoke(`{"kind":"token","id":"AAAAAAAAAAAAAAAAAAAAAA"}`)
 
 	for body, status := range map[string]int{
 		`{}`: 400, `{"kind":"galaxy","id":"x"}`: 400, `{"kind":"token"}`: 400, `{"token":"e.e.e"}`: 400,

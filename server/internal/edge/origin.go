@@ -32,7 +32,7 @@ func SameOrigin(r *http.Request, allowed []string) error {
 	if origin, ok := single(r, "Origin"); ok && origin != "null" && slices.Contains(allowed, origin) {
 		return nil
 	}
-	return auth.Errorf(auth.CodeCrossSite, "this request came from another site; send it from an allowed origin")
+	return auth.Errorf(auth.CodeCrossSite, "A request with cookies needs Sec-Fetch-Site: same-origin, as browsers send it to their page's own server, or an Origin that is allowed.")
 }
 
 // single is the value of a header that was sent exactly once and not empty.

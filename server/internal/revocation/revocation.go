@@ -12,6 +12,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/writ-auth/writ/internal/base64url"
 	"github.com/writ-auth/writ/internal/revlog"
 	"github.com/writ-auth/writ/jwt"
 	"github.com/writ-auth/writ/server/internal/auth"
@@ -92,8 +93,8 @@ func (s *Service) Revoke(ctx context.Context, kind Kind, id string, ev auth.Even
 	ev.Action = "revoke." + string(kind)
 	switch kind {
 	case KindToken:
-		if id == "" || len(id) > 256 {
-			return 0, auth.Invalid("id", "must be a token's jti")
+		if raw, err := base64url.Decode(id); err != nil || len(raw) != 16 {
+			return 0, auth.Invalid("id", "id must be a token's jti, 22 characters of base64url; a whole token goes into token")
 		}
 		return s.Log.Revoke(ctx, revlog.Token, id, now.Add(s.Longest+auth.LogMemory), ev)
 	case KindSession:
@@ -112,7 +113,7 @@ func (s *Service) Revoke(ctx context.Context, kind Kind, id string, ev auth.Even
 func (s *Service) RevokeToken(ctx context.Context, token string, ev auth.Event) (uint64, error) {
 	tok, err := s.tokens.Verify(ctx, token)
 	if err != nil {
-		return 0, &auth.Error{Code: auth.CodeInvalid, Field: "token", Message: "is no live access token that this server signed with a key pair", Err: err}
+		return 0, &auth.Error{Code: auth.CodeInvalid, Field: "token", Message: "token is no live access token that this server signed with a key pair", Err: err}
 	}
 	c := tok.Claims()
 	ev.At, ev.Action, ev.Target, ev.Verdict, ev.Reason = s.Now(), "revoke.token", c.ID, "allowed", "admin"

@@ -42,13 +42,14 @@ func (s *Store) TurnKey(ctx context.Context, id string, now time.Time, ev auth.E
 	const (
 		retireOld = retire + `CASE WHEN mark > $1 THEN mark ELSE $1 END + $2
 			WHERE purpose = 'sign' AND state = 'signing' AND algorithm = (SELECT algorithm FROM keys WHERE id = $3)`
-		turn = `UPDATE keys SET state = 'signing' WHERE id = $1 AND purpose = 'sign' AND state = 'next'`
+		turn = `UPDATE keys SET state = 'signing', signs_from = CASE WHEN signs_from > $2 THEN $2 ELSE signs_from END
+			WHERE id = $1 AND purpose = 'sign' AND state = 'next'`
 	)
 	return s.write(ctx, func(ctx context.Context, t *tx) error {
 		if _, err := t.exec(ctx, retireOld, micros(now), auth.LogMemory.Microseconds(), id); err != nil {
 			return err
 		}
-		if err := found(t.exec(ctx, turn, id)); err != nil {
+		if err := found(t.exec(ctx, turn, id, micros(now))); err != nil {
 			return err
 		}
 		return t.record(ctx, ev)
