@@ -139,7 +139,7 @@ func joseVerifier(t *testing.T, s *server, cooldown, cache time.Duration) verifi
 // as watchSlack after the key was published.
 const (
 	watchEvery = 50 * time.Millisecond
-	watchSlack = time.Second
+	watchSlack = 2500 * time.Millisecond
 )
 
 // watchKeys notes when each kid is first seen in the set, until the function it
