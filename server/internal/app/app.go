@@ -74,6 +74,12 @@ func New(ctx context.Context, cfg *config.Config, opts Options) (*App, error) {
 	if a.first, err = ensureAdmin(ctx, cfg, a.store, a.directory); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
+	if a.first == nil {
+		return a, nil
+	}
+	if err := a.store.Checkpoint(ctx); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
 	return a, nil
 }
 
@@ -115,7 +121,7 @@ func (a *App) assemble(ctx context.Context) error {
 	if err := checkIssuer(ctx, a.cfg, a.store); err != nil {
 		return err
 	}
-	master, err := masterKey(ctx, a.cfg, a.store)
+	master, err := masterKey(ctx, a.cfg, a.store, a.logger)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"strings"
 	"syscall"
@@ -67,7 +68,7 @@ func CheckDataDir(cfg *config.Config) error {
 // masterKey answers the master key: the one given, the file's, or a new one,
 // which is made only where nothing is sealed yet. Without its master key a
 // database is worth nothing, and a new key would hide that.
-func masterKey(ctx context.Context, cfg *config.Config, keys auth.Keys) ([]byte, error) {
+func masterKey(ctx context.Context, cfg *config.Config, keys auth.Keys, logger *slog.Logger) ([]byte, error) {
 	sealed, err := holdsSealed(ctx, keys)
 	if err != nil {
 		return nil, err
@@ -77,6 +78,9 @@ func masterKey(ctx context.Context, cfg *config.Config, keys auth.Keys) ([]byte,
 	}
 	key, err := keyring.ReadMaster(cfg.MasterKeyFile)
 	if !errors.Is(err, keyring.ErrNoMaster) {
+		if err == nil && !sealed && strings.HasPrefix(cfg.Origin("master-key-file"), "default") {
+			logger.WarnContext(ctx, "the database is empty, but its master key is not new: if a database was lost or moved, stop and restore it", "data", cfg.Data)
+		}
 		return key, err
 	}
 	switch {
