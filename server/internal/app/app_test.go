@@ -335,3 +335,34 @@ func newRecorder() *recorder { return &recorder{header: http.Header{}, status: h
 func (r *recorder) Header() http.Header         { return r.header }
 func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
 func (r *recorder) WriteHeader(status int)      { r.status = status }
+
+// TestNewDatabaseOldKey: a database that is gone while its key is there is
+// worth a word, for a server that came up empty looks as if all were well.
+func TestNewDatabaseOldKey(t *testing.T) {
+	cfg := settings(t, nil)
+	open := func() string {
+		t.Helper()
+		var log bytes.Buffer
+		a, err := app.New(t.Context(), cfg, app.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return log.String()
+	}
+	const word = "master key is not new"
+	if log := open(); strings.Contains(log, word) {
+		t.Errorf("at the first start: %s", log)
+	}
+	if log := open(); strings.Contains(log, word) {
+		t.Errorf("at the second: %s", log)
+	}
+	if err := os.Remove(cfg.SQLitePath()); err != nil {
+		t.Fatal(err)
+	}
+	if log := open(); !strings.Contains(log, word) {
+		t.Errorf("without the database: %s", log)
+	}
+}

@@ -56,7 +56,7 @@ func openSealed(ctx context.Context, cfg *config.Config, s *store.Store) (detail
 	if len(rows) == 0 {
 		return "nothing is sealed yet", nil
 	}
-	master, err := masterKey(ctx, cfg, s)
+	master, err := masterKey(ctx, cfg, s, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return "", err
 	}
