@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/writ-auth/writ/jwk"
@@ -44,6 +45,9 @@ type newAPI struct {
 func (c apisAddCmd) Run(ctx context.Context, p *program, parent *apisCmd) error {
 	if c.AccessTTL%time.Second != 0 || c.AccessTTL < 0 {
 		return usagef("--access-ttl must be whole seconds")
+	}
+	if c.SecretOut != "" && !strings.HasPrefix(string(c.Algorithm), "HS") {
+		return usagef("--secret-out: only an API with a shared secret has one; add --algorithm HS256, HS384 or HS512, or leave --secret-out out")
 	}
 	body := newAPI{c.Audience, c.Name, c.Algorithm, int64(c.AccessTTL / time.Second), c.Scope}
 	return apis().createSecret(ctx, p, parent.adminFlags, body, secretOut{"secret", c.SecretOut})

@@ -57,6 +57,9 @@ type newClient struct {
 }
 
 func (c clientsAddCmd) Run(ctx context.Context, p *program, parent *clientsCmd) error {
+	if c.SecretOut != "" && (c.AuthMethod == "none" || c.AuthMethod == "private_key_jwt") {
+		return usagef("--secret-out: a client with --auth-method %s has no secret; leave one of them out", c.AuthMethod)
+	}
 	keys, err := p.readObject(c.JWKS)
 	if err != nil {
 		return err

@@ -24,16 +24,26 @@ func (p *program) writeNew(name string, data []byte, mode fs.FileMode) error {
 		_, err := p.Stdout.Write(data)
 		return err
 	}
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s is there already and is never overwritten; choose another name or move it away", name)
-	}
+	f, err := createNew(name, mode)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
+	return fill(f, data)
+}
+
+func createNew(name string, mode fs.FileMode) (*os.File, error) {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("%s is there already and is never overwritten; choose another name or move it away", name)
+	}
+	return f, err
+}
+
+// fill writes all of a new file, or removes it.
+func fill(f *os.File, data []byte) error {
+	_, err := f.Write(data)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(name))
+		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,64 +19,87 @@ type secretOut struct {
 	file   string // where it goes instead of the screen; "" shows it
 }
 
-// free refuses a file that is there, before anything is made: the only copy of
-// the secret would be lost.
-func (o secretOut) free() error {
-	if o.file == "" {
-		return nil
+// keeping calls do, which hands the answer to keep and is given back what of
+// it is shown. The file is there before anything is made, for a secret that
+// finds none is lost: the server answers it this once. It goes if do fails.
+func (o secretOut) keeping(p *program, do func(keep keeper) error) error {
+	if o.file == "" || o.file == "-" {
+		return do(func(made json.RawMessage) (json.RawMessage, error) { return o.show(p, made) })
 	}
-	if _, err := os.Lstat(o.file); err == nil {
-		return fmt.Errorf("%s is there already and is never overwritten; choose another name or move it away", o.file)
+	f, err := createNew(o.file, 0o600)
+	if err != nil {
+		return err
 	}
-	return nil
+	kept := false
+	err = do(func(made json.RawMessage) (json.RawMessage, error) {
+		value, rest, err := o.split(made)
+		if err != nil || value == "" {
+			return made, err
+		}
+		kept = true
+		if err := fill(f, []byte(value+"\n")); err != nil {
+			return nil, fmt.Errorf("all is made but the secret's file: %w; the verb secret add makes another secret", err)
+		}
+		return rest, nil
+	})
+	if !kept {
+		return errors.Join(err, f.Close(), os.Remove(f.Name()))
+	}
+	return err
 }
 
-// keep puts the secret of an answer where it belongs, and answers what of it is
-// shown.
-func (o secretOut) keep(p *program, made json.RawMessage) (json.RawMessage, error) {
+// keeper takes an answer and gives back what of it is shown.
+type keeper func(made json.RawMessage) (json.RawMessage, error)
+
+// show leaves the secret in what is shown, or writes it before that.
+func (o secretOut) show(p *program, made json.RawMessage) (json.RawMessage, error) {
+	value, rest, err := o.split(made)
+	switch {
+	case err != nil || value == "":
+		return made, err
+	case o.file == "-":
+		return rest, p.writeKeyFile(o.file, []byte(value+"\n"))
+	}
+	p.note("The secret is shown this once; keep it.")
+	return made, nil
+}
+
+// split is the secret of an answer, "" if it has none, and the rest.
+func (o secretOut) split(made json.RawMessage) (value string, rest json.RawMessage, err error) {
 	members, err := readMembers(made)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	value := cell(members, o.member)
-	switch {
-	case value == "-":
-		return made, nil
-	case o.file == "":
-		p.note("The secret is shown this once; keep it.")
-		return made, nil
+	value = cell(members, o.member)
+	if value == "-" {
+		return "", made, nil
 	}
-	shown := slices.DeleteFunc(members, func(m member) bool { return m.name == o.member })
-	return object(shown), p.writeKeyFile(o.file, []byte(value+"\n"))
+	return value, object(slices.DeleteFunc(members, func(m member) bool { return m.name == o.member })), nil
 }
 
 // createSecret adds a thing whose answer may hold a secret, which is shown this
 // once, or written to a file and not shown.
 func (r resource) createSecret(ctx context.Context, p *program, flags adminFlags, body any, out secretOut) error {
-	if err := out.free(); err != nil {
-		return err
-	}
-	return r.create(ctx, p, flags, body, func(made json.RawMessage) (json.RawMessage, error) { return out.keep(p, made) })
+	return out.keeping(p, func(keep keeper) error { return r.create(ctx, p, flags, body, keep) })
 }
 
 // addSecret makes one more secret of the thing that name stands for.
 func (r resource) addSecret(ctx context.Context, p *program, flags adminFlags, name string, body any, out secretOut) error {
-	if err := out.free(); err != nil {
-		return err
-	}
-	return p.withAdmin(ctx, flags, func(c *adminClient) error {
-		id, err := r.id(ctx, c, name)
-		if err != nil {
-			return err
-		}
-		var made json.RawMessage
-		if err := c.call(ctx, http.MethodPost, adminPath+r.path+"/"+url.PathEscape(id)+"/secrets", body, &made); err != nil {
-			return err
-		}
-		if made, err = out.keep(p, made); err != nil {
-			return err
-		}
-		return p.showItem(made)
+	return out.keeping(p, func(keep keeper) error {
+		return p.withAdmin(ctx, flags, func(c *adminClient) error {
+			id, err := r.id(ctx, c, name)
+			if err != nil {
+				return err
+			}
+			var made json.RawMessage
+			if err := c.call(ctx, http.MethodPost, adminPath+r.path+"/"+url.PathEscape(id)+"/secrets", body, &made); err != nil {
+				return err
+			}
+			if made, err = keep(made); err != nil {
+				return err
+			}
+			return p.showItem(made)
+		})
 	})
 }
 
