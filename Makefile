@@ -19,7 +19,7 @@ ARGS =
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
-run: build ## build the server and start it; ARGS="--listen 127.0.0.1:8081" passes flags
+run: build ## build the server and start it; a second one: ARGS="--issuer http://localhost:8081 --listen 127.0.0.1:8081 --admin-listen 127.0.0.1:9091 --data ./other-data"
 	@exec bin/writ serve $(ARGS)
 
 build: ## build the server as bin/writ
