@@ -75,6 +75,7 @@ func (s started) text() string {
 		{"  listening at", s.Listen},
 		{"  key set", s.Issuer + "/.well-known/jwks.json"},
 		{"  discovery", s.Issuer + "/.well-known/openid-configuration"},
+		{"  HTTP API", s.Issuer + "/openapi.json"},
 		{"  sign in", "POST " + s.Issuer + "/v1/login"},
 		{"  metrics, health", "http://" + s.AdminListen + "/metrics, /healthz, /readyz"},
 		{"  data", s.Data},
