@@ -7,11 +7,9 @@ require (
 	github.com/golang-jwt/jwt/v5 v5.3.1
 	github.com/writ-auth/writ v0.0.0
 	golang.org/x/oauth2 v0.37.0
+	golang.org/x/time v0.16.0
 )
 
-require (
-	github.com/MicahParks/jwkset v0.11.4 // indirect
-	golang.org/x/time v0.16.0 // indirect
-)
+require github.com/MicahParks/jwkset v0.11.4 // indirect
 
 replace github.com/writ-auth/writ => ../
