@@ -45,11 +45,11 @@ type grammar struct {
 	JSON bool `name:"json" help:"Write JSON for programs instead of text for people."`
 
 	Serve    serveCmd    `cmd:"" help:"Start the server."`
-	Users    usersCmd    `cmd:"" help:"Add, list, show and remove users."`
+	Users    usersCmd    `cmd:"" help:"Add, list, show, change and remove users."`
 	Orgs     orgsCmd     `cmd:"" help:"Add, list, show and remove organisations, and their members."`
 	Roles    rolesCmd    `cmd:"" help:"Add, list, show and remove roles."`
 	Apis     apisCmd     `cmd:"" name:"apis" help:"Add, list, show and remove APIs: the audiences that tokens are made for."`
-	Clients  clientsCmd  `cmd:"" help:"Add, list, show and remove clients: the applications that ask for tokens."`
+	Clients  clientsCmd  `cmd:"" help:"Add, list, show, change and remove clients: the applications that ask for tokens."`
 	Sessions sessionsCmd `cmd:"" help:"List and revoke sessions."`
 	Keys     keysCmd     `cmd:"" help:"Make, convert and inspect keys; import, export and rotate the server's."`
 	Token    tokenCmd    `cmd:"" help:"Sign, verify, decode and lint tokens."`

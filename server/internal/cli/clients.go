@@ -19,6 +19,7 @@ type clientsCmd struct {
 	Add    clientsAddCmd    `cmd:"" help:"Add a client."`
 	List   clientsListCmd   `cmd:"" help:"List clients."`
 	Show   clientsShowCmd   `cmd:"" help:"Show a client."`
+	Set    clientsSetCmd    `cmd:"" help:"Change a client."`
 	Remove clientsRemoveCmd `cmd:"" help:"Remove a client, and end all that it holds."`
 	Secret clientsSecretCmd `cmd:"" help:"Change the secret of a client."`
 }

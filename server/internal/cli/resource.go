@@ -184,6 +184,70 @@ func (r resource) create(ctx context.Context, p *program, flags adminFlags, body
 	})
 }
 
+// changes is the body of a PATCH: the members that are to change. What isn't
+// in it stays as it is.
+type changes map[string]any
+
+// text adds a member if its flag is given; a given "" empties the member.
+func (c changes) text(name string, value *string) {
+	if value != nil {
+		c[name] = *value
+	}
+}
+
+// list adds a member, the whole list, if its flag is given; "" alone is the
+// empty list.
+func (c changes) list(name string, values []string) {
+	if len(values) == 1 && values[0] == "" {
+		c[name] = []string{}
+	} else if len(values) > 0 {
+		c[name] = values
+	}
+}
+
+// ability adds the member disabled if one of the two flags is given.
+func (c changes) ability(disable, enable bool) {
+	if disable || enable {
+		c["disabled"] = disable
+	}
+}
+
+// set carries out the verb set. edit, if not nil, adds changes that depend on
+// what is there.
+func (r resource) set(ctx context.Context, p *program, flags adminFlags, name string, body changes, edit func(now []member) error) error {
+	if len(body) == 0 && edit == nil {
+		return usagef("set what? give what is to change; writ %s set --help lists the flags", r.path)
+	}
+	return p.withAdmin(ctx, flags, func(c *adminClient) error {
+		item, err := r.find(ctx, c, name)
+		if err != nil {
+			return err
+		}
+		id, err := r.idOf(item, name)
+		if err != nil {
+			return err
+		}
+		if edit != nil {
+			if err := editItem(item, edit); err != nil {
+				return err
+			}
+		}
+		var changed json.RawMessage
+		if err := c.call(ctx, http.MethodPatch, adminPath+r.path+"/"+url.PathEscape(id), body, &changed); err != nil {
+			return err
+		}
+		return p.showItem(changed)
+	})
+}
+
+func editItem(item json.RawMessage, edit func([]member) error) error {
+	members, err := readMembers(item)
+	if err != nil {
+		return err
+	}
+	return edit(members)
+}
+
 // find answers the one thing that name, an id or a name, stands for.
 func (r resource) find(ctx context.Context, c *adminClient, name string) (json.RawMessage, error) {
 	items, err := r.all(ctx, c, url.Values{"q": {name}}, 0)
@@ -224,6 +288,11 @@ func (r resource) id(ctx context.Context, c *adminClient, name string) (string, 
 	if err != nil {
 		return "", err
 	}
+	return r.idOf(item, name)
+}
+
+// idOf is the id of an item that was found under name.
+func (r resource) idOf(item json.RawMessage, name string) (string, error) {
 	members, err := readMembers(item)
 	if err != nil {
 		return "", err

@@ -21,6 +21,7 @@ type usersCmd struct {
 	List usersListCmd `cmd:"" help:"List users."`
 	Show usersShowCmd `cmd:"" help:"Show a user."`
 
+	Set      usersSetCmd      `cmd:"" help:"Change a user. Who loses a role or is disabled loses all sessions."`
 	Password usersPasswordCmd `cmd:"" help:"Set a user's password, and end all their sessions."`
 	Remove   usersRemoveCmd   `cmd:"" help:"Remove a user, and end all their sessions."`
 }

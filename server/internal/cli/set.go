@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// The verbs that change what is there. A flag that isn't given changes nothing.
+
+type usersSetCmd struct {
+	User       string   `arg:"" help:"The id, the e-mail or the user name."`
+	Email      *string  `placeholder:"ADDRESS" help:"The e-mail."`
+	Username   *string  `placeholder:"NAME" help:"The user name."`
+	Name       *string  `placeholder:"TEXT" help:"The full name."`
+	Role       []string `sep:"none" placeholder:"NAME" help:"A role; may be repeated: these replace all roles, '' leaves none." xor:"role,add,remove"`
+	AddRole    []string `sep:"none" placeholder:"NAME" help:"A role to add to those there are; may be repeated." xor:"add"`
+	RemoveRole []string `sep:"none" placeholder:"NAME" help:"A role to take away; may be repeated." xor:"remove"`
+	Claims     string   `placeholder:"FILE" help:"A JSON object that replaces the custom claims."`
+	Disable    bool     `help:"The user can't sign in any more." xor:"ability"`
+	Enable     bool     `help:"The user can sign in again." xor:"ability"`
+}
+
+func (c usersSetCmd) Run(ctx context.Context, p *program, parent *usersCmd) error {
+	claims, err := p.readObject(c.Claims)
+	if err != nil {
+		return err
+	}
+	body := changes{}
+	body.text("email", c.Email)
+	body.text("username", c.Username)
+	body.text("name", c.Name)
+	body.list("roles", c.Role)
+	body.ability(c.Disable, c.Enable)
+	if claims != nil {
+		body["claims"] = claims
+	}
+	var edit func([]member) error
+	if len(c.AddRole)+len(c.RemoveRole) > 0 {
+		edit = func(now []member) (err error) { body["roles"], err = c.roles(now); return err }
+	}
+	return users().set(ctx, p, parent.adminFlags, c.User, body, edit)
+}
+
+// roles are the user's roles with those to add and without those to remove.
+func (c usersSetCmd) roles(now []member) ([]string, error) {
+	roles := []string{}
+	for _, m := range now {
+		if m.name == "roles" {
+			if err := json.Unmarshal([]byte(m.value), &roles); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, name := range c.AddRole {
+		if !slices.Contains(roles, name) {
+			roles = append(roles, name)
+		}
+	}
+	for _, name := range c.RemoveRole {
+		i := slices.Index(roles, name)
+		if i < 0 {
+			return nil, usagef("%s doesn't have the role %s; writ users show lists the roles", c.User, name)
+		}
+		roles = slices.Delete(roles, i, i+1)
+	}
+	return roles, nil
+}
+
+// clientsSetCmd has the flags of clients add. Of a list it replaces the whole.
+type clientsSetCmd struct {
+	Client                string   `arg:"" help:"The client_id or the name; writ is the sign-in itself."`
+	Name                  *string  `placeholder:"TEXT" help:"What people call it."`
+	RedirectURI           []string `name:"redirect-uri" sep:"none" placeholder:"URL" help:"Where sign-in may return to; may be repeated: these replace all, '' leaves none."`
+	PostLogoutRedirectURI []string `name:"post-logout-redirect-uri" sep:"none" placeholder:"URL" help:"Where log-out may return to; replaces all."`
+	GrantType             []string `sep:"none" placeholder:"NAME" help:"A grant type; replaces all."`
+	Scope                 []string `sep:"none" placeholder:"NAME" help:"A scope that it may ask for; replaces all."`
+	Audience              []string `sep:"none" placeholder:"AUD" help:"An API that it may ask tokens for; replaces all."`
+	AllowedOrigin         []string `sep:"none" placeholder:"ORIGIN" help:"An origin whose pages may call for it, such as https://app.example.com; replaces all."`
+	BackchannelLogoutURI  *string  `name:"backchannel-logout-uri" placeholder:"URL" help:"Where it is told of log-outs."`
+	Disable               bool     `help:"It gets no more tokens, and all that it holds ends." xor:"ability"`
+	Enable                bool     `help:"It gets tokens again." xor:"ability"`
+}
+
+func (c clientsSetCmd) Run(ctx context.Context, p *program, parent *clientsCmd) error {
+	body := changes{}
+	body.text("client_name", c.Name)
+	body.list("redirect_uris", c.RedirectURI)
+	body.list("post_logout_redirect_uris", c.PostLogoutRedirectURI)
+	body.list("grant_types", c.GrantType)
+	body.list("audiences", c.Audience)
+	body.list("allowed_origins", c.AllowedOrigin)
+	body.text("backchannel_logout_uri", c.BackchannelLogoutURI)
+	body.ability(c.Disable, c.Enable)
+	if len(c.Scope) > 0 {
+		body["scope"] = strings.Join(c.Scope, " ")
+	}
+	return clients().set(ctx, p, parent.adminFlags, c.Client, body, nil)
+}
