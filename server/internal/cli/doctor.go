@@ -115,7 +115,11 @@ func (p *program) examineServer(ctx context.Context, cfg *config.Config) []check
 		return append(checks, failedCheck("issuer", fmt.Errorf("%s answers as the issuer %q; another server is in its place", cfg.Issuer, document.Issuer)))
 	}
 	checks = append(checks, passed("issuer", "%s answers", cfg.Issuer), clockCheck(date, p.Now()))
-	return append(checks, keySetCheck(ctx, client, document.JWKS))
+	own, err := ownKeys(ctx, cfg)
+	if err != nil {
+		return append(checks, failedCheck("key set", err))
+	}
+	return append(checks, keySetCheck(ctx, client, document.JWKS, own))
 }
 
 func clockCheck(server, here time.Time) check {
@@ -129,7 +133,25 @@ func clockCheck(server, here time.Time) check {
 	return passed("clock", "within %s of the issuer's", span(clockTolerance))
 }
 
-func keySetCheck(ctx context.Context, client *http.Client, address string) check {
+// ownKey is what the check needs of a key in the server's database.
+type ownKey struct {
+	KeyID string `json:"kid"`
+	State string `json:"state"`
+}
+
+// ownKeys asks the server of the data directory, through its socket, for the
+// keys in its database.
+func ownKeys(ctx context.Context, cfg *config.Config) (_ []ownKey, err error) {
+	c := socketClient(app.SocketPath(cfg))
+	defer func() { err = errors.Join(err, c.close()) }()
+	var page struct {
+		Items []ownKey `json:"items"`
+	}
+	err = c.call(ctx, http.MethodGet, adminPath+"keys", nil, &page)
+	return page.Items, err
+}
+
+func keySetCheck(ctx context.Context, client *http.Client, address string, own []ownKey) check {
 	var set *jwk.Set
 	_, err := getJSON(ctx, client, address, func(data []byte) (err error) {
 		set, err = jwk.ParseSet(data)
@@ -141,7 +163,26 @@ func keySetCheck(ctx context.Context, client *http.Client, address string) check
 	case set.Len() == 0:
 		return failedCheck("key set", fmt.Errorf("%s has no keys, so nobody can verify a token; look at the server's log", address))
 	}
+	if !sameServer(set, own) {
+		return check{"key set", "warn", address + " has other keys than this server's database: another server answers there, or an old copy; look at --issuer, --listen and the proxy"}
+	}
 	return passed("key set", "%d published", set.Len())
+}
+
+// sameServer reports whether a published set has every key that signs, and
+// none that isn't the server's.
+func sameServer(set *jwk.Set, own []ownKey) bool {
+	published := map[string]bool{}
+	for key := range set.All() {
+		published[key.KeyID()] = true
+	}
+	for _, key := range own {
+		if key.State == "signing" && !published[key.KeyID] {
+			return false
+		}
+		delete(published, key.KeyID)
+	}
+	return len(published) == 0
 }
 
 // getJSON reads a document and the server's time.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"net/url"
 	"strings"
 
 	"github.com/writ-auth/writ/server/internal/app"
@@ -26,14 +28,34 @@ func (c serveCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	a, err := app.New(ctx, cfg, p.appOptions(logHandler(p.Stderr, cfg)))
+	opts := p.appOptions(logHandler(p.Stderr, cfg))
+	a, err := app.New(ctx, cfg, opts)
 	if err != nil {
 		return errors.Join(err, listeners.Close())
+	}
+	if elsewhere(cfg.Issuer, listeners.Public.Addr()) {
+		opts.Logger.WarnContext(ctx, "the issuer is another port of this machine: whoever follows it does not reach this server; --issuer and --listen should have one port, unless a proxy is between them",
+			"issuer", cfg.Issuer, "listen", listeners.Public.Addr().String())
 	}
 	if err := p.welcome(cfg, listeners, a.FirstAdmin()); err != nil {
 		return errors.Join(err, listeners.Close(), a.Close())
 	}
 	return errors.Join(a.Run(ctx, listeners), a.Close())
+}
+
+// elsewhere reports whether the issuer is a port of this machine that isn't the
+// server's own, as when a second server is given a port and no issuer.
+func elsewhere(issuer string, listen net.Addr) bool {
+	u, err := url.Parse(issuer)
+	if err != nil || !loopback(u.Hostname()) {
+		return false
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	_, own, err := net.SplitHostPort(listen.String())
+	return err == nil && own != port
 }
 
 func logHandler(w io.Writer, cfg *config.Config) slog.Handler {
