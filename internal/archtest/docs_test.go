@@ -125,17 +125,13 @@ func anchors(text string) (names []string) {
 	return names
 }
 
-// TestGuidesCompile builds the Go blocks of the guides that are functions.
+// TestGuidesCompile builds the Go blocks of the guides that are declarations.
 func TestGuidesCompile(t *testing.T) {
 	root := repositoryRoot(t)
-	guides, err := filepath.Glob(filepath.Join(root, "docs", "guides", "*.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var files []string
 	dir := t.TempDir()
-	for _, guide := range guides {
-		for _, m := range regexp.MustCompile("(?ms)^```go\n(func .*?)^```$").FindAllStringSubmatch(read(t, guide), -1) {
+	for _, guide := range guides(t, root) {
+		for _, m := range regexp.MustCompile("(?ms)^```go\n((?:// golang-jwt\n)?(?:func|type) .*?)^```$").FindAllStringSubmatch(read(t, guide), -1) {
 			name := filepath.Join(dir, fmt.Sprintf("block%d", len(files)), "block.go")
 			if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 				t.Fatal(err)
@@ -147,7 +143,7 @@ func TestGuidesCompile(t *testing.T) {
 		}
 	}
 	if len(files) == 0 {
-		t.Fatal("the guides have no Go functions: this test looks for them in the wrong way")
+		t.Fatal("the guides have no Go declarations: this test looks for them in the wrong way")
 	}
 	for _, name := range files {
 		cmd := exec.Command("go", "vet", name)
@@ -158,13 +154,35 @@ func TestGuidesCompile(t *testing.T) {
 	}
 }
 
-// program makes a function a program, with the imports that it names.
-func program(function string) string {
+// guides lists the documents whose Go must compile, some of each kind.
+func guides(t *testing.T, root string) (paths []string) {
+	t.Helper()
+	for _, kind := range []string{"guides", "migrate"} {
+		found, err := filepath.Glob(filepath.Join(root, "docs", kind, "*.md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(found) == 0 {
+			t.Fatalf("no documents in docs/%s", kind)
+		}
+		paths = append(paths, found...)
+	}
+	return paths
+}
+
+// program makes declarations a program, with the imports that they name. A
+// block that says so is written for another library named jwt.
+func program(declarations string) string {
+	ours := []string{Root + "/guard", Root + "/jwk", Root + "/jwks", Root + "/jwt"}
+	if strings.HasPrefix(declarations, "// golang-jwt\n") {
+		ours = []string{"github.com/golang-jwt/jwt/v5"}
+	}
 	source := "package main\n\n"
-	for _, path := range []string{"net/http", Root + "/guard", Root + "/jwk", Root + "/jwt"} {
-		if strings.Contains(function, path[strings.LastIndexByte(path, '/')+1:]+".") {
+	for _, path := range append([]string{"context", "errors", "fmt", "net/http", "os", "time"}, ours...) {
+		name := strings.TrimSuffix(path, "/v5")
+		if regexp.MustCompile(`\b` + name[strings.LastIndexByte(name, '/')+1:] + `\.`).MatchString(declarations) {
 			source += fmt.Sprintf("import %q\n", path)
 		}
 	}
-	return source + "\n" + function + "\nfunc main() {}\n"
+	return source + "\n" + declarations + "\nfunc main() {}\n"
 }
