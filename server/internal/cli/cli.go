@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,15 +82,48 @@ func (p *program) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	command, err := parser.Parse(p.Args)
+	command, err := parser.Parse(customary(p.Args))
 	if helped { // by --help, which has printed everything
 		return nil
 	}
 	if err != nil {
-		return usagef("%s; see %s --help", err, helpCommand(err))
+		return usagef("%s; see %s --help", readable(err.Error()), helpCommand(err))
 	}
 	p.json = g.JSON
 	return command.Run()
+}
+
+// customary understands what people try first of a program they don't know:
+// writ help, writ help VERB, writ --version.
+func customary(args []string) []string {
+	if len(args) > 0 && args[0] == "help" {
+		return append(slices.Clone(args[1:]), "--help")
+	}
+	if i := slices.Index(args, "--version"); i == 0 || i == 1 && args[0] == "--json" {
+		args = slices.Clone(args)
+		args[i] = "version"
+	}
+	return args
+}
+
+// readable turns the parser's list of what a flag may be, "a","b","c", into
+// a, b or c.
+func readable(text string) string {
+	before, rest, found := strings.Cut(text, " must be one of ")
+	list, got, closed := strings.Cut(rest, " but got ")
+	if !found || !closed {
+		return text
+	}
+	return before + " must be " + alternatives(strings.Split(strings.ReplaceAll(list, `"`, ""), ",")) + ", not " + got
+}
+
+// alternatives is "a, b or c".
+func alternatives(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 func (p *program) parser(ctx context.Context, exit func(int)) (*grammar, *kong.Kong, error) {

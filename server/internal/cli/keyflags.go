@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/writ-auth/writ/jwk"
 )
 
@@ -22,5 +25,9 @@ func (f keyFlags) load(p *program) (material, error) {
 		secret, err := p.readSecretFile(f.SecretFile, f.SecretEncoding, f.Alg)
 		return material{secret: secret}, err
 	}
-	return p.readKeyFile(f.Key, f.Alg)
+	m, err := p.readKeyFile(f.Key, f.Alg)
+	if errors.Is(err, errNotKey) {
+		err = fmt.Errorf("%w a shared secret is given with --secret-file", err)
+	}
+	return m, err
 }

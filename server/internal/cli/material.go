@@ -40,6 +40,9 @@ func (p *program) readKeyFile(name string, alg jwk.Algorithm) (material, error) 
 	return m, nil
 }
 
+// errNotKey is a file that holds no key in any form.
+var errNotKey = errors.New("neither PEM nor JWK; is it the right file?")
+
 func parseMaterial(alg jwk.Algorithm, data []byte) (material, error) {
 	text := bytes.TrimSpace(data)
 	switch {
@@ -50,7 +53,7 @@ func parseMaterial(alg jwk.Algorithm, data []byte) (material, error) {
 	case bytes.HasPrefix(text, []byte{0x30}):
 		return material{}, errors.New("this looks like DER; convert it first: openssl pkey -inform DER -in key.der -out key.pem (add -pubin for a public key)")
 	}
-	return material{}, errors.New("neither PEM nor JWK; a shared secret is given with --secret-file")
+	return material{}, errNotKey
 }
 
 // parseJSONMaterial looks at the members only to choose the strict parser.

@@ -34,13 +34,26 @@ type listing struct {
 // listFlags are common to all lists.
 type listFlags struct {
 	Query string `short:"q" placeholder:"TEXT" help:"Only those whose name begins so."`
-	Limit int    `placeholder:"N" help:"At most so many. Default: all."`
+	Limit *int   `placeholder:"N" help:"At most so many, 1 to 200. Default: all."`
+}
+
+const maxLimit = 200 // a page of the admin API
+
+// most is the limit, 0 without one.
+func (f listFlags) most() (int, error) {
+	switch {
+	case f.Limit == nil:
+		return 0, nil
+	case *f.Limit < 1 || *f.Limit > maxLimit:
+		return 0, usagef("--limit must be 1 to %d; without it all are listed", maxLimit)
+	}
+	return *f.Limit, nil
 }
 
 // all reads a list, page after page.
 func (r resource) all(ctx context.Context, c *adminClient, query url.Values, limit int) ([]json.RawMessage, error) {
 	items := []json.RawMessage{}
-	query.Set("limit", "200")
+	query.Set("limit", strconv.Itoa(maxLimit))
 	for {
 		var page listing
 		if err := c.call(ctx, http.MethodGet, adminPath+r.path+"?"+query.Encode(), nil, &page); err != nil {
@@ -59,11 +72,15 @@ func (r resource) all(ctx context.Context, c *adminClient, query url.Values, lim
 
 // list carries out the verb list.
 func (r resource) list(ctx context.Context, p *program, flags adminFlags, list listFlags, query url.Values) error {
+	limit, err := list.most()
+	if err != nil {
+		return err
+	}
 	return p.withAdmin(ctx, flags, func(c *adminClient) error {
 		if list.Query != "" {
 			query.Set("q", list.Query)
 		}
-		items, err := r.all(ctx, c, query, list.Limit)
+		items, err := r.all(ctx, c, query, limit)
 		if err != nil {
 			return err
 		}
@@ -263,9 +280,32 @@ func (r resource) find(ctx context.Context, c *adminClient, name string) (json.R
 	err = c.call(ctx, http.MethodGet, adminPath+r.path+"/"+url.PathEscape(name), nil, &item)
 	var refused *problem
 	if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
-		return nil, fmt.Errorf("there is no %s %s; writ %s list shows them", r.one, strconv.Quote(name), r.path)
+		return nil, &absent{r, name}
 	}
 	return item, err
+}
+
+// absent is a name that stands for nothing.
+type absent struct {
+	resource resource
+	name     string
+}
+
+func (e *absent) Error() string {
+	return fmt.Sprintf("there is no %s %q; writ %s list shows them", e.resource.one, e.name, e.resource.path)
+}
+
+// wantFree refuses a name that somebody has.
+func (r resource) wantFree(ctx context.Context, c *adminClient, name string) error {
+	_, err := r.find(ctx, c, name)
+	var none *absent
+	switch {
+	case errors.As(err, &none):
+		return nil
+	case err != nil:
+		return err
+	}
+	return fmt.Errorf("there is a %s %q already; writ %s show %s shows it", r.one, name, r.path, name)
 }
 
 // named reports whether an item is called name, without regard to case.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -48,7 +49,7 @@ type sessionsRevokeCmd struct {
 }
 
 func (c sessionsRevokeCmd) Run(ctx context.Context, p *program, parent *sessionsCmd) error {
-	return p.revoke(ctx, parent.adminFlags, func(context.Context, *adminClient) (any, error) {
+	return p.revoke(ctx, parent.adminFlags, func(context.Context, *adminClient) (revocation, error) {
 		return revocation{Kind: "session", ID: c.Session}, nil
 	})
 }
@@ -75,15 +76,15 @@ type revocation struct {
 }
 
 func (c revokeCmd) Run(ctx context.Context, p *program) error {
-	return p.revoke(ctx, c.adminFlags, func(ctx context.Context, client *adminClient) (any, error) { return c.body(ctx, p, client) })
+	return p.revoke(ctx, c.adminFlags, func(ctx context.Context, client *adminClient) (revocation, error) { return c.body(ctx, p, client) })
 }
 
-func (c revokeCmd) body(ctx context.Context, p *program, client *adminClient) (any, error) {
+func (c revokeCmd) body(ctx context.Context, p *program, client *adminClient) (revocation, error) {
 	switch {
 	case c.Token != "":
 		token, err := p.readToken(c.Token)
 		if err != nil {
-			return nil, err
+			return revocation{}, err
 		}
 		return tokenRevocation(token)
 	case c.Session != "":
@@ -96,7 +97,7 @@ func (c revokeCmd) body(ctx context.Context, p *program, client *adminClient) (a
 	case c.Key != "":
 		return revocation{Kind: "key", ID: c.Key}, nil
 	}
-	return nil, usagef("revoke what? give --token, --session, --user, --client or --key")
+	return revocation{}, usagef("revoke what? give --token, --session, --user, --client or --key")
 }
 
 // tokenRevocation tells a token from a jti. Whatever else is given, such as the
@@ -111,8 +112,22 @@ func tokenRevocation(text string) (revocation, error) {
 	return revocation{Kind: "token", ID: text}, nil
 }
 
+// explain names the list that shows what there is to revoke.
+func (r revocation) explain(err error) error {
+	var refused *problem
+	if !errors.As(err, &refused) || refused.Status != http.StatusNotFound {
+		return err
+	}
+	for _, kind := range []resource{sessions(), clients(), serverKeys()} {
+		if kind.one == r.Kind {
+			return &absent{kind, r.ID}
+		}
+	}
+	return err
+}
+
 // revoke posts a revocation and says from which number on it is in force.
-func (p *program) revoke(ctx context.Context, flags adminFlags, body func(context.Context, *adminClient) (any, error)) error {
+func (p *program) revoke(ctx context.Context, flags adminFlags, body func(context.Context, *adminClient) (revocation, error)) error {
 	return p.withAdmin(ctx, flags, func(c *adminClient) error {
 		what, err := body(ctx, c)
 		if err != nil {
@@ -122,7 +137,7 @@ func (p *program) revoke(ctx context.Context, flags adminFlags, body func(contex
 			Seq json.Number `json:"seq"`
 		}
 		if err := c.call(ctx, http.MethodPost, adminPath+"revocations", what, &answer); err != nil {
-			return err
+			return what.explain(err)
 		}
 		return p.show(answer, func(w io.Writer) error {
 			_, err := fmt.Fprintf(w, "revoked; in force at every verifier that has followed the log to number %s\n", answer.Seq)

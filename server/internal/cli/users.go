@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
 )
 
 func users() resource {
@@ -60,6 +61,11 @@ func (c usersAddCmd) Run(ctx context.Context, p *program, parent *usersCmd) erro
 		return usagef("%q is given twice, as the argument and as a flag; leave the flag out", c.Login)
 	}
 	*target = c.Login
+	if !c.NoPassword && c.PasswordFile == "" {
+		if err := p.checkLogins(ctx, parent.adminFlags, body); err != nil {
+			return err
+		}
+	}
 	var err error
 	if body.Claims, err = p.readObject(c.Claims); err != nil {
 		return err
@@ -70,6 +76,28 @@ func (c usersAddCmd) Run(ctx context.Context, p *program, parent *usersCmd) erro
 		}
 	}
 	return users().create(ctx, p, parent.adminFlags, body, nil)
+}
+
+// checkLogins looks at the names before a person is asked for a password twice.
+// What they miss of the rules, the server refuses afterwards.
+func (p *program) checkLogins(ctx context.Context, flags adminFlags, u newUser) error {
+	if strings.ContainsFunc(u.Email+u.Username, unicode.IsSpace) {
+		return usagef("an e-mail or a user name has no spaces; the full name goes into --name")
+	}
+	if local, domain, ok := strings.Cut(u.Email, "@"); u.Email != "" && (!ok || local == "" || domain == "") {
+		return usagef("%q is no e-mail address", u.Email)
+	}
+	return p.withAdmin(ctx, flags, func(c *adminClient) error {
+		for _, login := range []string{u.Email, u.Username} {
+			if login == "" {
+				continue
+			}
+			if err := users().wantFree(ctx, c, login); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // readObject reads a file with a strict JSON object; nil for no file.
