@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -265,24 +266,28 @@ func editItem(item json.RawMessage, edit func([]member) error) error {
 	return edit(members)
 }
 
-// find answers the one thing that name, an id or a name, stands for.
+// find answers the one thing that name, an id or a name, stands for. An id comes
+// first: names are free, and whoever called a thing by another's id would
+// otherwise be found, changed or removed in its place.
 func (r resource) find(ctx context.Context, c *adminClient, name string) (json.RawMessage, error) {
+	var item json.RawMessage
+	err := c.call(ctx, http.MethodGet, adminPath+r.path+"/"+url.PathEscape(name), nil, &item)
+	var refused *problem
+	if err == nil || !errors.As(err, &refused) || refused.Status != http.StatusNotFound {
+		return item, err
+	}
 	items, err := r.all(ctx, c, url.Values{"q": {name}}, 0)
 	if err != nil {
 		return nil, err
 	}
-	for _, item := range items {
-		if r.named(item, name) {
-			return item, nil
-		}
-	}
-	var item json.RawMessage
-	err = c.call(ctx, http.MethodGet, adminPath+r.path+"/"+url.PathEscape(name), nil, &item)
-	var refused *problem
-	if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
+	items = slices.DeleteFunc(items, func(item json.RawMessage) bool { return !r.named(item, name) })
+	switch len(items) {
+	case 0:
 		return nil, &absent{r, name}
+	case 1:
+		return items[0], nil
 	}
-	return item, err
+	return nil, fmt.Errorf("%d %s are called %q; give the id, writ %s list -q shows it", len(items), r.path, name, r.path)
 }
 
 // absent is a name that stands for nothing.
@@ -314,12 +319,9 @@ func (r resource) named(item json.RawMessage, name string) bool {
 	if err != nil {
 		return false
 	}
-	for _, n := range r.names {
-		if strings.EqualFold(cell(members, n), name) {
-			return true
-		}
-	}
-	return false
+	return name != "" && slices.ContainsFunc(members, func(m member) bool {
+		return slices.Contains(r.names, m.name) && strings.EqualFold(m.plain(), name)
+	})
 }
 
 // id is the id of the thing that name stands for.
