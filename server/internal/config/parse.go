@@ -65,7 +65,11 @@ func choice[T ~string](at func(*Config) *T, choices ...T) codec {
 	return codec{
 		parse: func(c *Config, text string) error {
 			if !slices.Contains(choices, T(text)) {
-				return fmt.Errorf("give one of %v", choices)
+				names := make([]string, len(choices))
+				for i, c := range choices {
+					names[i] = string(c)
+				}
+				return errors.New("give one of " + strings.Join(names, ", "))
 			}
 			*at(c) = T(text)
 			return nil
