@@ -29,6 +29,7 @@ const (
 	Redis    Tool = "redis"    // the Redis or Valkey server, likewise
 	Chromium Tool = "chromium" // the browser
 	Python   Tool = "python"   // Python 3 with PyJWT and cryptography
+	Strace   Tool = "strace"   // strace, on a machine where a process may be traced
 )
 
 // MinNode is the oldest major version of Node.js that the JavaScript tests
@@ -108,6 +109,8 @@ func programs(tool Tool) []string {
 	case Python:
 		// Debian's Python has Debian's PyJWT; one that comes first on the PATH may have none.
 		return []string{"python3", "/usr/bin/python3"}
+	case Strace:
+		return []string{"strace"}
 	}
 	return nil
 }
@@ -147,6 +150,8 @@ func usable(tool Tool, path string) error {
 		return usableNode(path)
 	case Python:
 		return usablePython(path)
+	case Strace:
+		return usableStrace(path)
 	}
 	return nil
 }
@@ -165,6 +170,17 @@ func usableNode(path string) error {
 func usablePython(path string) error {
 	if err := exec.Command(path, "-c", "import cryptography, jwt; jwt.PyJWKClient").Run(); err != nil {
 		return fmt.Errorf("%s has no PyJWT with cryptography (Debian: python3-jwt, python3-cryptography)", path)
+	}
+	return nil
+}
+
+// usableStrace tries it out: many containers have the program and forbid the
+// system call that it is made of.
+func usableStrace(path string) error {
+	out, err := exec.Command(path, "-f", "-o", os.DevNull, path, "-V").CombinedOutput()
+	if err != nil {
+		line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+		return fmt.Errorf("strace can't trace a process here: %w: %s", err, line)
 	}
 	return nil
 }

@@ -135,3 +135,16 @@ func TestNeedNodeModules(t *testing.T) {
 		t.Errorf("with node_modules: skipped %q, failed %q; want neither", got.skipped, got.failed)
 	}
 }
+
+func TestStraceThatMayNotTrace(t *testing.T) {
+	t.Setenv("TEST_REQUIRE", "")
+	fake(t, "strace", "echo 'strace: PTRACE_TRACEME: Operation not permitted' >&2; exit 1")
+	tb := run(func(t testing.TB) { Need(t, Strace) })
+	if !strings.Contains(tb.skipped, "Operation not permitted") {
+		t.Errorf("skipped with %q, want the reason", tb.skipped)
+	}
+	t.Setenv("TEST_REQUIRE", "strace")
+	if tb := run(func(t testing.TB) { Need(t, Strace) }); tb.failed == "" {
+		t.Error("required, and not usable, and yet not failed")
+	}
+}
