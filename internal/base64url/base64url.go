@@ -8,8 +8,9 @@
 package base64url
 
 import (
+	"encoding/binary"
 	"errors"
-	"unsafe"
+	"slices"
 )
 
 // ErrInvalid says that the input is not canonical base64url. It carries no
@@ -71,18 +72,31 @@ func Decode(src string) ([]byte, error) {
 	return out, nil
 }
 
-// DecodeString is Decode for bytes that stay unchanged for good, at the same
-// single allocation: what a reader cuts out of the string needs no further copy.
+// DecodeString is Decode for bytes that stay unchanged for good: what a reader
+// cuts out of the string needs no further copy.
 func DecodeString(src string) (string, error) {
-	out, err := Decode(src)
-	if err != nil || len(out) == 0 {
+	var room [256]byte // enough for headers of tokens: then the string is all that is allocated
+	out, err := AppendDecode(room[:0], src)
+	if err != nil {
 		return "", err
 	}
-	return unsafe.String(&out[0], len(out)), nil // nobody else holds out
+	return string(out), nil
 }
 
-// decode fills dst, which has exactly DecodedLen(len(src)) bytes.
+// decode fills dst, which has exactly DecodedLen(len(src)) bytes. Eight
+// characters at a time give six bytes, written as eight: the next step writes
+// over the two that are too many, and the last steps are smaller.
 func decode(dst []byte, src string) bool {
+	for len(src) >= 8 && len(dst) >= 8 {
+		a, b, c, d := values[src[0]], values[src[1]], values[src[2]], values[src[3]]
+		e, f, g, h := values[src[4]], values[src[5]], values[src[6]], values[src[7]]
+		if a|b|c|d|e|f|g|h > 0x3f {
+			return false
+		}
+		binary.BigEndian.PutUint64(dst, uint64(a)<<58|uint64(b)<<52|uint64(c)<<46|uint64(d)<<40|
+			uint64(e)<<34|uint64(f)<<28|uint64(g)<<22|uint64(h)<<16)
+		src, dst = src[8:], dst[6:]
+	}
 	for len(src) >= 4 && len(dst) >= 3 {
 		a, b, c, d := values[src[0]], values[src[1]], values[src[2]], values[src[3]]
 		if a|b|c|d > 0x3f {
@@ -118,26 +132,40 @@ func decodeTail(dst []byte, src string) bool {
 
 // AppendEncode appends the encoding of src to dst. The two must not overlap.
 func AppendEncode(dst, src []byte) []byte {
-	for len(src) >= 3 {
-		v := uint(src[0])<<16 | uint(src[1])<<8 | uint(src[2])
-		dst = append(dst, alphabet[v>>18&0x3f], alphabet[v>>12&0x3f], alphabet[v>>6&0x3f], alphabet[v&0x3f])
-		src = src[3:]
-	}
-	switch len(src) {
-	case 1:
-		dst = append(dst, alphabet[src[0]>>2], alphabet[src[0]<<4&0x3f])
-	case 2:
-		v := uint(src[0])<<8 | uint(src[1])
-		dst = append(dst, alphabet[v>>10&0x3f], alphabet[v>>4&0x3f], alphabet[v<<2&0x3f])
-	}
+	n := len(dst)
+	dst = slices.Grow(dst, EncodedLen(len(src)))[:n+EncodedLen(len(src))]
+	encode(dst[n:], src)
 	return dst
 }
 
 // Encode returns the encoding of src.
 func Encode(src []byte) string {
-	if len(src) == 0 {
-		return ""
+	var room [128]byte // enough for identifiers and thumbprints: then the string is all that is allocated
+	return string(AppendEncode(room[:0], src))
+}
+
+// encode fills dst, which has exactly EncodedLen(len(src)) bytes. While there
+// are eight bytes to be had at once, it takes six of them.
+func encode(dst, src []byte) {
+	for len(src) >= 8 && len(dst) >= 8 {
+		v := binary.BigEndian.Uint64(src)
+		dst[0], dst[1] = alphabet[v>>58], alphabet[v>>52&0x3f]
+		dst[2], dst[3] = alphabet[v>>46&0x3f], alphabet[v>>40&0x3f]
+		dst[4], dst[5] = alphabet[v>>34&0x3f], alphabet[v>>28&0x3f]
+		dst[6], dst[7] = alphabet[v>>22&0x3f], alphabet[v>>16&0x3f]
+		dst, src = dst[8:], src[6:]
 	}
-	out := AppendEncode(make([]byte, 0, EncodedLen(len(src))), src)
-	return unsafe.String(&out[0], len(out)) // nobody else holds out
+	for len(src) >= 3 && len(dst) >= 4 {
+		v := uint(src[0])<<16 | uint(src[1])<<8 | uint(src[2])
+		dst[0], dst[1] = alphabet[v>>18&0x3f], alphabet[v>>12&0x3f]
+		dst[2], dst[3] = alphabet[v>>6&0x3f], alphabet[v&0x3f]
+		dst, src = dst[4:], src[3:]
+	}
+	switch len(src) {
+	case 1:
+		dst[0], dst[1] = alphabet[src[0]>>2], alphabet[src[0]<<4&0x3f]
+	case 2:
+		v := uint(src[0])<<8 | uint(src[1])
+		dst[0], dst[1], dst[2] = alphabet[v>>10&0x3f], alphabet[v>>4&0x3f], alphabet[v<<2&0x3f]
+	}
 }

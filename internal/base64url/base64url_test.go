@@ -77,6 +77,32 @@ func TestDecodeIsCanonical(t *testing.T) {
 	}
 }
 
+// Long and short inputs take different steps: each place of each length must be
+// read and written right, and looked at.
+func TestEveryLengthAndPlace(t *testing.T) {
+	data := make([]byte, 64)
+	for i := range data {
+		data[i] = byte(i*37 + 11)
+	}
+	for n := range len(data) {
+		want := base64.RawURLEncoding.EncodeToString(data[:n])
+		if got := base64url.Encode(data[:n]); got != want {
+			t.Fatalf("Encode of %d bytes = %q, want %q", n, got, want)
+		}
+		if got, err := base64url.Decode(want); err != nil || !bytes.Equal(got, data[:n]) {
+			t.Fatalf("Decode(%q) = %x, %v; want %x", want, got, err, data[:n])
+		}
+		for i := range len(want) {
+			for _, c := range []string{"=", "+", "\n", "\x00", "\xff"} {
+				bad := want[:i] + c + want[i+1:]
+				if _, err := base64url.Decode(bad); !errors.Is(err, base64url.ErrInvalid) {
+					t.Fatalf("Decode(%q): %v, want ErrInvalid", bad, err)
+				}
+			}
+		}
+	}
+}
+
 func TestAppend(t *testing.T) {
 	dst, err := base64url.AppendDecode([]byte("x:"), "Zm9v")
 	if err != nil || string(dst) != "x:foo" {
@@ -109,7 +135,7 @@ func TestAllocations(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, s := range []string{"", "Zg", "Zm8", "Zm9v", "Zh", "Zm\n9v", "Zg==", "-_"} {
+	for _, s := range []string{"", "Zg", "Zm8", "Zm9v", "Zh", "Zm\n9v", "Zg==", "-_", "Zm9vYmFyZm9vYmFyZm9vYmE", "Zm9vYmFyZm9vYmFyZm9=YmE"} {
 		f.Add(s)
 	}
 	std := base64.RawURLEncoding.Strict()
@@ -136,6 +162,7 @@ func FuzzDecode(f *testing.F) {
 
 func FuzzEncode(f *testing.F) {
 	f.Add([]byte("foob"))
+	f.Add([]byte("foobarfoobarfooba"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		got, want := base64url.Encode(in), base64.RawURLEncoding.EncodeToString(in)
 		if got != want {
