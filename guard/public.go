@@ -8,7 +8,10 @@ import (
 )
 
 // publicPaths matches the requests that need no token.
-type publicPaths struct{ mux *http.ServeMux }
+type publicPaths struct {
+	mux      *http.ServeMux
+	patterns []pattern // those of mux
+}
 
 // pass marks the patterns. Its methods are never called.
 type pass struct{}
@@ -24,20 +27,34 @@ func newPublicPaths(patterns []string) (p *publicPaths, err error) {
 			p, err = nil, fmt.Errorf("guard: Config.Public: %v", problem)
 		}
 	}()
-	p = &publicPaths{http.NewServeMux()}
-	for _, pattern := range patterns {
-		p.mux.Handle(pattern, pass{})
+	p = &publicPaths{mux: http.NewServeMux()}
+	for _, text := range patterns {
+		p.mux.Handle(text, pass{})
+		p.patterns = append(p.patterns, readPattern(text))
 	}
 	return p, nil
 }
 
-// match reports whether a request needs no token. ServeMux also finds handlers
-// of its own, which redirect "/assets" to "/assets/": those are no pattern of
-// ours, and the router behind the guard may have something else there.
+// match reports whether a request needs no token.
 func (p *publicPaths) match(r *http.Request) bool {
-	if p == nil || !clean(r) {
-		return false
+	return p != nil && p.possible(r) && clean(r) && p.decide(r)
+}
+
+// possible tells nearly all requests that need a token from the rest: to ask
+// ServeMux costs many times what all other checks of a known token do.
+func (p *publicPaths) possible(r *http.Request) bool {
+	for n := range p.patterns {
+		if p.patterns[n].mayMatch(r) {
+			return true
+		}
 	}
+	return false
+}
+
+// decide asks ServeMux. It also finds handlers of its own, which redirect
+// "/assets" to "/assets/": those are no pattern of ours, and the router behind
+// the guard may have something else there.
+func (p *publicPaths) decide(r *http.Request) bool {
 	h, _ := p.mux.Handler(r)
 	return h == pass{}
 }
