@@ -63,7 +63,8 @@ func NewPublicKey(alg Algorithm, key crypto.PublicKey) (*PublicKey, error) {
 // for extension modules. alg must not be one of the constants of this package:
 // for those WithVerify replaces the arithmetic of a checked key. required are
 // the members that the thumbprint covers (RFC 7638 section 3.2), "kty" among
-// them; with "alg" they are the key's JWK.
+// them; with "alg" they are the key's JWK. verify must not keep the bytes that it
+// is given, which are used again.
 func NewCustomPublicKey(alg Algorithm, required Params, verify func(message, signature []byte) bool) (*PublicKey, error) {
 	if err := checkCustomName(alg); err != nil {
 		return nil, err
@@ -136,7 +137,8 @@ func (k *PublicKey) WithKeyID(kid string) *PublicKey {
 }
 
 // WithVerify returns the same key with other arithmetic, such as one with
-// prepared tables. verify must accept exactly the signatures that k does.
+// prepared tables. verify must accept exactly the signatures that k does, and
+// not keep the bytes that it is given, which are used again.
 func (k *PublicKey) WithVerify(verify func(message, signature []byte) bool) *PublicKey {
 	if k == nil || k.verify == nil {
 		return new(PublicKey)

@@ -23,7 +23,7 @@ func TestAllocations(t *testing.T) {
 		want float64
 	}{
 		"Verify":         {func() { v.Verify(context.Background(), raw) }, 4},
-		"Verify, forged": {func() { v.Verify(context.Background(), forged) }, 3},
+		"Verify, forged": {func() { v.Verify(context.Background(), forged) }, 1},
 		"Claims":         {func() { tok.Claims() }, 0},
 		"With":           {func() { v.With("https://issuer.example", key) }, 1},
 	} {

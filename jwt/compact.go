@@ -2,6 +2,7 @@ package jwt
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/writ-auth/writ/internal/base64url"
 )
@@ -37,25 +38,59 @@ func split(token string, maxSize int) (compact, error) {
 	return compact{token: token, header: token[:first], payload: token[first+1 : second], signature: token[second+1:]}, nil
 }
 
-// decodePayload returns the payload's bytes. They are not to be parsed before
-// the signature is known to be good.
+// decodePayload returns the payload's bytes.
 func (c *compact) decodePayload() (string, error) {
 	payload, err := base64url.DecodeString(c.payload)
 	if err != nil {
-		return "", refuse(ErrMalformed, "", "payload is not canonical base64url")
+		return "", errPayloadForm()
 	}
 	return payload, nil
 }
 
-// decodeSigned returns the bytes that were signed and their signature, which
-// share one buffer.
-func (c *compact) decodeSigned() (message, signature []byte, err error) {
+func errPayloadForm() error {
+	return refuse(ErrMalformed, "", "payload is not canonical base64url")
+}
+
+// decoded is what a verification needs of a token, in bytes that are used again
+// for the next. The payload is not to be parsed before the signature is known
+// to be good.
+type decoded struct {
+	message   []byte // what was signed: header and payload, encoded
+	signature []byte
+	payload   []byte
+}
+
+// decode decodes into room if that is enough.
+func (c *compact) decode(room []byte) (decoded, error) {
 	n := len(c.token) - len(c.signature) - 1
-	buf := make([]byte, n, n+base64url.DecodedLen(len(c.signature)))
-	copy(buf, c.token)
+	if need := n + base64url.DecodedLen(len(c.payload)) + base64url.DecodedLen(len(c.signature)); need > cap(room) {
+		room = make([]byte, 0, need)
+	}
+	buf := append(room[:0], c.token[:n]...)
+	buf, err := base64url.AppendDecode(buf, c.payload)
+	if err != nil {
+		return decoded{}, errPayloadForm()
+	}
+	m := len(buf)
 	buf, err = base64url.AppendDecode(buf, c.signature)
 	if err != nil {
-		return nil, nil, refuse(ErrMalformed, "", "signature is not canonical base64url")
+		return decoded{}, refuse(ErrMalformed, "", "signature is not canonical base64url")
 	}
-	return buf[:n:n], buf[n:], nil
+	return decoded{message: buf[:n:n], payload: buf[n:m:m], signature: buf[m:]}, nil
 }
+
+// rooms are where tokens are decoded: whoever sends forged ones makes no
+// garbage here. The zero rooms are ready.
+type rooms struct{ pool sync.Pool }
+
+// room is enough for most tokens; larger ones get their own.
+type room [4 << 10]byte
+
+func (r *rooms) get() *room {
+	if one, ok := r.pool.Get().(*room); ok {
+		return one
+	}
+	return new(room)
+}
+
+func (r *rooms) put(one *room) { r.pool.Put(one) }

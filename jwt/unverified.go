@@ -23,13 +23,11 @@ func DecodeUnverified(token string) (*Unverified, error) {
 	if err != nil {
 		return nil, err
 	}
-	payload, err := c.decodePayload()
+	parts, err := c.decode(nil)
 	if err != nil {
 		return nil, err
 	}
-	if _, _, err := c.decodeSigned(); err != nil {
-		return nil, err
-	}
+	payload := string(parts.payload)
 	header, err := base64url.DecodeString(c.header)
 	if err != nil {
 		return nil, refuse(ErrMalformed, "", "header is not canonical base64url")

@@ -28,6 +28,7 @@ type Verifier[C ClaimSet] struct {
 	issuer  string  // "" with AnyIssuer
 	plan    *payloadPlan
 	headers *headerCache
+	rooms   *rooms
 
 	byIssuer map[string]*Verifier[C] // of OneOf, which sets nothing else
 }
@@ -48,7 +49,7 @@ func NewVerifier[C ClaimSet](keys KeySource, expect Expect) (*Verifier[C], error
 		return nil, err
 	}
 	return &Verifier[C]{
-		keys: keys, expect: &expect, issuer: expect.Issuer, plan: plan, headers: new(headerCache),
+		keys: keys, expect: &expect, issuer: expect.Issuer, plan: plan, headers: new(headerCache), rooms: new(rooms),
 	}, nil
 }
 
@@ -72,7 +73,7 @@ func (v *Verifier[C]) With(issuer string, keys KeySource) *Verifier[C] {
 	if !v.ready() || isNil(keys) || (issuer == "" && !v.expect.AnyIssuer) {
 		return new(Verifier[C])
 	}
-	return &Verifier[C]{keys: keys, expect: v.expect, issuer: issuer, plan: v.plan, headers: v.headers}
+	return &Verifier[C]{keys: keys, expect: v.expect, issuer: issuer, plan: v.plan, headers: v.headers, rooms: v.rooms}
 }
 
 // OneOf returns a Verifier for tokens of several issuers. It reads iss, which
@@ -154,11 +155,9 @@ func (v *Verifier[C]) authenticate(ctx context.Context, token string) (*Token[C]
 	if err != nil {
 		return nil, err
 	}
-	payload, err := c.decodePayload()
-	if err != nil {
-		return nil, err
-	}
-	message, signature, err := c.decodeSigned()
+	room := v.rooms.get()
+	defer v.rooms.put(room)
+	parts, err := c.decode(room[:])
 	if err != nil {
 		return nil, err
 	}
@@ -176,13 +175,13 @@ func (v *Verifier[C]) authenticate(ctx context.Context, token string) (*Token[C]
 	if err != nil {
 		return nil, err
 	}
-	if !key.Verify(message, signature) {
+	if !key.Verify(parts.message, parts.signature) {
 		return nil, refuse(ErrSignature, "", "")
 	}
 	if !known {
 		v.headers.put(c.header, h)
 	}
-	return &Token[C]{payload: payload, alg: key.Algorithm(), kid: key.KeyID()}, nil
+	return &Token[C]{payload: string(parts.payload), alg: key.Algorithm(), kid: key.KeyID()}, nil
 }
 
 // findKey compares the algorithm once more: whatever the source, a key never

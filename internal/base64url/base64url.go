@@ -75,7 +75,7 @@ func Decode(src string) ([]byte, error) {
 // DecodeString is Decode for bytes that stay unchanged for good: what a reader
 // cuts out of the string needs no further copy.
 func DecodeString(src string) (string, error) {
-	var room [256]byte // enough for headers of tokens: then the string is all that is allocated
+	var room [512]byte // enough for most parts of tokens: then the string is all that is allocated
 	out, err := AppendDecode(room[:0], src)
 	if err != nil {
 		return "", err
