@@ -54,11 +54,30 @@ func TestKillCatchesEarlyAnswers(t *testing.T) {
 
 // earlyAnswers writes a build overlay in which the store's writer, when several
 // wait, answers first and commits a little later. (When one waits it does not:
-// a server that can't read its own first keys back would not start.) It fails when the writer's code no longer
-// looks as expected, so that the planted fault can't silently vanish.
+// a server that can't read its own first keys back would not start.)
 func earlyAnswers(t *testing.T) string {
 	t.Helper()
-	path, err := filepath.Abs("../server/internal/store/writer.go")
+	return overlay(t, "../server/internal/store/writer.go",
+		turn{`	if _, err := w.sql.exec(ctx, "COMMIT"); err != nil {`, `	early := len(batch) > 1
+	if early {
+		for _, j := range batch {
+			close(j.done)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if _, err := w.sql.exec(ctx, "COMMIT"); err != nil {`},
+		turn{"			j.err = err\n		}\n		close(j.done)\n", "			j.err = err\n		}\n		if len(ran) == 1 {\n			close(j.done)\n		}\n"})
+}
+
+// turn replaces a piece of source that stands there once.
+type turn struct{ from, to string }
+
+// overlay writes a build overlay in which a file is changed. It fails when the
+// source no longer looks as expected, so that a planted fault can't silently
+// vanish.
+func overlay(t *testing.T, file string, turns ...turn) string {
+	t.Helper()
+	path, err := filepath.Abs(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,29 +86,19 @@ func earlyAnswers(t *testing.T) string {
 		t.Fatal(err)
 	}
 	planted := string(source)
-	for _, turn := range []struct{ from, to string }{
-		{`	if _, err := w.sql.exec(ctx, "COMMIT"); err != nil {`, `	early := len(batch) > 1
-	if early {
-		for _, j := range batch {
-			close(j.done)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	if _, err := w.sql.exec(ctx, "COMMIT"); err != nil {`},
-		{"			j.err = err\n		}\n		close(j.done)\n", "			j.err = err\n		}\n		if len(ran) == 1 {\n			close(j.done)\n		}\n"},
-	} {
+	for _, turn := range turns {
 		if strings.Count(planted, turn.from) != 1 {
-			t.Fatalf("the store's writer no longer has the lines that this test turns around:\n%s", turn.from)
+			t.Fatalf("%s no longer has, once, what this test turns around:\n%s", file, turn.from)
 		}
 		planted = strings.Replace(planted, turn.from, turn.to, 1)
 	}
-	replaced := filepath.Join(t.TempDir(), "writer.go")
-	overlay := filepath.Join(t.TempDir(), "overlay.json")
+	replaced := filepath.Join(t.TempDir(), filepath.Base(file))
+	list := filepath.Join(t.TempDir(), "overlay.json")
 	text, err := json.Marshal(map[string]any{"Replace": map[string]string{path: replaced}})
-	if err := errors.Join(err, os.WriteFile(replaced, []byte(planted), 0o600), os.WriteFile(overlay, text, 0o600)); err != nil {
+	if err := errors.Join(err, os.WriteFile(replaced, []byte(planted), 0o600), os.WriteFile(list, text, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	return overlay
+	return list
 }
 
 // history is what the clients saw.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -59,6 +60,7 @@ type server struct {
 	binary, dir string
 	port, admin int
 	flags       []string
+	under       []string // the command, such as a tracer, that runs it; nil: none
 	cmd         *exec.Cmd
 	output      *bytes.Buffer
 }
@@ -107,7 +109,8 @@ func (s *server) start() {
 	args := append([]string{"serve",
 		"--listen", fmt.Sprintf("127.0.0.1:%d", s.port), "--issuer", s.url(""),
 		"--admin-listen", fmt.Sprintf("127.0.0.1:%d", s.admin), "--data", filepath.Join(s.dir, "data")}, s.flags...)
-	s.cmd = exec.Command(s.binary, args...)
+	line := slices.Concat(s.under, []string{s.binary}, args)
+	s.cmd = exec.Command(line[0], line[1:]...)
 	s.output = &bytes.Buffer{}
 	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
 	s.cmd.Dir = s.dir

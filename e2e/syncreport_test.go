@@ -1,0 +1,218 @@
+package e2e
+
+import (
+	"bytes"
+	endian "encoding/binary" // binary is what this package calls the program
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// syncReport replays a trace: what was written to the write-ahead log, what of
+// it was synced, and what the answers had promised by then.
+type syncReport struct {
+	promised map[string]promise
+	seen     map[string]bool // answers that the trace shows
+
+	written  []written        // to the log, in order, and not synced
+	syncing  map[*syscall]int // fsyncs under way, and how much of written was there when they began
+	durable  [][]byte         // pages that a synced commit has made part of the database
+	unsynced bool             // the database file holds writes that were not synced
+
+	failed                   error // a client was refused
+	answers, syncs, restarts int
+	violations               []string
+}
+
+type written struct {
+	offset int64
+	data   []byte
+}
+
+func (r *syncReport) step(m mark) error {
+	c := m.call
+	switch {
+	case m.begin && c.name == "write" && strings.HasPrefix(c.path, "socket:"):
+		return r.answer(c)
+	case strings.HasSuffix(c.path, ".db-wal"):
+		return r.log(c, m.begin)
+	case strings.HasSuffix(c.path, ".db") && !m.begin:
+		switch c.name {
+		case "pwrite64", "write":
+			r.unsynced = true
+		case "fsync", "fdatasync":
+			r.unsynced = r.unsynced && c.result != 0
+		}
+	}
+	return nil
+}
+
+// answer checks a promise at the moment in which its answer leaves.
+func (r *syncReport) answer(c *syscall) error {
+	data, err := c.data()
+	if err != nil {
+		return err
+	}
+	_, id, ok := bytes.Cut(data, []byte("\r\nX-Request-Id: "))
+	if !ok {
+		return nil
+	}
+	id, _, _ = bytes.Cut(id, []byte("\r\n"))
+	p, ok := r.promised[string(id)]
+	if !ok {
+		return nil
+	}
+	r.seen[string(id)] = true
+	r.answers++
+	if !slices.ContainsFunc(r.durable, func(page []byte) bool { return bytes.Contains(page, p.row) }) {
+		r.violations = append(r.violations, fmt.Sprintf("answer %d, to a %s, left before what it promises was synced", r.answers, p.kind))
+	}
+	return nil
+}
+
+// log follows the write-ahead log. A write counts when it has ended, and is on
+// the disk when a sync has ended that began after that.
+func (r *syncReport) log(c *syscall, begin bool) error {
+	switch c.name {
+	case "pwrite64":
+		if begin {
+			return r.overwrites(c)
+		}
+		data, err := c.data()
+		offset, err2 := c.offset()
+		if err != nil || err2 != nil || c.result != int64(len(data)) {
+			return fmt.Errorf("a write of the log that this test can't read: %w %w (%d of %d bytes)", err, err2, c.result, len(data))
+		}
+		r.written = append(r.written, written{offset, data})
+	case "fsync", "fdatasync":
+		if r.syncing == nil {
+			r.syncing = map[*syscall]int{}
+		}
+		if begin {
+			r.syncing[c] = len(r.written)
+			return nil
+		}
+		if c.result == 0 {
+			r.syncs++
+			r.synced(r.syncing[c])
+		}
+		delete(r.syncing, c)
+	case "write", "writev", "pwritev", "pwritev2":
+		return fmt.Errorf("the log is written by %s, which this test does not follow", c.name)
+	}
+	return nil
+}
+
+// overwrites checks the other half of the promise: what was in the log must be
+// in the database file, synced, before the log begins anew.
+func (r *syncReport) overwrites(c *syscall) error {
+	offset, err := c.offset()
+	if err != nil || offset != 0 {
+		return err
+	}
+	r.restarts++
+	if r.unsynced {
+		r.violations = append(r.violations, "the log is overwritten while the database file, to which it was copied, is not synced")
+	}
+	return nil
+}
+
+// The log: a header of 32 bytes, then frames of a header of 24 bytes and a page.
+const (
+	logHeader   = 32
+	frameHeader = 24
+	pageSize    = 4096
+	leafTable   = 0x0d // the first byte of a page that holds rows
+)
+
+// synced makes the first n writes durable. Their pages count from the commit
+// on: a frame whose header names the database's size.
+func (r *syncReport) synced(n int) {
+	image := map[int64][]byte{} // by offset: headers and pages
+	var frames []int64
+	for _, w := range r.written[:n] {
+		at := w.offset - logHeader
+		if at >= 0 && at%(frameHeader+pageSize) == 0 {
+			frames = append(frames, w.offset)
+		}
+		image[w.offset] = w.data
+	}
+	var pending [][]byte
+	for _, offset := range frames {
+		head := image[offset]
+		page := image[offset+frameHeader]
+		if len(head) > frameHeader { // both in one write
+			head, page = head[:frameHeader], head[frameHeader:]
+		}
+		if len(page) == pageSize && page[0] == leafTable {
+			pending = append(pending, page)
+		}
+		if endian.BigEndian.Uint32(head[4:]) != 0 {
+			r.durable = append(r.durable, pending...)
+			pending = nil
+		}
+	}
+	r.written = r.written[n:]
+	for c := range r.syncing {
+		r.syncing[c] = max(0, r.syncing[c]-n)
+	}
+}
+
+// TestSyncReport holds the checker against short traces written by hand.
+func TestSyncReport(t *testing.T) {
+	const promised = "the row"
+	page := "\\x0d" + strings.Repeat("\\x20", pageSize-1-len(promised)) + hexed(promised)
+	commit := strings.Repeat("\\x00", 4) + strings.Repeat("\\x01", 4) + strings.Repeat("\\x00", 16)
+	frame := func(thread, offset string) string {
+		return thread + ` pwrite64(12<` + hexed("/d/writ.db-wal") + `>, "` + commit + page + `", 4120, ` + offset
+	}
+	write := frame("1", "32") + ") = 4120"
+	sync := "1 fsync(12<" + hexed("/d/writ.db-wal") + ">)     = 0"
+	answer := `3 write(7<` + hexed("socket:[1]") + `>, "` + hexed("HTTP/1.1 200 OK\r\nX-Request-Id: req_1\r\n\r\n{}") + `", 50) = 50`
+	database := `4 pwrite64(11<` + hexed("/d/writ.db") + `>, "` + hexed("x") + `", 1, 0) = 1`
+	for _, c := range []struct {
+		name  string
+		trace []string
+		want  int
+	}{
+		{"synced, then answered", []string{write, sync, answer}, 0},
+		{"answered, then synced", []string{write, answer, sync}, 1},
+		{"never synced", []string{write, answer}, 1},
+		{"synced before it was written", []string{sync, write, answer}, 1},
+		{"the sync failed", []string{write, "1 fsync(12<" + hexed("/d/writ.db-wal") + ">) = -1 EIO (Input/output error)", answer}, 1},
+		{"the sync has not ended", []string{write, "2 fsync(12<" + hexed("/d/writ.db-wal") + "> <unfinished ...>", answer, "2 <... fsync resumed>) = 0"}, 1},
+		{"the sync began before the write ended", []string{frame("1", "32") + " <unfinished ...>", "2 fsync(12<" + hexed("/d/writ.db-wal") + "> <unfinished ...>",
+			"1 <... pwrite64 resumed>) = 4120", "2 <... fsync resumed>) = 0", answer}, 1},
+		{"the answer began before the sync ended", []string{write, "2 fsync(12<" + hexed("/d/writ.db-wal") + "> <unfinished ...>",
+			strings.TrimSuffix(answer, ") = 50") + " <unfinished ...>", "2 <... fsync resumed>) = 0", "3 <... write resumed>) = 50"}, 1},
+		{"another file is synced", []string{write, strings.ReplaceAll(sync, hexed("-wal"), ""), answer}, 1},
+		{"the log begins anew over what is not copied", []string{write, sync, answer, database, frame("1", "0") + ") = 4120"}, 1},
+		{"the log begins anew over what is copied", []string{write, sync, answer, database, strings.ReplaceAll(sync, hexed("-wal"), ""), frame("1", "0") + ") = 4120"}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			marks, err := parseTrace(strings.NewReader(strings.Join(c.trace, "\n") + "\n9 +++ exited with 0 +++\n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := syncReport{promised: map[string]promise{"req_1": {"refresh", []byte(promised)}}, seen: map[string]bool{}}
+			for _, m := range marks {
+				if err := r.step(m); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if len(r.violations) != c.want || r.answers != 1 {
+				t.Errorf("%d answers, violations %q; want %d", r.answers, r.violations, c.want)
+			}
+		})
+	}
+}
+
+// hexed is a string as strace -xx writes it.
+func hexed(s string) string {
+	var out strings.Builder
+	for _, b := range []byte(s) {
+		fmt.Fprintf(&out, `\x%02x`, b)
+	}
+	return out.String()
+}
