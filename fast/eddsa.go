@@ -37,36 +37,35 @@ func (v *eddsa) verify(message, signature []byte) bool {
 	if len(signature) != ed25519.SignatureSize {
 		return false
 	}
-	s, err := edwards25519.NewScalar().SetCanonicalBytes(signature[32:])
-	if err != nil { // S of the order or more would be a second signature
-		return false
+	var s, k edwards25519.Scalar
+	if _, err := s.SetCanonicalBytes(signature[32:]); err != nil {
+		return false // S of the order or more would be a second signature
 	}
-	k := v.challenge(message, signature[:32])
+	challenge := v.challenge(message, signature[:32])
+	if _, err := k.SetUniformBytes(challenge[:]); err != nil {
+		panic("fast: SHA-512 is not 64 bytes")
+	}
 	var sum extended
 	sum.identity()
-	generatorEd25519.addMultiple(&sum, scalarWords(s))
-	v.negative.addMultiple(&sum, scalarWords(k))
+	generatorEd25519.addMultiple(&sum, littleWords(signature[32:]))
+	v.negative.addMultiple(&sum, littleWords(k.Bytes()))
 	r := sum.encoding()
 	return bytes.Equal(r[:], signature[:32])
 }
 
-// challenge is SHA-512(R ‖ A ‖ M) modulo the order.
-func (v *eddsa) challenge(message, r []byte) *edwards25519.Scalar {
+// challenge is SHA-512(R ‖ A ‖ M), which modulo the order is what A is
+// multiplied by.
+func (v *eddsa) challenge(message, r []byte) (sum [sha512.Size]byte) {
 	h := sha512.New()
 	h.Write(r)
 	h.Write(v.public[:])
 	h.Write(message)
-	var sum [sha512.Size]byte
-	k, err := edwards25519.NewScalar().SetUniformBytes(h.Sum(sum[:0]))
-	if err != nil {
-		panic("fast: SHA-512 is not 64 bytes")
-	}
-	return k
+	h.Sum(sum[:0])
+	return sum
 }
 
-// scalarWords returns a scalar as an integer below the order.
-func scalarWords(s *edwards25519.Scalar) (w *[4]uint64) {
-	b := s.Bytes()
+// littleWords reads 32 bytes, of which the first is the least significant.
+func littleWords(b []byte) *[4]uint64 {
 	return &[4]uint64{
 		binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]),
 		binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:]),

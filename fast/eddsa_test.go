@@ -33,11 +33,20 @@ func (m mixed) sign(t testing.TB, v *eddsa, message []byte, r *big.Int, j int) (
 	t.Helper()
 	part := slowMultiple(small(j), torsion(t))
 	encoded := new(edwards25519.Point).Add(slowMultiple(r, edwards25519.NewGeneratorPoint()), part).Bytes()
-	k := integer(scalarWords(v.challenge(message, encoded)))
+	k := challengeOf(t, v, message, encoded)
 	s := new(big.Int).Mul(k, m.a)
 	s.Mod(s.Add(s, r), orderEd25519())
 	rest := part.Add(part, slowMultiple(k, m.small))
 	return append(encoded, littleEndian(s)...), rest.Equal(edwards25519.NewIdentityPoint()) == 1
+}
+
+// challengeOf is the scalar that A is multiplied by, as an integer.
+func challengeOf(t testing.TB, v *eddsa, message, r []byte) *big.Int {
+	t.Helper()
+	sum := v.challenge(message, r)
+	k, err := new(edwards25519.Scalar).SetUniformBytes(sum[:])
+	check(t, err)
+	return integer(littleWords(k.Bytes()))
 }
 
 // littleEndian is x modulo 2²⁵⁶ as RFC 8032 writes integers.
@@ -123,7 +132,7 @@ func TestEdDSAIdentity(t *testing.T) {
 		"0":             {small(0), false},
 	} {
 		sig := littleEndian(tt.r)
-		k := integer(scalarWords(v.challenge([]byte("m"), sig)))
+		k := challengeOf(t, v, []byte("m"), sig)
 		s := k.Mod(k.Mul(k, m.a), orderEd25519())
 		sig = append(sig, littleEndian(s)...)
 		got, standard := v.verify([]byte("m"), sig), ed25519.Verify(m.public, []byte("m"), sig)

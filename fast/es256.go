@@ -2,11 +2,9 @@ package fast
 
 import (
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/binary"
-	"math/big"
 )
 
 // generatorP256 is the table of the generator of P-256.
@@ -16,10 +14,7 @@ var generatorP256 p256Table
 
 // es256 verifies ECDSA signatures on P-256 with SHA-256 (FIPS 186-5 section
 // 6.4.2): r is the x coordinate, modulo the order n, of (e/s)·G + (r/s)·Q.
-type es256 struct {
-	key   p256Table
-	order *big.Int
-}
+type es256 struct{ key p256Table }
 
 func newES256(key *ecdsa.PublicKey) (*es256, error) {
 	point, err := key.Bytes() // 4‖x‖y; fails for what is not on the curve
@@ -29,7 +24,7 @@ func newES256(key *ecdsa.PublicKey) (*es256, error) {
 	var q affine
 	q.x.setInteger(words(point[1:33]))
 	q.y.setInteger(words(point[33:]))
-	return &es256{key: newP256Table(q), order: elliptic.P256().Params().N}, nil
+	return &es256{key: newP256Table(q)}, nil
 }
 
 func (v *es256) verify(message, signature []byte) bool {
@@ -41,28 +36,29 @@ func (v *es256) verify(message, signature []byte) bool {
 }
 
 func (v *es256) verifyHash(hash, signature []byte) bool {
-	r := new(big.Int).SetBytes(signature[:32])
-	s := new(big.Int).SetBytes(signature[32:])
-	if r.Sign() == 0 || s.Sign() == 0 || r.Cmp(v.order) >= 0 || s.Cmp(v.order) >= 0 {
+	r, s := scalar(*words(signature[:32])), scalar(*words(signature[32:]))
+	if !r.valid() || !s.valid() {
 		return false
 	}
 	var sum jacobian
-	w := s.ModInverse(s, v.order)
-	generatorP256.addMultiple(&sum, v.product(new(big.Int).SetBytes(hash), w))
-	v.key.addMultiple(&sum, v.product(r, w))
-	if sum.hasX(words(signature[:32])) {
+	var w, u scalar
+	w.invert(&s)
+	u.mul(&w, (*scalar)(words(hash)))
+	generatorP256.addMultiple(&sum, (*[4]uint64)(&u))
+	u.mul(&w, &r)
+	v.key.addMultiple(&sum, (*[4]uint64)(&u))
+	if sum.hasX((*[4]uint64)(&r)) {
 		return true
 	}
 	// An x coordinate of n or more, of which one in 2³² is, was reduced to r.
-	r.Add(r, v.order)
-	return r.Cmp(elliptic.P256().Params().P) < 0 && sum.hasX(words(r.FillBytes(make([]byte, 32))))
+	carry := r.plus(&r, &scalar{n0, n1, n2, n3})
+	return carry == 0 && belowP(&r) && sum.hasX((*[4]uint64)(&r))
 }
 
-// product returns x·y modulo the order.
-func (v *es256) product(x, y *big.Int) *[4]uint64 {
-	var b [32]byte
-	z := new(big.Int).Mul(x, y)
-	return words(z.Mod(z, v.order).FillBytes(b[:]))
+// belowP reports whether x is a coordinate, and not only congruent to one.
+func belowP(x *scalar) bool {
+	var t scalar
+	return t.minus(x, &scalar{p0, p1, 0, p3}) != 0
 }
 
 // words reads 32 bytes as an integer, whose words it returns from the least

@@ -2,10 +2,10 @@ package fast
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/sha512"
 	"crypto/subtle"
 	"encoding/binary"
-	"hash"
 )
 
 // pss verifies RSASSA-PSS (RFC 8017 section 8.1.2) as RFC 7518 section 3.5 wants
@@ -27,13 +27,13 @@ func (v pss) verify(message, signature []byte) bool {
 		encoded = encoded[extra:]
 	}
 	var sum [sha512.Size]byte
-	return checkPSS(newHash(v.hash), sumOf(v.hash, message, &sum), encoded, bits)
+	return checkPSS(v.hash, sumOf(v.hash, message, &sum), encoded, bits)
 }
 
 // checkPSS is EMSA-PSS-VERIFY (RFC 8017 section 9.1.2) with a salt as long as
 // the hash. It overwrites encoded, which has that many bits and, as the modulus
 // has 2048 bits or more, room for all that is looked for.
-func checkPSS(h hash.Hash, digest, encoded []byte, bits int) bool {
+func checkPSS(h crypto.Hash, digest, encoded []byte, bits int) bool {
 	size := h.Size()
 	db := encoded[:len(encoded)-size-1]
 	want := encoded[len(db) : len(encoded)-1]
@@ -47,23 +47,19 @@ func checkPSS(h hash.Hash, digest, encoded []byte, bits int) bool {
 	if last := len(padding) - 1; padding[last] != 1 || len(bytes.Trim(padding[:last], "\x00")) != 0 {
 		return false
 	}
-	h.Reset()
-	h.Write(make([]byte, 8))
-	h.Write(digest)
-	h.Write(salt)
+	var block [8 + 2*sha512.Size]byte // eight zeros, the digest, the salt
+	data := append(append(block[:8], digest...), salt...)
 	var sum [sha512.Size]byte
-	return bytes.Equal(h.Sum(sum[:0]), want)
+	return bytes.Equal(sumOf(h, data, &sum), want)
 }
 
-// xorMGF1 adds the mask that seed generates (RFC 8017 appendix B.2.1) to data.
-func xorMGF1(data []byte, h hash.Hash, seed []byte) {
+// xorMGF1 adds the mask that seed, a hash, generates (RFC 8017 appendix B.2.1)
+// to data.
+func xorMGF1(data []byte, h crypto.Hash, seed []byte) {
 	var sum [sha512.Size]byte
-	var counter [4]byte
+	var block [sha512.Size + 4]byte
 	for i := uint32(0); len(data) > 0; i++ {
-		binary.BigEndian.PutUint32(counter[:], i)
-		h.Reset()
-		h.Write(seed)
-		h.Write(counter[:])
-		data = data[subtle.XORBytes(data, data, h.Sum(sum[:0])):]
+		input := binary.BigEndian.AppendUint32(append(block[:0], seed...), i)
+		data = data[subtle.XORBytes(data, data, sumOf(h, input, &sum)):]
 	}
 }

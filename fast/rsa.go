@@ -6,7 +6,6 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
-	"hash"
 	"math/big"
 
 	"filippo.io/bigmod"
@@ -111,17 +110,6 @@ func sumOf(h crypto.Hash, message []byte, sum *[sha512.Size]byte) []byte {
 	default:
 		*sum = sha512.Sum512(message)
 		return sum[:]
-	}
-}
-
-func newHash(h crypto.Hash) hash.Hash {
-	switch h {
-	case crypto.SHA256:
-		return sha256.New()
-	case crypto.SHA384:
-		return sha512.New384()
-	default:
-		return sha512.New()
 	}
 }
 
