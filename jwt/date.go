@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strconv"
 	"time"
+
+	"github.com/writ-auth/writ/internal/strictjson"
 )
 
 // NumericDate is a point in time as JWTs write it: seconds since 1970, as a
@@ -86,6 +88,18 @@ func parseDate(text string) (NumericDate, bool) {
 		nanos = nanos*10 + n.digit(n.point+i)
 	}
 	return unixDate(seconds, nanos), true
+}
+
+func readDate(r *strictjson.Reader) (NumericDate, error) {
+	text, err := r.ReadNumber()
+	if err != nil {
+		return NumericDate{}, err
+	}
+	date, ok := parseDate(text)
+	if !ok {
+		return NumericDate{}, strictjson.ErrRange
+	}
+	return date, nil
 }
 
 func unixDate(seconds, nanos int64) NumericDate {

@@ -84,10 +84,31 @@ func (p *payloadPlan) missing(f *facts) (string, bool) {
 	return p.required[bits.TrailingZeros64(absent)], true
 }
 
-// read reads the payload, which must be one strict JSON object, into v. A value
+// claimSet is what is read into or written from: a struct, and the fields of it
+// that need no reflection.
+type claimSet struct {
+	value reflect.Value
+	own   ownClaims
+}
+
+// claimSetOf takes a pointer to a struct that compile has accepted.
+func claimSetOf(pointer any) claimSet {
+	own, _ := pointer.(ownClaims)
+	return claimSet{reflect.ValueOf(pointer).Elem(), own}
+}
+
+// place returns a pointer to the field, or nil: then there is only reflection.
+func (c *claimSet) place(f *field) any {
+	if f.place == 0 || c.own == nil {
+		return nil
+	}
+	return c.own.place(f.place)
+}
+
+// read reads the payload, which must be one strict JSON object, into set. A value
 // that doesn't fit its field is an error whatever the field: a claim of the
 // wrong type is never taken for one that is not there.
-func (p *payloadPlan) read(payload string, v reflect.Value, f *facts) error {
+func (p *payloadPlan) read(payload string, set claimSet, f *facts) error {
 	var r strictjson.Reader
 	r.Reset(payload)
 	if err := r.BeginObject(); err != nil {
@@ -111,15 +132,15 @@ func (p *payloadPlan) read(payload string, v reflect.Value, f *facts) error {
 			}
 			continue
 		}
-		if err := p.readClaim(&r, s, v, f); err != nil {
+		if err := p.readClaim(&r, s, set, f); err != nil {
 			return claimError(p.nameOf(s), err)
 		}
 	}
 }
 
-func (p *payloadPlan) readClaim(r *strictjson.Reader, s slot, v reflect.Value, f *facts) error {
+func (p *payloadPlan) readClaim(r *strictjson.Reader, s slot, set claimSet, f *facts) error {
 	kind, start := r.Kind(), r.Offset()
-	err := p.readValue(r, s, v, f)
+	err := p.readValue(r, s, set, f)
 	empty := kind == strictjson.Null || (kind == strictjson.String && r.Offset()-start == len(`""`))
 	if !empty {
 		f.present |= s.bit
@@ -127,22 +148,25 @@ func (p *payloadPlan) readClaim(r *strictjson.Reader, s slot, v reflect.Value, f
 	return err
 }
 
-func (p *payloadPlan) readValue(r *strictjson.Reader, s slot, v reflect.Value, f *facts) error {
+func (p *payloadPlan) readValue(r *strictjson.Reader, s slot, set claimSet, f *facts) error {
 	switch s.fact {
 	case factConfirmation:
 		f.confirmation = true
 	case factNonce:
 		if r.Kind() == strictjson.String { // else it matches no nonce
-			return p.readTwice(r, s, v, &f.nonce)
+			return p.readTwice(r, s, set.value, &f.nonce)
 		}
 	case factAuthorizedParty:
-		return p.readTwice(r, s, v, &f.authorizedParty)
+		return p.readTwice(r, s, set.value, &f.authorizedParty)
 	}
 	if s.field < 0 {
 		return r.Skip()
 	}
 	target := &p.fields[s.field]
-	return target.shape.read(r, v.FieldByIndex(target.index))
+	if known, err := readPlace(r, set.place(target)); known {
+		return err
+	}
+	return target.shape.read(r, set.value.FieldByIndex(target.index))
 }
 
 // readTwice reads a string that a check compares, and the same again into the

@@ -52,6 +52,7 @@ type field struct {
 	name      string
 	label     string // `"name":`
 	index     []int
+	place     int // in ownClaims, 0 for none; it holds in a claim set itself, not in structs within
 	shape     *shape
 	omitEmpty bool
 	omitZero  bool
@@ -224,7 +225,7 @@ func (p *planner) addFields(s *shape, t reflect.Type, index []int, top bool) err
 		case !f.IsExported():
 			err = errors.New("has a tag but is not exported")
 		default:
-			err = p.addField(s, f, at, tag)
+			err = p.addField(s, t, f, at, tag)
 		}
 		if err != nil {
 			return fmt.Errorf("%v.%s: %w", t, f.Name, err)
@@ -247,7 +248,7 @@ func (p *planner) embed(s *shape, f reflect.StructField, at []int, top bool) err
 	return p.addFields(s, f.Type, at, top)
 }
 
-func (p *planner) addField(s *shape, f reflect.StructField, at []int, tag string) error {
+func (p *planner) addField(s *shape, t reflect.Type, f reflect.StructField, at []int, tag string) error {
 	name, options, _ := strings.Cut(tag, ",")
 	if name == "" {
 		return errors.New(`no name in a json tag (json:"-" leaves a field out)`)
@@ -259,7 +260,7 @@ func (p *planner) addField(s *shape, f reflect.StructField, at []int, tag string
 	if err != nil {
 		return errors.New("the name in the tag is not UTF-8")
 	}
-	plan := field{name: name, label: string(label) + ":", index: at}
+	plan := field{name: name, label: string(label) + ":", index: at, place: placeOf(t, at[len(at)-1])}
 	if err := plan.setOptions(options, f.Type); err != nil {
 		return err
 	}
@@ -269,6 +270,19 @@ func (p *planner) addField(s *shape, f reflect.StructField, at []int, tag string
 	s.byName[name] = len(s.fields)
 	s.fields = append(s.fields, plan)
 	return nil
+}
+
+// placeOf numbers the fields of this package's claim sets for ownClaims.place:
+// those of Claims from 1, and behind them those of the struct that embeds it as
+// its field 0.
+func placeOf(t reflect.Type, i int) int {
+	switch t {
+	case reflect.TypeFor[Claims]():
+		return i + 1
+	case reflect.TypeFor[AccessClaims](), reflect.TypeFor[IDClaims]():
+		return i + lastOfClaims
+	}
+	return 0
 }
 
 func (f *field) setOptions(options string, t reflect.Type) error {

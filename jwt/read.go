@@ -49,8 +49,9 @@ func (s *shape) readScalar(r *strictjson.Reader, v reflect.Value) error {
 		raw, err := r.RawValue()
 		v.SetBytes([]byte(raw))
 		return err
-	case opAudience, opScope, opStrings:
-		return s.readList(r, v)
+	case opDate, opAudience, opScope, opStrings:
+		_, err := readPlace(r, v.Addr().Interface())
+		return err
 	}
 	text, err := r.ReadNumber()
 	if err != nil {
@@ -59,27 +60,9 @@ func (s *shape) readScalar(r *strictjson.Reader, v reflect.Value) error {
 	return s.setNumber(v, text)
 }
 
-func (s *shape) readList(r *strictjson.Reader, v reflect.Value) (err error) {
-	switch list := v.Addr().Interface().(type) {
-	case *Audience:
-		*list, err = readAudience(r)
-	case *Scope:
-		*list, err = readScope(r)
-	case *[]string:
-		*list, err = readStrings(r)
-	}
-	return err
-}
-
 // setNumber never rounds what is to be an integer: 1.5 and 2^64 are errors.
 func (s *shape) setNumber(v reflect.Value, text string) error {
 	switch s.op {
-	case opDate:
-		date, ok := parseDate(text)
-		if !ok {
-			return strictjson.ErrRange
-		}
-		*v.Addr().Interface().(*NumericDate) = date
 	case opNumber:
 		v.SetString(text)
 	case opInt:

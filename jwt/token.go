@@ -68,7 +68,7 @@ func As[D, C ClaimSet](t *Token[C]) (D, error) {
 		return none, err
 	}
 	var f facts
-	if err := plan.read(t.payload, reflect.ValueOf(&out).Elem(), &f); err != nil {
+	if err := plan.read(t.payload, claimSetOf(&out), &f); err != nil {
 		return none, err
 	}
 	return out, nil

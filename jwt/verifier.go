@@ -136,7 +136,7 @@ func (v *Verifier[C]) verify(ctx context.Context, token string, nonce *string) (
 		return nil, err
 	}
 	var f facts
-	if err := v.plan.read(t.payload, reflect.ValueOf(&t.claims).Elem(), &f); err != nil {
+	if err := v.plan.read(t.payload, claimSetOf(&t.claims), &f); err != nil {
 		return nil, err
 	}
 	if err := v.checkFacts(&f); err != nil {
