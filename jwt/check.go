@@ -20,7 +20,7 @@ func (v *Verifier[C]) checkFacts(f *facts) error {
 	return nil
 }
 
-func (v *Verifier[C]) checkClaims(c Claims, f *facts, nonce *string) error {
+func (v *Verifier[C]) checkClaims(c *Claims, f *facts, nonce *string) error {
 	if v.issuer != "" && c.Issuer != v.issuer {
 		return refuse(ErrIssuer, "iss", "")
 	}
@@ -62,7 +62,7 @@ func (e *Expect) checkNonce(want *string, got string) error {
 // checkTime compares exp, nbf and iat with the clock, RFC 7519 sections 4.1.4
 // to 4.1.6: the second of exp is the first at which the token is over, that of
 // nbf the first at which it counts.
-func (e *Expect) checkTime(c Claims, now time.Time) error {
+func (e *Expect) checkTime(c *Claims, now time.Time) error {
 	exp, nbf, iat := c.Expiry.Time(), c.NotBefore.Time(), c.IssuedAt.Time()
 	switch {
 	case !exp.IsZero() && !now.Before(exp.Add(e.Leeway)):

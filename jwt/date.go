@@ -70,9 +70,8 @@ func (d *NumericDate) UnmarshalJSON(data []byte) error {
 // parseDate reads a JSON number exactly, as decimal digits: a float64 would
 // round next to the second on which a token ends.
 func parseDate(text string) (NumericDate, bool) {
-	if isDigits(text) && len(text) <= len("253402300799") { // nearly always
-		seconds, err := strconv.ParseInt(text, 10, 64)
-		return unixDate(seconds, 0), err == nil && seconds <= maxSeconds
+	if seconds, ok := wholeSeconds(text); ok { // nearly always
+		return unixDate(seconds, 0), seconds <= maxSeconds
 	}
 	n, ok := parseDecimal(text)
 	if !ok {
@@ -156,9 +155,19 @@ func (n decimal) digit(i int) int64 {
 	return int64(n.fraction[i-len(n.whole)] - '0')
 }
 
-func isDigits(s string) bool {
-	digits, rest := leadingDigits(s)
-	return digits != "" && rest == "" && (len(digits) == 1 || digits[0] != '0')
+// wholeSeconds reads up to twelve digits, at which no int64 overflows.
+func wholeSeconds(text string) (seconds int64, ok bool) {
+	if text == "" || len(text) > len("253402300799") || (text[0] == '0' && len(text) > 1) {
+		return 0, false
+	}
+	for i := range len(text) {
+		digit := text[i] - '0'
+		if digit > 9 {
+			return 0, false
+		}
+		seconds = seconds*10 + int64(digit)
+	}
+	return seconds, true
 }
 
 func leadingDigits(s string) (digits, rest string) {

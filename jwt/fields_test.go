@@ -235,6 +235,15 @@ type (
 	renamed struct {
 		jwt.Claims `json:"claims"`
 	}
+	besides struct {
+		jwt.Claims
+		jwt.IDClaims `json:"-"`
+	}
+	accessInner struct{ jwt.AccessClaims }
+	hides       struct { // its registered claims are those of IDClaims, which nothing is read into
+		accessInner
+		jwt.IDClaims `json:"-"`
+	}
 	outerExp struct {
 		jwt.AccessClaims
 		Sub string `json:"client_id"`
@@ -287,6 +296,8 @@ func TestClaimSetsAreCheckedAtTheStart(t *testing.T) {
 	refusesClaims[embedsFace](t, "embed structs by value")
 	refusesClaims[embedsTime](t, "UnmarshalJSON")
 	refusesClaims[renamed](t, "does not embed Claims")
+	refusesClaims[besides](t, "a second claim set")
+	refusesClaims[hides](t, "a second claim set")
 	refusesClaims[reads](t, "UnmarshalJSON")
 	refusesClaims[*jwt.Claims](t, "must be a struct")
 	refusesClaims[jwt.ClaimSet](t, "must be a struct")

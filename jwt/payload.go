@@ -2,6 +2,7 @@ package jwt
 
 import (
 	"errors"
+	"fmt"
 	"math/bits"
 	"reflect"
 
@@ -12,9 +13,12 @@ import (
 // set, and the checks, which look at claims that the set may lack.
 type payloadPlan struct {
 	fields   []field
-	slots    map[string]slot
+	slots    names
 	required []string // the bit of a name is its index
 }
+
+// maxFields is more than any claim set needs, and few enough for names.
+const maxFields = 1 << 15
 
 // slot is what is to be done with a claim.
 type slot struct {
@@ -51,28 +55,22 @@ func newPayloadPlan(t reflect.Type, required []string, azp bool) (*payloadPlan, 
 	if len(required) > 64 {
 		return nil, errors.New("jwt: too many claims are required")
 	}
-	p := &payloadPlan{fields: s.fields, slots: make(map[string]slot, len(s.fields)+8), required: required}
+	if len(s.fields) > maxFields {
+		return nil, fmt.Errorf("jwt: %v has more than %d fields", t, maxFields)
+	}
+	p := &payloadPlan{fields: s.fields, required: required}
 	for i, f := range s.fields {
-		p.slots[f.name] = slot{field: i}
+		p.slots.add(f.name).field = i
 	}
 	for i, name := range required {
-		p.amend(name, func(s *slot) { s.bit = 1 << i })
+		p.slots.add(name).bit = 1 << i
 	}
-	p.amend("cnf", func(s *slot) { s.fact = factConfirmation })
-	p.amend("nonce", func(s *slot) { s.fact = factNonce })
+	p.slots.add("cnf").fact = factConfirmation
+	p.slots.add("nonce").fact = factNonce
 	if azp {
-		p.amend("azp", func(s *slot) { s.fact = factAuthorizedParty })
+		p.slots.add("azp").fact = factAuthorizedParty
 	}
 	return p, nil
-}
-
-func (p *payloadPlan) amend(name string, change func(*slot)) {
-	s, ok := p.slots[name]
-	if !ok {
-		s.field = -1
-	}
-	change(&s)
-	p.slots[name] = s
 }
 
 // missing names the first required claim that is not present.
@@ -125,8 +123,8 @@ func (p *payloadPlan) read(payload string, set claimSet, f *facts) error {
 		if err != nil {
 			return malformedPayload(err)
 		}
-		s, known := p.slots[name]
-		if !known {
+		s := p.slots.get(name)
+		if s == nil {
 			if err := r.Skip(); err != nil {
 				return malformedPayload(err)
 			}
@@ -138,7 +136,7 @@ func (p *payloadPlan) read(payload string, set claimSet, f *facts) error {
 	}
 }
 
-func (p *payloadPlan) readClaim(r *strictjson.Reader, s slot, set claimSet, f *facts) error {
+func (p *payloadPlan) readClaim(r *strictjson.Reader, s *slot, set claimSet, f *facts) error {
 	kind, start := r.Kind(), r.Offset()
 	err := p.readValue(r, s, set, f)
 	empty := kind == strictjson.Null || (kind == strictjson.String && r.Offset()-start == len(`""`))
@@ -148,7 +146,7 @@ func (p *payloadPlan) readClaim(r *strictjson.Reader, s slot, set claimSet, f *f
 	return err
 }
 
-func (p *payloadPlan) readValue(r *strictjson.Reader, s slot, set claimSet, f *facts) error {
+func (p *payloadPlan) readValue(r *strictjson.Reader, s *slot, set claimSet, f *facts) error {
 	switch s.fact {
 	case factConfirmation:
 		f.confirmation = true
@@ -171,7 +169,7 @@ func (p *payloadPlan) readValue(r *strictjson.Reader, s slot, set claimSet, f *f
 
 // readTwice reads a string that a check compares, and the same again into the
 // claim set, if that has a field of the name.
-func (p *payloadPlan) readTwice(r *strictjson.Reader, s slot, v reflect.Value, into *string) error {
+func (p *payloadPlan) readTwice(r *strictjson.Reader, s *slot, v reflect.Value, into *string) error {
 	raw, err := r.RawValue()
 	if err != nil {
 		return err
@@ -186,7 +184,7 @@ func (p *payloadPlan) readTwice(r *strictjson.Reader, s slot, v reflect.Value, i
 }
 
 // nameOf is the name as the plan has it, not as the token spells it.
-func (p *payloadPlan) nameOf(s slot) string {
+func (p *payloadPlan) nameOf(s *slot) string {
 	switch {
 	case s.field >= 0:
 		return p.fields[s.field].name

@@ -94,7 +94,30 @@ func compile(t reflect.Type, d direction) (*shape, []int, error) {
 	if len(p.registers) != 1 {
 		return nil, nil, fmt.Errorf("jwt: %v does not embed Claims by value", t)
 	}
+	if !placesMatch(t, s, p.registers[0]) {
+		return nil, nil, fmt.Errorf("jwt: %v embeds a second claim set", t)
+	}
 	return s, p.registers[0], nil
+}
+
+// placesMatch reports whether t's Claims and the fields that have a place are
+// those that reflection finds. They are not if t embeds another claim set that
+// a tag leaves out: its methods may hide those of the one that is read, so that
+// the checks would look at claims that are always empty.
+func placesMatch(t reflect.Type, s *shape, registers []int) bool {
+	pointer := reflect.New(t)
+	set := claimSetOf(pointer.Interface())
+	if set.own == nil || set.own.core() != pointer.Elem().FieldByIndex(registers).Addr().Interface() {
+		return false
+	}
+	for i := range s.fields {
+		f := &s.fields[i]
+		place := set.place(f)
+		if place != nil && place != pointer.Elem().FieldByIndex(f.index).Addr().Interface() {
+			return false
+		}
+	}
+	return true
 }
 
 // ownMethods names the method by which t would read or write itself.

@@ -136,13 +136,14 @@ func (v *Verifier[C]) verify(ctx context.Context, token string, nonce *string) (
 		return nil, err
 	}
 	var f facts
-	if err := v.plan.read(t.payload, claimSetOf(&t.claims), &f); err != nil {
+	set := claimSetOf(&t.claims)
+	if err := v.plan.read(t.payload, set, &f); err != nil {
 		return nil, err
 	}
 	if err := v.checkFacts(&f); err != nil {
 		return nil, err
 	}
-	if err := v.checkClaims(t.claims.registered(), &f, nonce); err != nil {
+	if err := v.checkClaims(set.own.core(), &f, nonce); err != nil {
 		return nil, err
 	}
 	return t, nil
