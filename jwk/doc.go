@@ -65,6 +65,9 @@
 // # Extending
 //
 // Other key types plug in without a registry: a [Parser] with an [Extension]
-// reads them, [NewCustomPublicKey] and [NewCustomPrivateKey] make them. Faster
+// reads them, [NewCustomPublicKey] and [NewCustomPrivateKey] make them. Two such
+// modules are part of this project: mldsa, with signatures that a quantum
+// computer can't forge, and es256k. An extension is never asked about a key type
+// or algorithm that is known here, so none can change what those mean. Faster
 // arithmetic for a known key goes in through PublicKey.WithVerify.
 package jwk

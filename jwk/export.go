@@ -6,7 +6,6 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"maps"
 	"slices"
@@ -77,32 +76,40 @@ func appendObject(dst []byte, names []string, values Params) ([]byte, error) {
 }
 
 // ExportPEM writes the key in SubjectPublicKeyInfo form, as
-// "openssl pkey -pubin" reads it. Custom keys have no such form here.
+// "openssl pkey -pubin" reads it. Of custom keys only those have such a form that
+// their module gave it by WithSPKI.
 func (k *PublicKey) ExportPEM() ([]byte, error) {
 	if k == nil || k.verify == nil {
 		return nil, errZero
 	}
-	if k.key == nil {
+	if k.key == nil && k.spki == nil {
 		return nil, fmt.Errorf("%w: a custom key has no PEM form here", ErrUnsupported)
+	}
+	if k.spki != nil {
+		return publicPEM(k.spki), nil
 	}
 	der, err := x509.MarshalPKIXPublicKey(k.key)
 	if err != nil {
 		return nil, fmt.Errorf("jwk: writing a public key: %w", err)
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), nil
+	return publicPEM(der), nil
 }
 
 // ExportPEM writes the private key in PKCS#8 form, not encrypted. It is an error
-// for a signer that keeps its key to itself and for custom keys.
+// for a signer that keeps its key to itself, and for custom keys without
+// WithExport.
 func (k *PrivateKey) ExportPEM() ([]byte, error) {
 	if _, err := k.exportable(); err != nil {
 		return nil, err
+	}
+	if der := k.core().pkcs8; der != nil {
+		return privatePEM(der), nil
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(k.core().signer)
 	if err != nil {
 		return nil, fmt.Errorf("jwk: writing a private key: %w", err)
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+	return privatePEM(der), nil
 }
 
 // ExportJWK writes the private key as a JWK; the errors are those of ExportPEM.
@@ -120,6 +127,9 @@ func (k *PrivateKey) ExportJWK() ([]byte, error) {
 func (k *PrivateKey) exportable() (Params, error) {
 	if k == nil || k.core == nil {
 		return nil, errZero
+	}
+	if members := k.core().members; members != nil {
+		return members, nil
 	}
 	switch key := k.core().signer.(type) {
 	case *rsa.PrivateKey:

@@ -28,12 +28,16 @@ type Parser struct {
 	Extensions []Extension
 }
 
-// Extension adds key types to a Parser. Either function may be nil; each returns
-// ErrUnsupported for what is not its own. "use", "key_ops" and "kid" are the
-// Parser's business.
+// Extension adds key types to a Parser. Any function may be nil; each returns
+// ErrUnsupported for what is not its own. None is asked about the key types,
+// curves and algorithms that this package knows itself, nor may it answer with a
+// key for one of those. "use", "key_ops" and "kid" are the Parser's business.
 type Extension struct {
 	Public  func(Params) (*PublicKey, error)
 	Private func(Params) (*PrivateKey, error)
+	// SPKI and PKCS8 read what is in a PEM file, for alg and nothing else.
+	SPKI  func(alg Algorithm, der []byte) (*PublicKey, error)
+	PKCS8 func(alg Algorithm, der []byte) (*PrivateKey, error)
 }
 
 // Params are the string members of a JWK, after the strict reader: no name came
@@ -94,7 +98,7 @@ func (p Parser) Private(data []byte) (*PrivateKey, error) {
 	}
 	k, err := m.privateKey(p.RSA)
 	for _, x := range p.Extensions {
-		if !errors.Is(err, ErrUnsupported) || x.Private == nil {
+		if !isUnsupported(err) || x.Private == nil || m.known() {
 			continue
 		}
 		k, err = x.Private(maps.Clone(m.params))
@@ -184,7 +188,7 @@ func (p Parser) public(m *members) (*PublicKey, error) {
 	}
 	k, err := m.publicKey(p.RSA)
 	for _, x := range p.Extensions {
-		if !errors.Is(err, ErrUnsupported) || x.Public == nil {
+		if !isUnsupported(err) || x.Public == nil || m.known() {
 			continue
 		}
 		k, err = x.Public(maps.Clone(m.params))
@@ -230,11 +234,28 @@ func (m *members) accept(made bool, alg Algorithm) error {
 	if !made || alg == "" {
 		return fmt.Errorf("%w: the extension returned no key", ErrUnsupported)
 	}
-	if alg != m.algorithm(alg) {
+	if alg != m.algorithm(alg) || !m.known() && alg.traits().family != unknown {
 		return fmt.Errorf("%w: the extension returned a key for another algorithm", ErrMismatch)
 	}
 	return nil
 }
+
+// known reports whether the key is of a type and curve of this package. No
+// extension is asked about it then: with an "alg" that is not known here either,
+// such as that of another curve, it is of no use to anybody.
+func (m *members) known() bool {
+	switch m.params["kty"] {
+	case "RSA", "oct":
+		return true
+	case "EC":
+		return curve(m.params["crv"]) != nil
+	case "OKP":
+		return m.params["crv"] == "Ed25519"
+	}
+	return false
+}
+
+func isUnsupported(err error) bool { return errors.Is(err, ErrUnsupported) }
 
 // algorithm is the JWK's own, or else the usual one.
 func (m *members) algorithm(usual Algorithm) Algorithm {
@@ -343,10 +364,10 @@ func readMembers(r *strictjson.Reader) (*members, error) {
 }
 
 func (m *members) read(r *strictjson.Reader, name string) (err error) {
-	switch name {
-	case "d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv":
+	if isPrivate(name) {
 		m.hidden = true
-	case "key_ops":
+	}
+	if name == "key_ops" {
 		m.hasOps = true
 		m.ops, err = readOps(r)
 		return err

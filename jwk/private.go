@@ -38,6 +38,9 @@ type PrivateKey struct {
 type signerCore struct {
 	signer crypto.Signer // nil for a custom key
 	sign   func(message []byte) ([]byte, error)
+	// What a custom key is written out as, if it is.
+	members Params
+	pkcs8   []byte
 }
 
 // Generate makes a new key pair: RSA of 2048 bits, or on the curve of alg. Its

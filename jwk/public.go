@@ -29,6 +29,7 @@ type PublicKey struct {
 	key      crypto.PublicKey // nil for a custom key
 	required Params           // the members that the thumbprint covers
 	verify   func(message, signature []byte) bool
+	spki     []byte // of a custom key that has a PEM form
 }
 
 // NewPublicKey returns a key for an *rsa.PublicKey of 2048 to 8192 bits, an
@@ -71,6 +72,11 @@ func NewCustomPublicKey(alg Algorithm, required Params, verify func(message, sig
 	}
 	if required["kty"] == "" || required["kty"] == "oct" || verify == nil {
 		return nil, fmt.Errorf("%w: a custom key needs a public kty and a verify function", ErrMalformed)
+	}
+	for name := range required {
+		if isPrivate(name) {
+			return nil, fmt.Errorf("%w: %q is a private member", ErrMismatch, name)
+		}
 	}
 	if own, ok := required["alg"]; ok && own != string(alg) {
 		return nil, fmt.Errorf("%w: members name another algorithm", ErrMismatch)
