@@ -167,3 +167,25 @@ func TestDecodeUnverified(t *testing.T) {
 		checkOutcome(t, u != nil, err, reason, "")
 	}
 }
+
+// An empty list that is there is not nil, wherever the set is read from.
+func TestEmptyLists(t *testing.T) {
+	key := newSecret(t)
+	v := must[*jwt.Verifier[jwt.AccessClaims]](t)(jwt.NewVerifier[jwt.AccessClaims](key, expect()))
+	payload := strings.TrimSuffix(good, "}") + `,"roles":[],"scope":" ","amr":["a","b","c","d","e","f","g","h"],"permissions":["p"]}`
+	tok := must[*jwt.Token[jwt.AccessClaims]](t)(v.Verify(context.Background(), forge(t, key, header(key), payload)))
+	again := must[jwt.AccessClaims](t)(jwt.As[jwt.AccessClaims](tok))
+	for _, c := range []jwt.AccessClaims{tok.Claims(), again} {
+		if c.Roles == nil || len(c.Roles) != 0 || c.Scope == nil || len(c.Scope) != 0 {
+			t.Errorf("roles %#v and scope %#v, want empty lists", c.Roles, c.Scope)
+		}
+		if len(c.AMR) != 8 || c.AMR[7] != "h" || len(c.Permissions) != 1 || c.Permissions[0] != "p" || len(c.Audience) != 1 {
+			t.Errorf("amr %q, permissions %q, aud %q", c.AMR, c.Permissions, c.Audience)
+		}
+		for _, list := range [][]string{c.Roles, c.Scope, c.AMR, c.Permissions, c.Audience} {
+			if cap(list) != len(list) {
+				t.Errorf("%q has spare capacity", list)
+			}
+		}
+	}
+}

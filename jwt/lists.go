@@ -26,7 +26,7 @@ func (a *Audience) UnmarshalJSON(data []byte) error {
 		return nil
 	}
 	r := strictjson.NewReader(string(data))
-	names, err := readAudience(r)
+	names, err := readAudience(r, nil)
 	if err == nil {
 		err = r.End()
 	}
@@ -44,15 +44,17 @@ func (a Audience) appendJSON(dst []byte) ([]byte, error) {
 	return appendStrings(dst, a)
 }
 
-func readAudience(r *strictjson.Reader) (Audience, error) {
+func readAudience(r *strictjson.Reader, room *listRoom) (Audience, error) {
 	if r.Kind() != strictjson.String {
-		return readStrings(r)
+		return readStrings(r, room)
 	}
 	name, err := r.ReadString()
 	if err != nil {
 		return nil, err
 	}
-	return Audience{name}, nil
+	list := room.take(1)
+	list[0] = name
+	return list, nil
 }
 
 // Scope is the scope claim: what the token lets its bearer do. In JSON it is
@@ -77,7 +79,7 @@ func (s *Scope) UnmarshalJSON(data []byte) error {
 		return nil
 	}
 	r := strictjson.NewReader(string(data))
-	names, err := readScope(r)
+	names, err := readScope(r, nil)
 	if err == nil {
 		err = r.End()
 	}
@@ -97,13 +99,15 @@ func (s Scope) appendJSON(dst []byte) ([]byte, error) {
 	return strictjson.AppendString(dst, s.String())
 }
 
-func readScope(r *strictjson.Reader) (Scope, error) {
+func readScope(r *strictjson.Reader, room *listRoom) (Scope, error) {
 	text, err := r.ReadString()
 	if err != nil || text == "" {
 		return nil, err
 	}
-	names := make(Scope, 0, strings.Count(text, " ")+1)
-	for name := range strings.SplitSeq(text, " ") {
+	names := room.take(strings.Count(text, " ") + 1)[:0]
+	for text != "" {
+		var name string
+		name, text, _ = strings.Cut(text, " ")
 		if name != "" {
 			names = append(names, name)
 		}
@@ -111,8 +115,22 @@ func readScope(r *strictjson.Reader) (Scope, error) {
 	return slices.Clip(names), nil
 }
 
+// listRoom is room for the members of short lists, which lies in the Token that
+// the lists belong to. Without, and when it is used up, lists are allocated.
+type listRoom []string
+
+// take returns a list of n members that has no spare capacity.
+func (l *listRoom) take(n int) []string {
+	if l == nil || n == 0 || n > len(*l) {
+		return make([]string, n)
+	}
+	list := (*l)[:n:n]
+	*l = (*l)[n:]
+	return list
+}
+
 // readStrings reads an array of strings into a slice without spare capacity.
-func readStrings(r *strictjson.Reader) ([]string, error) {
+func readStrings(r *strictjson.Reader, room *listRoom) ([]string, error) {
 	if err := r.BeginArray(); err != nil {
 		return nil, err
 	}
@@ -124,7 +142,7 @@ func readStrings(r *strictjson.Reader) ([]string, error) {
 			return nil, err
 		}
 		if !more {
-			out := make([]string, len(list))
+			out := room.take(len(list))
 			copy(out, list)
 			return out, nil
 		}

@@ -97,18 +97,18 @@ func (c *IDClaims) place(n int) any {
 
 // readPlace reads a value into a field of one of the types that a place may
 // have; known is false, and nothing read, for all others.
-func readPlace(r *strictjson.Reader, place any) (known bool, err error) {
+func readPlace(r *strictjson.Reader, place any, room *listRoom) (known bool, err error) {
 	switch p := place.(type) {
 	case *string:
 		*p, err = r.ReadString()
 	case *NumericDate:
 		*p, err = readDate(r)
 	case *Audience:
-		*p, err = readAudience(r)
+		*p, err = readAudience(r, room)
 	case *Scope:
-		*p, err = readScope(r)
+		*p, err = readScope(r, room)
 	case *[]string:
-		*p, err = readStrings(r)
+		*p, err = readStrings(r, room)
 	default:
 		return false, nil
 	}

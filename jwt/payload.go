@@ -43,6 +43,8 @@ type facts struct {
 	confirmation    bool
 	nonce           string
 	authorizedParty string
+
+	room listRoom
 }
 
 // newPayloadPlan plans to read payloads as type t. With azp,
@@ -161,7 +163,7 @@ func (p *payloadPlan) readValue(r *strictjson.Reader, s *slot, set claimSet, f *
 		return r.Skip()
 	}
 	target := &p.fields[s.field]
-	if known, err := readPlace(r, set.place(target)); known {
+	if known, err := readPlace(r, set.place(target), &f.room); known {
 		return err
 	}
 	return target.shape.read(r, set.value.FieldByIndex(target.index))

@@ -50,7 +50,7 @@ func (s *shape) readScalar(r *strictjson.Reader, v reflect.Value) error {
 		v.SetBytes([]byte(raw))
 		return err
 	case opDate, opAudience, opScope, opStrings:
-		_, err := readPlace(r, v.Addr().Interface())
+		_, err := readPlace(r, v.Addr().Interface(), nil)
 		return err
 	}
 	text, err := r.ReadNumber()

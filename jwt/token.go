@@ -15,6 +15,7 @@ type Token[C ClaimSet] struct {
 	payload string
 	alg     jwk.Algorithm
 	kid     string
+	lists   [6]string // see listRoom
 }
 
 // Claims returns the claims. The struct is the caller's own, and its slices

@@ -135,7 +135,7 @@ func (v *Verifier[C]) verify(ctx context.Context, token string, nonce *string) (
 	if err != nil {
 		return nil, err
 	}
-	var f facts
+	f := facts{room: t.lists[:]}
 	set := claimSetOf(&t.claims)
 	if err := v.plan.read(t.payload, set, &f); err != nil {
 		return nil, err
