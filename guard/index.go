@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,10 +17,7 @@ type hash = [revlog.HashSize]byte
 // index holds the revocations in force. Many read it, one goroutine writes. The
 // hash of an entry covers its kind, so one table serves all kinds.
 type index struct {
-	// state changes after every addition: who has found nothing in one state
-	// needn't look again until there is another. It begins at 1, so that 0 can
-	// stand for "never looked".
-	state atomic.Uint64
+	news atomic.Pointer[news] // replaced after every addition
 
 	mu    sync.RWMutex
 	table table
@@ -27,8 +25,25 @@ type index struct {
 
 func newIndex() *index {
 	x := &index{table: newTable(0)}
-	x.state.Store(1)
+	x.news.Store(&news{state: 1, since: 1})
 	return x
+}
+
+// revoked reports whether one of the identifiers was revoked. checked is the
+// state in which none of them was, 0 if none is known, and is replaced by a
+// later one if that is still so. An unchanged log costs one comparison, and one
+// that has changed a little costs a look at the change.
+func (x *index) revoked(ids []hash, checked *atomic.Uint64) bool {
+	news := x.news.Load() // before looking: what is added meanwhile makes another state
+	last := checked.Load()
+	if last == news.state {
+		return false
+	}
+	if last < news.since && x.has(ids) || last >= news.since && news.has(ids, last) {
+		return true
+	}
+	checked.Store(news.state)
+	return false
 }
 
 // has reports whether one of the identifiers was revoked.
@@ -65,7 +80,55 @@ func (x *index) add(entries []revlog.Entry) {
 		}
 	}
 	x.mu.Unlock()
-	x.state.Add(1)
+	x.news.Store(x.news.Load().with(entries))
+}
+
+// news is what was added last. It never changes.
+type news struct {
+	// state counts additions: who has found nothing in one state needn't look
+	// again until there is another. It begins at 1, so that 0 can stand for
+	// "never looked".
+	state uint64
+	since uint64 // added holds all that made the states after this one
+	added []addition
+}
+
+type addition struct {
+	state uint64
+	hash  hash
+}
+
+// maxNews bounds the list that is searched from end to end. A table is faster
+// than a longer one.
+const maxNews = 32
+
+// with returns the news after another addition, without the oldest if there are
+// too many.
+func (n *news) with(entries []revlog.Entry) *news {
+	next := &news{state: n.state + 1, since: n.since, added: slices.Clone(n.added)}
+	for _, e := range entries {
+		if e.Kind.Known() {
+			next.added = append(next.added, addition{next.state, e.Hash})
+		}
+	}
+	if excess := len(next.added) - maxNews; excess > 0 {
+		next.since = next.added[excess-1].state
+		next.added = slices.DeleteFunc(next.added, func(a addition) bool { return a.state <= next.since })
+	}
+	return next
+}
+
+// has reports whether one of the identifiers was added after a state, which is
+// since or a later one.
+func (n *news) has(ids []hash, after uint64) bool {
+	for k := len(n.added) - 1; k >= 0 && n.added[k].state > after; k-- {
+		for i := range ids {
+			if ids[i] == n.added[k].hash {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // prune drops what expired before now.

@@ -2,7 +2,9 @@ package guard
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,18 +55,78 @@ func TestIndex(t *testing.T) {
 
 func TestIndexState(t *testing.T) {
 	x := newIndex()
-	before := x.state.Load()
+	before := x.news.Load().state
 	x.add(nil)
 	x.prune(time.Unix(1000, 0))
-	if x.state.Load() != before {
+	if x.news.Load().state != before {
 		t.Error("the state has changed though nothing was added")
 	}
 	x.add([]revlog.Entry{revoked(1, 0)})
-	if x.state.Load() == before {
+	if x.news.Load().state == before {
 		t.Error("the state has not changed though something was added")
 	}
 	if x.has(nil) {
 		t.Error("a token without identifiers was found")
+	}
+}
+
+// What was last looked at long ago, lately, just before, and never: all find
+// what was added since.
+func TestIndexNews(t *testing.T) {
+	x := newIndex()
+	const tokens = 3000
+	checked := make([]atomic.Uint64, tokens)
+	pages := rand.New(rand.NewPCG(1, 2))
+	for next, last := 0, 0; next < tokens; last = next {
+		var page []revlog.Entry
+		for range pages.IntN(2 * maxNews / (1 + pages.IntN(20))) {
+			page = append(page, revoked(next, 0))
+			next++
+		}
+		page = append(page, revlog.Entry{Kind: 200, Hash: session(next)}) // of a kind to be passed over
+		x.add(page)
+		for n := range min(next, tokens) {
+			if n < last && n%97 != 0 { // it was found before
+				continue
+			}
+			if !x.revoked([]hash{session(-1), session(n)}, &checked[n]) {
+				t.Fatalf("with %d in the log, %d isn't found", next, n)
+			}
+		}
+		for n := next; n < tokens; n++ {
+			if (n+next)%(1+n%50) != 0 { // some look each time, some seldom
+				continue
+			}
+			if x.revoked([]hash{session(-1), session(n)}, &checked[n]) {
+				t.Fatalf("with %d in the log, %d is found", next, n)
+			}
+		}
+		if got := len(x.news.Load().added); got > maxNews {
+			t.Fatalf("%d news, want at most %d", got, maxNews)
+		}
+	}
+}
+
+// A page that brings more than the news hold is not to be overlooked.
+func TestIndexNewsOverflow(t *testing.T) {
+	for _, size := range []int{1, maxNews - 1, maxNews, maxNews + 1, 3 * maxNews} {
+		x := newIndex()
+		var checked atomic.Uint64
+		victim := []hash{session(0)}
+		if x.revoked(victim, &checked) {
+			t.Fatal("found in an empty log")
+		}
+		var page []revlog.Entry
+		for n := range size {
+			page = append(page, revoked(n, 0))
+		}
+		x.add(page)
+		x.add([]revlog.Entry{revoked(size, 0)})
+		for range 2 {
+			if !x.revoked(victim, &checked) {
+				t.Errorf("a page of %d and one more: the first entry isn't found", size)
+			}
+		}
 	}
 }
 
@@ -106,6 +168,27 @@ func BenchmarkIndex(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if x.has(ids) {
+			b.Fatal("found what isn't there")
+		}
+	}
+}
+
+// BenchmarkIndexNews is what a token costs at its first use after a revocation.
+func BenchmarkIndexNews(b *testing.B) {
+	x := newIndex()
+	page := make([]revlog.Entry, 10_000)
+	for k := range page {
+		page[k] = revoked(k, 1)
+	}
+	x.add(page)
+	before := x.news.Load().state
+	x.add([]revlog.Entry{revoked(-6, 1)})
+	ids := []hash{session(-1), session(-2), session(-3), session(-4), session(-5)}
+	var checked atomic.Uint64
+	b.ReportAllocs()
+	for b.Loop() {
+		checked.Store(before)
+		if x.revoked(ids, &checked) {
 			b.Fatal("found what isn't there")
 		}
 	}

@@ -35,31 +35,21 @@ func (a *Access) checkRevoked(ctx context.Context, now time.Time, policy StalePo
 	if log == nil {
 		return nil
 	}
-	log.issuer.awaitFirst(ctx, log.ready)
-	if err := a.checkIndex(log.index); err != nil {
-		return err
+	fresh := log.isFresh(now)
+	if !fresh {
+		a.issuer.awaitFirst(ctx, log.ready)
+		fresh = log.isFresh(now)
+	}
+	if log.index.revoked(a.ids, &a.checked) {
+		return ErrRevoked
 	}
 	switch {
-	case log.isFresh(now) || log.unoffered.Load() || policy == AcceptUntilExpiry:
+	case fresh || log.unoffered.Load() || policy == AcceptUntilExpiry:
 		return nil
 	case policy == Introspect && a.issuer.credentials != nil:
 		return a.introspect(ctx, now)
 	}
 	return stale("revocations are out of date")
-}
-
-// checkIndex looks for the token's names among what was revoked, unless it has
-// done so since the log last changed.
-func (a *Access) checkIndex(x *index) error {
-	state := x.state.Load() // before looking: what is added meanwhile makes another state
-	if a.checked.Load() == state {
-		return nil
-	}
-	if x.has(a.ids) {
-		return ErrRevoked
-	}
-	a.checked.Store(state)
-	return nil
 }
 
 // stale is the error for a token that may be good.
