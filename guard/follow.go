@@ -78,10 +78,10 @@ func newFollower(i *issuer, cfg Config) *follower {
 
 // isFresh reports whether the log's silence about a token means anything.
 func (f *follower) isFresh(now time.Time) bool {
-	last := f.fresh.Load()
-	age := time.Duration(now.UnixNano() - last)
+	last, nanoseconds := f.fresh.Load(), now.UnixNano()
+	age := time.Duration(nanoseconds - last)
 	// An age below zero is a clock that was set back: of no use either.
-	return last != 0 && age <= f.maxStale && age >= -f.maxSkew && now.Unix() > f.blind.Load()
+	return last != 0 && age <= f.maxStale && age >= -f.maxSkew && nanoseconds/int64(time.Second) > f.blind.Load()
 }
 
 // run follows until ctx is done.
@@ -224,15 +224,23 @@ func (f *follower) apply(page *revlog.Page, now time.Time) error {
 	if !f.complete {
 		return nil
 	}
-	defer f.publish(last)
-	if now.Sub(time.Unix(page.Time, 0)).Abs() > f.maxSkew {
+	err := f.freshen(page.Time, now)
+	f.publish(last)
+	if err == nil {
+		f.readyOnce.Do(func() { close(f.ready) }) // last: who waits for it finds all the rest
+	}
+	return err
+}
+
+// freshen notes that every entry is in, if the log's clock is about ours.
+func (f *follower) freshen(logTime int64, now time.Time) error {
+	if now.Sub(time.Unix(logTime, 0)).Abs() > f.maxSkew {
 		return errClock
 	}
 	f.fresh.Store(now.UnixNano())
 	if !f.isFresh(now) {
 		return errUnknown
 	}
-	f.readyOnce.Do(func() { close(f.ready) })
 	return nil
 }
 
