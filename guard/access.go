@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -26,7 +27,7 @@ type Access struct {
 	raw    string           // the token as it came; never shown
 	claims jwt.AccessClaims // with Paths applied
 
-	from, until time.Time // when it is valid, leeway included
+	from, until int64 // when it is valid, leeway included, in unix nanoseconds
 	alg         jwk.Algorithm
 	kid         string           // as the token's header has it
 	key         jwk.VerifyingKey // what has verified it
@@ -51,12 +52,24 @@ func newAccess(g *Guard, raw string, token *jwt.Token[jwt.AccessClaims], by *cap
 		return nil, err
 	}
 	leeway := g.cfg.Leeway
-	a.until = a.claims.Expiry.Time().Add(leeway)
+	a.from, a.until = math.MinInt64, nanoseconds(a.claims.Expiry.Time().Add(leeway))
 	if nbf := a.claims.NotBefore; !nbf.IsZero() {
-		a.from = nbf.Time().Add(-leeway)
+		a.from = nanoseconds(nbf.Time().Add(-leeway))
 	}
 	a.ids = identifiers(&a.claims, a.kid, a.key.KeyID())
 	return a, nil
+}
+
+// nanoseconds is t.UnixNano, with what is beyond its bounds at the bounds.
+func nanoseconds(t time.Time) int64 {
+	const last = math.MaxInt64 / int64(time.Second)
+	switch seconds := t.Unix(); {
+	case seconds >= last:
+		return math.MaxInt64
+	case seconds <= -last:
+		return math.MinInt64
+	}
+	return t.UnixNano()
 }
 
 // identifiers lists the names under which a token can be revoked. A bare key
@@ -83,10 +96,11 @@ func identifiers(c *jwt.AccessClaims, kids ...string) []hash {
 // current reports whether the token may still be taken as verified: it is
 // within its time, and the key that verified it is the one that would now.
 func (a *Access) current(ctx context.Context, now time.Time) bool {
-	if !now.Before(a.until) || now.Before(a.from) {
+	nanoseconds := now.UnixNano()
+	if nanoseconds >= a.until || nanoseconds < a.from {
 		return false
 	}
-	return a.keyIsThere(ctx, now)
+	return a.keyIsThere(ctx, nanoseconds)
 }
 
 // keyFor is how long a key is taken to be in a set that hasn't changed without
@@ -95,11 +109,11 @@ const keyFor = int64(time.Second)
 
 // keyIsThere reports whether the key source gives the key still. Of a set that
 // is fetched, a pointer tells whether it is the same as before.
-func (a *Access) keyIsThere(ctx context.Context, now time.Time) bool {
+func (a *Access) keyIsThere(ctx context.Context, now int64) bool {
 	var set *jwk.Set
 	if remote := a.issuer.remote; remote != nil {
 		set = remote.Set()
-		age := now.UnixNano() - a.keySeen.Load()
+		age := now - a.keySeen.Load()
 		if set != nil && set == a.keyIn.Load() && age >= 0 && age < keyFor {
 			return true
 		}
@@ -108,7 +122,7 @@ func (a *Access) keyIsThere(ctx context.Context, now time.Time) bool {
 	if err != nil || key != a.key {
 		return false
 	}
-	a.keySeen.Store(now.UnixNano())
+	a.keySeen.Store(now)
 	a.keyIn.Store(set)
 	return true
 }

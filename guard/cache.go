@@ -13,35 +13,48 @@ import (
 // lets those that were asked for only once pass through without pushing out
 // those that are in use: a hit sets a mark, and the hand that looks for something
 // to drop takes away marks before it drops what has none. So a hit writes
-// nothing but the mark, once.
+// nothing but the mark, once, and takes no lock: processors that serve the same
+// token don't wait for each other.
+//
+// Nobody who hasn't got the seed can choose tokens that fall into one chain, and
+// tokens with the same hash have one place, so chains are short whatever comes.
 type cache struct {
 	seed   maphash.Seed
-	shards []shard
+	chains []chain // by the low bits of the hash; their number never changes
+	shards []shard // by fewer of these bits: each chain belongs to one shard
 }
 
 const (
 	maxShards   = 64
 	minShard    = 256 << 10 // bytes: some 80 tokens, so that shards fill evenly enough
+	chainBytes  = 2048      // of the limit, for each chain: about a token
 	hashedTail  = 64        // of the token: the signature is as good as random, and short
-	entryBytes  = 1024      // Access, claims, map and queue
+	entryBytes  = 1024      // Access, claims, chain and queue
 	bytesOfChar = 3         // the token, its payload, and the claims in it
 )
 
+// chain leads to the entries with the same low bits of the hash. Who reads while
+// it is changed may miss one of them, which costs a verification.
+type chain = atomic.Pointer[entry]
+
+// shard is what writers lock.
 type shard struct {
-	mu         sync.RWMutex
-	entries    map[uint64]*entry
+	mu         sync.Mutex
 	head, tail *entry // newest, oldest
 	hand       *entry // where the search for something to drop goes on
+	entries    int
 	used       int
 	limit      int
-	_          [40]byte // shards share no cache line
+	_          [72]byte // shards share no cache line, nor the one that is fetched along
 }
 
 type entry struct {
-	access     *Access
-	hash       uint64
+	hash   uint64
+	access *Access
+	chain  chain // what comes after it
+	used   atomic.Bool
+
 	prev, next *entry // towards the head, towards the tail
-	used       atomic.Bool
 }
 
 // newCache returns a cache for so many bytes, nil if they are negative.
@@ -49,15 +62,20 @@ func newCache(size int) *cache {
 	if size < 0 {
 		return nil
 	}
-	n := min(max(size/minShard, 1), maxShards)
-	n = 1 << (bits.Len(uint(n)) - 1)
-	c := &cache{seed: maphash.MakeSeed(), shards: make([]shard, n)}
+	shards := powerOfTwo(min(size/minShard, maxShards))
+	c := &cache{
+		seed:   maphash.MakeSeed(),
+		chains: make([]chain, powerOfTwo(size/chainBytes)),
+		shards: make([]shard, shards),
+	}
 	for i := range c.shards {
-		c.shards[i].entries = make(map[uint64]*entry)
-		c.shards[i].limit = size / n
+		c.shards[i].limit = size / shards
 	}
 	return c
 }
+
+// powerOfTwo returns the largest that is at most n, and at least 1.
+func powerOfTwo(n int) int { return 1 << (bits.Len(uint(max(n, 1))) - 1) }
 
 // hash covers the end of the token. Tokens that agree there and differ
 // elsewhere share a place, which costs them a verification, nothing more: what
@@ -66,17 +84,23 @@ func (c *cache) hash(token string) uint64 {
 	return maphash.String(c.seed, token[max(len(token)-hashedTail, 0):])
 }
 
+func (c *cache) chain(hash uint64) *chain { return &c.chains[hash&uint64(len(c.chains)-1)] }
 func (c *cache) shard(hash uint64) *shard { return &c.shards[hash&uint64(len(c.shards)-1)] }
+
+// find returns the entry with a hash, nil if there is none.
+func (c *cache) find(hash uint64) *entry {
+	e := c.chain(hash).Load()
+	for e != nil && e.hash != hash {
+		e = e.chain.Load()
+	}
+	return e
+}
 
 func (c *cache) get(token string) *Access {
 	if c == nil {
 		return nil
 	}
-	hash := c.hash(token)
-	s := c.shard(hash)
-	s.mu.RLock()
-	e := s.entries[hash]
-	s.mu.RUnlock()
+	e := c.find(c.hash(token))
 	if e == nil || e.access.raw != token {
 		return nil
 	}
@@ -90,28 +114,24 @@ func (c *cache) add(a *Access) {
 	if c == nil {
 		return
 	}
-	hash := c.hash(a.raw)
-	s, size := c.shard(hash), a.size()
+	hash, size := c.hash(a.raw), a.size()
+	s := c.shard(hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if size > s.limit {
 		return
 	}
-	if old := s.entries[hash]; old != nil {
-		s.drop(old)
+	if old := c.find(hash); old != nil {
+		c.drop(old)
 	}
 	for s.used+size > s.limit {
-		s.evict()
+		c.drop(s.choose())
 	}
-	e := &entry{access: a, hash: hash, next: s.head}
-	if s.head != nil {
-		s.head.prev = e
-	} else {
-		s.tail = e
-	}
-	s.head = e
-	s.entries[hash] = e
-	s.used += size
+	e := &entry{access: a, hash: hash}
+	s.link(e)
+	first := c.chain(hash)
+	e.chain.Store(first.Load())
+	first.Store(e) // now it can be found, and is complete
 }
 
 // remove forgets an access, and not another one that has taken its place.
@@ -123,14 +143,24 @@ func (c *cache) remove(a *Access) {
 	s := c.shard(hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e := s.entries[hash]; e != nil && e.access == a {
-		s.drop(e)
+	if e := c.find(hash); e != nil && e.access == a {
+		c.drop(e)
 	}
 }
 
-// evict drops the next entry without a mark, from old to new and round again.
+// drop forgets an entry. The caller has locked its shard.
+func (c *cache) drop(e *entry) {
+	at := c.chain(e.hash)
+	for at.Load() != e {
+		at = &at.Load().chain
+	}
+	at.Store(e.chain.Load()) // who has come to e goes on from there all the same
+	c.shard(e.hash).unlink(e)
+}
+
+// choose returns the next entry without a mark, from old to new and round again.
 // There is an entry: the caller found the shard over its limit.
-func (s *shard) evict() {
+func (s *shard) choose() *entry {
 	e := s.hand
 	for {
 		if e == nil {
@@ -142,11 +172,24 @@ func (s *shard) evict() {
 		e = e.prev
 	}
 	s.hand = e
-	s.drop(e)
+	return e
 }
 
-// drop unlinks an entry. A hand that points to it moves on.
-func (s *shard) drop(e *entry) {
+// link puts an entry at the head of the queue.
+func (s *shard) link(e *entry) {
+	e.next = s.head
+	if s.head != nil {
+		s.head.prev = e
+	} else {
+		s.tail = e
+	}
+	s.head = e
+	s.entries++
+	s.used += e.access.size()
+}
+
+// unlink takes an entry out of the queue. A hand that points to it moves on.
+func (s *shard) unlink(e *entry) {
 	if s.hand == e {
 		s.hand = e.prev
 	}
@@ -160,7 +203,7 @@ func (s *shard) drop(e *entry) {
 	} else {
 		s.tail = e.prev
 	}
-	delete(s.entries, e.hash)
+	s.entries--
 	s.used -= e.access.size()
 }
 
@@ -174,10 +217,10 @@ func (c *cache) usage() (entries, bytes int) {
 	}
 	for i := range c.shards {
 		s := &c.shards[i]
-		s.mu.RLock()
-		entries += len(s.entries)
+		s.mu.Lock()
+		entries += s.entries
 		bytes += s.used
-		s.mu.RUnlock()
+		s.mu.Unlock()
 	}
 	return entries, bytes
 }

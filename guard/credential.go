@@ -6,29 +6,48 @@ import (
 	"strings"
 )
 
+// credential is what somebody shows.
+type credential struct {
+	token string
+	// unread says that token is the rest of a header line, of which nobody has
+	// looked yet whether it is one token. A token that is known is one, and the
+	// search for what mustn't be in it would take as long as all else together.
+	unread bool
+}
+
+// check refuses what can't be one token: of "one, two", whoever stands before
+// this API may have checked the other. What characters a token has is left to
+// the verifier.
+func (c credential) check() error {
+	if c.unread && strings.ContainsAny(c.token, " \t,") {
+		return ErrBadRequest
+	}
+	return nil
+}
+
 // credential returns the one token of a request: a bearer token in the
 // Authorization header or, if there is none, the configured cookie.
-func (g *Guard) credential(r *http.Request) (string, error) {
+func (g *Guard) credential(r *http.Request) (credential, error) {
 	token, err := bearer(r.Header["Authorization"])
 	if err != ErrNoToken || g.cfg.Cookie == "" {
-		return token, err
+		return credential{token, true}, err
 	}
 	token, err = cookie(r.Header["Cookie"], g.cfg.Cookie)
 	if err != nil {
-		return "", err
+		return credential{}, err
 	}
 	if !safe(r) && !g.sameSite(r) {
-		return "", ErrCrossSite
+		return credential{}, ErrCrossSite
 	}
-	return token, nil
+	return credential{token: token}, nil
 }
 
 const scheme = "Bearer"
 
 // bearer reads an Authorization header (RFC 6750 section 2.1): exactly one
-// line, the scheme in any case, spaces, one token. Of two lines, whoever stands
-// before this API may have checked the other one. Another scheme is no bearer
-// token. What characters a token has is left to the verifier.
+// line, the scheme in any case, spaces, and what credential.check has to find to
+// be one token. Of two lines, whoever stands before this API may have checked
+// the other one. Another scheme is no bearer token.
 func bearer(lines []string) (string, error) {
 	switch {
 	case len(lines) == 0:
@@ -37,6 +56,13 @@ func bearer(lines []string) (string, error) {
 		return "", ErrBadRequest
 	}
 	line := lines[0]
+	if token, ok := strings.CutPrefix(line, scheme+" "); ok && token != "" && token[0] != ' ' {
+		return token, nil // as nearly all write it
+	}
+	return unusualBearer(line)
+}
+
+func unusualBearer(line string) (string, error) {
 	if len(line) < len(scheme) || !strings.EqualFold(line[:len(scheme)], scheme) {
 		return "", ErrNoToken
 	}
@@ -45,15 +71,11 @@ func bearer(lines []string) (string, error) {
 	switch {
 	case rest != "" && rest == token: // "Bearerish", another scheme
 		return "", ErrNoToken
-	case token == "" || hasByte(token, ' ') || hasByte(token, '\t') || hasByte(token, ','):
+	case token == "":
 		return "", ErrBadRequest
 	}
 	return token, nil
 }
-
-// hasByte is many times as fast as strings.ContainsAny, on the way of every
-// request.
-func hasByte(s string, c byte) bool { return strings.IndexByte(s, c) >= 0 }
 
 // cookie finds a cookie's value. A name that comes twice is refused: a
 // neighbouring host or a page on another path may have set the second, and

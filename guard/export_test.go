@@ -3,10 +3,20 @@ package guard
 import "net/http"
 
 // For tests in package guard_test.
-var (
-	Bearer      = bearer
-	CookieValue = cookie
-)
+var CookieValue = cookie
+
+// Bearer reads an Authorization header as a guard does that doesn't know the
+// token.
+func Bearer(lines []string) (string, error) {
+	token, err := bearer(lines)
+	if err == nil {
+		err = credential{token, true}.check()
+	}
+	if err != nil {
+		return "", err
+	}
+	return token, nil
+}
 
 // PublicTwice returns a function that decides twice whether a request needs no
 // token: as a guard does, and by ServeMux alone.

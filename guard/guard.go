@@ -123,50 +123,70 @@ func (g *Guard) Synced(ctx context.Context, issuer string, seq uint64) error {
 	return fmt.Errorf("guard: revocations of %q are not followed", issuer)
 }
 
+var errZero = &jwt.Error{Reason: jwt.ErrKey, Detail: "guard not made by New"}
+
 // Verify decides about a token that came some other way than in an HTTP
 // request: a queue, gRPC, a WebSocket message. All rules must hold. The error
 // is a *Refusal. A token that is bound to a key by cnf is refused: the proof is
 // not here.
 func (g *Guard) Verify(ctx context.Context, token string, rules ...Rule) (*Access, error) {
-	a, err := g.verify(ctx, token, rules)
-	if err != nil {
+	return g.decide(ctx, credential{token: token}, rules)
+}
+
+// decide decides about a token, and counts it.
+func (g *Guard) decide(ctx context.Context, c credential, rules []Rule) (*Access, error) {
+	if g.verifier == nil {
+		return nil, g.refused(errZero, rules)
+	}
+	now := g.cfg.Now()
+	a := g.known(ctx, c.token, now)
+	known := a != nil
+	if !known {
+		var err error
+		if a, err = g.verify(ctx, c); err != nil {
+			return nil, g.refused(err, rules)
+		}
+	}
+	if err := a.check(ctx, now, rules); err != nil {
+		if known {
+			g.counts.knownRefused.Add(1)
+		}
 		return nil, g.refused(err, rules)
 	}
-	g.counts.accepted.Add(1)
+	g.counts.accept(known)
 	return a, nil
 }
 
-func (g *Guard) verify(ctx context.Context, token string, rules []Rule) (*Access, error) {
-	if g.verifier == nil {
-		return nil, &jwt.Error{Reason: jwt.ErrKey, Detail: "guard not made by New"}
+// check checks what may be otherwise at each request with a token.
+func (a *Access) check(ctx context.Context, now time.Time, rules []Rule) error {
+	if err := a.checkRevoked(ctx, now, policyOf(rules, a.guard.cfg.Stale)); err != nil {
+		return err
 	}
-	now := g.cfg.Now()
-	a, err := g.find(ctx, token, now)
-	if err != nil {
-		return nil, err
-	}
-	if err := a.checkRevoked(ctx, now, policyOf(rules, g.cfg.Stale)); err != nil {
-		return nil, err
-	}
-	return a, checkRules(question{ctx, a, now}, rules)
+	return checkRules(question{ctx, a, now}, rules)
 }
 
-// find returns the access that a token gives, from the cache if it was verified
-// before.
-func (g *Guard) find(ctx context.Context, token string, now time.Time) (*Access, error) {
-	if a := g.cache.get(token); a != nil {
-		if a.current(ctx, now) {
-			g.counts.hits.Add(1)
-			return a, nil
-		}
-		g.cache.remove(a)
+// known returns the access of a token that was verified before, nil if it wasn't
+// or that is of no use any more.
+func (g *Guard) known(ctx context.Context, token string, now time.Time) *Access {
+	a := g.cache.get(token)
+	if a == nil || a.current(ctx, now) {
+		return a
+	}
+	g.cache.remove(a)
+	return nil
+}
+
+// verify returns the access of a token that the cache hasn't got.
+func (g *Guard) verify(ctx context.Context, c credential) (*Access, error) {
+	if err := c.check(); err != nil {
+		return nil, err
 	}
 	by := new(capture)
-	verified, err := g.verifier.Verify(context.WithValue(ctx, captureKey{}, by), token)
+	verified, err := g.verifier.Verify(context.WithValue(ctx, captureKey{}, by), c.token)
 	if err != nil {
 		return nil, err
 	}
-	a, err := newAccess(g, strings.Clone(token), verified, by) // a part of a header line would keep the whole
+	a, err := newAccess(g, strings.Clone(c.token), verified, by) // a part of a header line would keep the whole
 	if err != nil {
 		return nil, err
 	}
@@ -179,20 +199,21 @@ func (g *Guard) find(ctx context.Context, token string, now time.Time) (*Access,
 // without an error for a request that Config.Public lets pass, which it never
 // does where there are rules.
 func (g *Guard) Check(r *http.Request, rules ...Rule) (*Access, error) {
-	if a := From(r.Context()); a != nil && a.guard == g {
-		if err := g.recheck(r.Context(), a, rules); err != nil {
+	ctx := r.Context()
+	if a := From(ctx); a != nil && a.guard == g {
+		if err := g.recheck(ctx, a, rules); err != nil {
 			return nil, g.refused(err, rules)
 		}
 		return a, nil
 	}
-	if !demanding(rules) && g.public.match(r) {
+	if g.public != nil && !demanding(rules) && g.public.match(r) {
 		return nil, nil
 	}
-	token, err := g.credential(r)
+	c, err := g.credential(r)
 	if err != nil {
 		return nil, g.refused(err, rules)
 	}
-	return g.Verify(r.Context(), token, rules...)
+	return g.decide(ctx, c, rules)
 }
 
 // recheck checks the rules of a handler inside another one of the same guard.

@@ -58,9 +58,23 @@ func reasons() [numReasons]reason {
 
 const numReasons = 19
 
+// counters count each request once.
 type counters struct {
-	accepted, hits atomic.Uint64
-	refused        [numReasons]atomic.Uint64
+	refused       [numReasons]atomic.Uint64
+	fresh         atomic.Uint64 // accepted, and verified just now
+	knownRefused  atomic.Uint64 // tokens verified before
+	_             [128]byte     // what every request writes shares no cache line
+	knownAccepted atomic.Uint64
+	_             [120]byte // with what every request reads
+}
+
+// accept counts a token that was found good.
+func (c *counters) accept(known bool) {
+	if known {
+		c.knownAccepted.Add(1)
+		return
+	}
+	c.fresh.Add(1)
 }
 
 func (c *counters) refuse(err error) {
@@ -74,8 +88,9 @@ func (c *counters) refuse(err error) {
 
 // Stats returns counters and gauges.
 func (g *Guard) Stats() Stats {
+	known := g.counts.knownAccepted.Load()
 	s := Stats{
-		Accepted: g.counts.accepted.Load(), CacheHits: g.counts.hits.Load(),
+		Accepted: g.counts.fresh.Load() + known, CacheHits: g.counts.knownRefused.Load() + known,
 		Refused: make(map[string]uint64, numReasons),
 	}
 	for n, r := range reasons() {
