@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/bits"
 	"reflect"
+	"slices"
 
 	"github.com/writ-auth/writ/internal/strictjson"
 )
@@ -13,11 +14,12 @@ import (
 // set, and the checks, which look at claims that the set may lack.
 type payloadPlan struct {
 	fields   []field
-	slots    names
+	names    *strictjson.Names
+	slots    []slot   // by number of the name
 	required []string // the bit of a name is its index
 }
 
-// maxFields is more than any claim set needs, and few enough for names.
+// maxFields is more than any claim set needs, and few enough for an index.
 const maxFields = 1 << 15
 
 // slot is what is to be done with a claim.
@@ -61,17 +63,26 @@ func newPayloadPlan(t reflect.Type, required []string, azp bool) (*payloadPlan, 
 		return nil, fmt.Errorf("jwt: %v has more than %d fields", t, maxFields)
 	}
 	p := &payloadPlan{fields: s.fields, required: required}
-	for i, f := range s.fields {
-		p.slots.add(f.name).field = i
+	var names []string
+	slotOf := func(name string) *slot {
+		n := slices.Index(names, name)
+		if n < 0 {
+			n, names, p.slots = len(names), append(names, name), append(p.slots, slot{field: -1})
+		}
+		return &p.slots[n]
 	}
-	for i, name := range required {
-		p.slots.add(name).bit = 1 << i
+	for i, name := range required { // the first: of the first 64, it is quickest to tell that they come once
+		slotOf(name).bit = 1 << i
 	}
-	p.slots.add("cnf").fact = factConfirmation
-	p.slots.add("nonce").fact = factNonce
+	slotOf("cnf").fact = factConfirmation
+	slotOf("nonce").fact = factNonce
 	if azp {
-		p.slots.add("azp").fact = factAuthorizedParty
+		slotOf("azp").fact = factAuthorizedParty
 	}
+	for i, f := range s.fields {
+		slotOf(f.name).field = i
+	}
+	p.names = strictjson.NewNames(names...)
 	return p, nil
 }
 
@@ -115,7 +126,7 @@ func (p *payloadPlan) read(payload string, set claimSet, f *facts) error {
 		return refuse(ErrMalformed, "", "payload is not a JSON object")
 	}
 	for {
-		name, more, err := r.NextKey()
+		n, more, err := r.NextMember(p.names)
 		if err == nil && !more {
 			err = r.End()
 			if err == nil {
@@ -125,13 +136,13 @@ func (p *payloadPlan) read(payload string, set claimSet, f *facts) error {
 		if err != nil {
 			return malformedPayload(err)
 		}
-		s := p.slots.get(name)
-		if s == nil {
+		if n < 0 {
 			if err := r.Skip(); err != nil {
 				return malformedPayload(err)
 			}
 			continue
 		}
+		s := &p.slots[n]
 		if err := p.readClaim(&r, s, set, f); err != nil {
 			return claimError(p.nameOf(s), err)
 		}
@@ -139,13 +150,10 @@ func (p *payloadPlan) read(payload string, set claimSet, f *facts) error {
 }
 
 func (p *payloadPlan) readClaim(r *strictjson.Reader, s *slot, set claimSet, f *facts) error {
-	kind, start := r.Kind(), r.Offset()
-	err := p.readValue(r, s, set, f)
-	empty := kind == strictjson.Null || (kind == strictjson.String && r.Offset()-start == len(`""`))
-	if !empty {
+	if s.bit != 0 && !r.NextIsEmpty() {
 		f.present |= s.bit
 	}
-	return err
+	return p.readValue(r, s, set, f)
 }
 
 func (p *payloadPlan) readValue(r *strictjson.Reader, s *slot, set claimSet, f *facts) error {

@@ -7,6 +7,7 @@ const maxListed = 48
 
 // frame is an object or array that has been opened and not closed.
 type frame struct {
+	known  uint64              // a bit for each of the first 64 numbers that NextMember has returned
 	seen   uint64              // a bit for each sum of its names: most new names differ in it and need no comparison
 	more   map[string]struct{} // the names that did not fit into the list, nil while all do
 	base   uint8               // where its names begin in Reader.keys
@@ -55,6 +56,18 @@ func (r *Reader) NextKey() (name string, more bool, err error) {
 	if f == nil {
 		return "", false, r.syntax()
 	}
+	name, more, err = r.nextName(f)
+	if err != nil || !more {
+		return "", false, err
+	}
+	if !r.remember(f, name) {
+		return "", false, r.fail(ErrDuplicate)
+	}
+	return name, true, nil
+}
+
+// nextName is NextKey for a name that may come twice.
+func (r *Reader) nextName(f *frame) (name string, more bool, err error) {
 	c := r.peek()
 	if c == '}' {
 		r.pop()
@@ -70,9 +83,6 @@ func (r *Reader) NextKey() (name string, more bool, err error) {
 		return "", false, r.syntax()
 	}
 	r.pos++
-	if !r.remember(f, name) {
-		return "", false, r.fail(ErrDuplicate)
-	}
 	return name, true, nil
 }
 

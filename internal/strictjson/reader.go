@@ -199,6 +199,18 @@ func (r *Reader) peek() byte {
 	return 0
 }
 
+// NextIsEmpty reports whether the next value is null or an empty string, without
+// reading it: what follows may yet turn out not to be JSON.
+func (r *Reader) NextIsEmpty() bool {
+	switch r.peek() {
+	case 'n':
+		return true
+	case '"':
+		return r.pos+1 < len(r.text) && r.text[r.pos+1] == '"'
+	}
+	return false
+}
+
 // Kind tells the kind of the next value without reading it.
 func (r *Reader) Kind() Kind {
 	switch c := r.peek(); c {

@@ -23,19 +23,10 @@ func (r *Reader) ReadString() (string, error) {
 
 // plain returns the index of the first byte from i that is a quotation mark, a
 // backslash or a control character, which must not stand in a string as it is.
-// It looks at eight bytes at once: in each subtraction a byte's top bit becomes
-// set where the byte is too small, and a borrow can disturb only the bytes after
-// the first such one, so the lowest bit that is set tells the place.
 func plain(s string, i int) int {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	for ; len(s)-i >= 8; i += 8 {
-		b := s[i : i+8]
-		x := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
-			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
-		quote, backslash := x^(ones*'"'), x^(ones*'\\')
-		stops := ((quote-ones)&^quote | (backslash-ones)&^backslash | (x-ones*' ')&^x) & tops
-		if stops != 0 {
-			return i + bits.TrailingZeros64(stops)/8
+		if found := stops(load(s[i : i+8])); found != 0 {
+			return i + bits.TrailingZeros64(found)/8
 		}
 	}
 	for i < len(s) {
@@ -45,6 +36,16 @@ func plain(s string, i int) int {
 		i++
 	}
 	return i
+}
+
+// stops looks for such bytes among eight at once. Only the lowest bit of the
+// answer counts, which lies in the first of them: in each subtraction a byte's
+// top bit becomes set where the byte is too small, and a borrow can disturb only
+// the bytes after the first such one.
+func stops(x uint64) uint64 {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	quote, backslash := x^(ones*'"'), x^(ones*'\\')
+	return ((quote-ones)&^quote | (backslash-ones)&^backslash | (x-ones*' ')&^x) & tops
 }
 
 // readEscaped reads the string that begins at start and has its first escape,
