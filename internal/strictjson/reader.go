@@ -33,7 +33,6 @@ import (
 	"errors"
 	"fmt"
 	"unicode/utf8"
-	"unsafe"
 )
 
 // MaxDepth is how deeply objects and arrays may nest.
@@ -113,19 +112,13 @@ func (r *Reader) Reset(text string) {
 	}
 }
 
-// ResetBytes is Reset without a copy: data must not change for as long as any
-// string read from it is in use.
-func (r *Reader) ResetBytes(data []byte) {
-	r.Reset(unsafe.String(unsafe.SliceData(data), len(data)))
-}
-
 // Offset is the position of the next byte to be read.
 func (r *Reader) Offset() int { return r.pos }
 
 // Check reports whether data is exactly one strict JSON value.
 func Check(data []byte) error {
 	var r Reader
-	r.ResetBytes(data)
+	r.Reset(string(data))
 	if err := r.Skip(); err != nil {
 		return err
 	}

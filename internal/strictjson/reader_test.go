@@ -291,7 +291,7 @@ func TestReuse(t *testing.T) {
 	if err := r.Skip(); !errors.Is(err, strictjson.ErrDuplicate) {
 		t.Errorf("a duplicate after another text: %v, want ErrDuplicate", err)
 	}
-	r.ResetBytes([]byte("\"\xff\""))
+	r.Reset("\"\xff\"")
 	if err := r.Skip(); !errors.Is(err, strictjson.ErrUTF8) {
 		t.Errorf("invalid UTF-8 after another text: %v, want ErrUTF8", err)
 	}
