@@ -10,7 +10,7 @@ import (
 
 // Record implements auth.Audit.
 func (s *Store) Record(ctx context.Context, ev auth.Event) error {
-	return s.write(ctx, func(ctx context.Context, t *tx) error { return t.record(ctx, ev) })
+	return s.single(ctx, func(ctx context.Context, t *tx) error { return t.record(ctx, ev) })
 }
 
 // record writes the event of the transaction that does what it tells of.

@@ -55,48 +55,72 @@ func (t *tx) end(ctx context.Context, e auth.Ending, now time.Time) (seq uint64,
 	return t.endClient(ctx, e, now)
 }
 
+// What has ended may be forgotten when the last of its tokens has expired:
+// forget_at says when (see Sweep).
+
 func (t *tx) endGrant(ctx context.Context, e auth.Ending, now time.Time) (seq uint64, err error) {
-	const end = `UPDATE grants SET ended_at = $1, end_reason = $2 WHERE id = $3 AND ended_at = 0 RETURNING id, mark`
-	seq, ended, err := t.logGrants(ctx, now, end, micros(now), e.Reason, e.GrantID)
-	if err == nil && ended == 0 {
-		err = t.needs(ctx, `SELECT 1 FROM grants WHERE id = $1`, e.GrantID)
+	const (
+		end  = `UPDATE grants SET ended_at = $1, end_reason = $2 WHERE id = $3 AND ended_at = 0 RETURNING id, mark`
+		last = `UPDATE sessions SET forget_at = $1 + (SELECT MAX(g.mark) FROM grants g WHERE g.session_id = sessions.id)
+			WHERE id = (SELECT g.session_id FROM grants g WHERE g.id = $2)
+				AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.session_id = sessions.id AND g.ended_at = 0)`
+	)
+	ended, err := t.endGrants(ctx, now, end, micros(now), e.Reason, e.GrantID)
+	if err != nil {
+		return 0, err
 	}
-	return seq, err
+	if ended.n == 0 {
+		return 0, t.needs(ctx, `SELECT 1 FROM grants WHERE id = $1`, e.GrantID)
+	}
+	_, err = t.exec(ctx, last, afterMark.Microseconds(), e.GrantID)
+	return ended.seq, err
 }
 
 func (t *tx) endSession(ctx context.Context, e auth.Ending, now time.Time) (seq uint64, err error) {
 	const (
-		end       = `UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE id = $3 AND ended_at = 0`
 		endGrants = `UPDATE grants SET ended_at = $1, end_reason = $2 WHERE session_id = $3 AND ended_at = 0 RETURNING id, mark`
+		end       = `UPDATE sessions SET ended_at = $1, end_reason = $2, forget_at = $4
+			WHERE id = $3 AND ended_at = 0`
 	)
-	n, err := t.exec(ctx, end, micros(now), e.Reason, e.SessionID)
+	ended, err := t.endGrants(ctx, now, endGrants, micros(now), e.Reason, e.SessionID)
 	if err != nil {
 		return 0, err
 	}
-	if n == 0 {
-		return 0, t.needs(ctx, `SELECT 1 FROM sessions WHERE id = $1`, e.SessionID)
+	n, err := t.exec(ctx, end, micros(now), e.Reason, e.SessionID, micros(ended.mark.Add(afterMark)))
+	if err == nil && n == 0 {
+		err = t.needs(ctx, `SELECT 1 FROM sessions WHERE id = $1`, e.SessionID)
 	}
-	seq, _, err = t.logGrants(ctx, now, endGrants, micros(now), e.Reason, e.SessionID)
-	return seq, err
+	return ended.seq, err
 }
 
-// logGrants runs an update that answers id and mark of the grants it ended,
-// and logs each.
-func (t *tx) logGrants(ctx context.Context, now time.Time, text string, args ...any) (seq uint64, ended int, err error) {
+// ended is what endGrants did.
+type ended struct {
+	n    int
+	seq  uint64    // of the last entry in the log
+	mark time.Time // the latest; now if there is none
+}
+
+// endGrants runs an update that answers id and mark of the grants it ended,
+// each as it is with its row locked, and logs them.
+func (t *tx) endGrants(ctx context.Context, now time.Time, text string, args ...any) (out ended, err error) {
 	type row struct {
 		id   string
 		mark time.Time
 	}
 	grants, err := all(ctx, t.statements, func(r *row) []any { return []any{&r.id, toTime(&r.mark)} }, text, args...)
 	if err != nil {
-		return 0, 0, err
+		return ended{}, err
 	}
+	out = ended{n: len(grants), mark: now}
 	for _, g := range grants {
-		if seq, err = t.revokeUntil(ctx, revlog.Session, g.id, g.mark, now); err != nil {
-			return 0, 0, err
+		if out.seq, err = t.revokeUntil(ctx, revlog.Session, g.id, g.mark, now); err != nil {
+			return ended{}, err
+		}
+		if g.mark.After(out.mark) {
+			out.mark = g.mark
 		}
 	}
-	return seq, len(grants), nil
+	return out, nil
 }
 
 // endUser replaces the epoch, which ends everything of the user at every
@@ -104,18 +128,18 @@ func (t *tx) logGrants(ctx context.Context, now time.Time, text string, args ...
 // in them are true.
 func (t *tx) endUser(ctx context.Context, e auth.Ending, now time.Time) (seq uint64, err error) {
 	const (
-		endSessions = `UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE user_id = $3 AND ended_at = 0`
 		endGrants   = `UPDATE grants SET ended_at = $1, end_reason = $2 WHERE user_id = $3 AND ended_at = 0`
+		endSessions = `UPDATE sessions SET ended_at = $1, end_reason = $2, forget_at = $4 WHERE user_id = $3 AND ended_at = 0`
 	)
-	seq, err = t.endEpoch(ctx, e, now, e.UserID,
-		`SELECT epoch, mark FROM users WHERE id = $1`, `UPDATE users SET epoch = $1 WHERE id = $2 AND epoch = $3`)
+	seq, mark, err := t.endEpoch(ctx, e, now, e.UserID, `SELECT epoch FROM users WHERE id = $1`,
+		`UPDATE users SET epoch = $1 WHERE id = $2 AND epoch = $3 RETURNING mark`)
 	if err != nil {
 		return 0, err
 	}
-	if _, err := t.exec(ctx, endSessions, micros(now), e.Reason, e.UserID); err != nil {
+	if _, err := t.exec(ctx, endGrants, micros(now), e.Reason, e.UserID); err != nil {
 		return 0, err
 	}
-	_, err = t.exec(ctx, endGrants, micros(now), e.Reason, e.UserID)
+	_, err = t.exec(ctx, endSessions, micros(now), e.Reason, e.UserID, micros(mark.Add(afterMark)))
 	return seq, err
 }
 
@@ -124,18 +148,25 @@ func (t *tx) endUser(ctx context.Context, e auth.Ending, now time.Time) (seq uin
 // another epoch than its client's is over, whatever its row says.
 func (t *tx) endClient(ctx context.Context, e auth.Ending, now time.Time) (seq uint64, err error) {
 	t.concerns(e.ClientID)
-	return t.endEpoch(ctx, e, now, e.ClientID,
-		`SELECT epoch, mark FROM clients WHERE id = $1`, `UPDATE clients SET epoch = $1 WHERE id = $2 AND epoch = $3`)
+	seq, _, err = t.endEpoch(ctx, e, now, e.ClientID, `SELECT epoch FROM clients WHERE id = $1`,
+		`UPDATE clients SET epoch = $1 WHERE id = $2 AND epoch = $3 RETURNING mark`)
+	return seq, err
 }
 
-func (t *tx) endEpoch(ctx context.Context, e auth.Ending, now time.Time, id, read, replace string) (seq uint64, err error) {
+// endEpoch takes the mark from the row that it has just changed, and so locked:
+// whoever raises it does so before, and is counted, or after, and finds another
+// epoch. It answers the mark, no less than now.
+func (t *tx) endEpoch(ctx context.Context, e auth.Ending, now time.Time, id, read, replace string) (seq uint64, mark time.Time, err error) {
 	var epoch string
-	var mark time.Time
-	if err := t.get(ctx, []any{&epoch, toTime(&mark)}, read, id); err != nil {
-		return 0, err
+	if err := t.get(ctx, []any{&epoch}, read, id); err != nil {
+		return 0, mark, err
 	}
-	if err := found(t.exec(ctx, replace, e.NewEpoch, id, epoch)); err != nil {
-		return 0, err
+	if err := t.get(ctx, []any{toTime(&mark)}, replace, e.NewEpoch, id, epoch); err != nil {
+		return 0, mark, err
 	}
-	return t.revokeUntil(ctx, revlog.Epoch, epoch, mark, now)
+	seq, err = t.revokeUntil(ctx, revlog.Epoch, epoch, mark, now)
+	if mark.Before(now) {
+		mark = now
+	}
+	return seq, mark, err
 }

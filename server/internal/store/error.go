@@ -1,13 +1,13 @@
 package store
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
@@ -27,6 +27,9 @@ var (
 	ErrIO       = errors.New("store: the disk failed")
 	ErrBusy     = errors.New("store: the database is held by another program")
 	ErrClosed   = errors.New("store: closed")
+
+	ErrUnreachable = errors.New("store: the database can't be reached")
+	ErrEmpty       = errors.New("store: the database is empty")
 )
 
 // A PanicError is what a method returns when its transaction panicked: a
@@ -54,33 +57,42 @@ func unavailable(kind, cause error) error {
 	}
 }
 
-// classify turns what the driver says into what callers branch on. This and
-// conflictField are where another engine's error codes join.
+// classify turns what a driver says into what callers branch on.
 func classify(err error) error {
 	var lite *sqlite.Error
+	var post *pgconn.PgError
+	var shown *auth.Error
 	switch {
-	case err == nil:
-		return nil
+	case err == nil, errors.As(err, &shown): // the second time round
+		return err
 	case errors.Is(err, sql.ErrNoRows):
 		return auth.ErrNotFound
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
-	case errors.Is(err, sql.ErrConnDone):
+	case errors.As(err, &lite):
+		return classifySQLite(err, lite)
+	case errors.As(err, &post):
+		return classifyPostgres(err, post)
+	case errors.Is(err, sql.ErrConnDone), err.Error() == "sql: database is closed":
 		return unavailable(ErrClosed, nil)
-	case !errors.As(err, &lite):
-		return err
+	case !isContext(err) && cutOff(err), unconnected(err):
+		return unavailable(ErrUnreachable, err)
 	}
+	return err
+}
+
+func classifySQLite(err error, lite *sqlite.Error) error {
 	switch lite.Code() {
 	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
 		return &auth.ConflictError{Field: conflictField(lite.Error())}
 	case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
-		return fmt.Errorf("%w: a row that is referred to", auth.ErrNotFound)
+		return errReferred()
 	}
 	if kind := condition(lite.Code()); kind != nil {
 		return unavailable(kind, err)
 	}
 	return err
 }
+
+func errReferred() error { return fmt.Errorf("%w: a row that is referred to", auth.ErrNotFound) }
 
 // condition names what is wrong with the database as a whole, or nil.
 func condition(code int) error {

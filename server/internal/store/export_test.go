@@ -38,7 +38,7 @@ func (s *Store) WriterQuery(ctx context.Context, text string) (value string, err
 
 // Latest is the newest version of the schema.
 func Latest() (int64, error) {
-	_, latest, err := schema()
+	_, latest, err := sqliteEngine().schema()
 	return latest, err
 }
 

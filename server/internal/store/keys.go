@@ -30,9 +30,14 @@ func (s *Store) AddKey(ctx context.Context, k auth.Key, ev auth.Event) error {
 			blob(k.Public), blob(k.Sealed), t.since(k.CreatedAt), micros(k.SignsFrom), micros(k.PublishedUntil), micros(k.Mark)); err != nil {
 			return err
 		}
+		t.keys = true
 		return t.record(ctx, ev)
 	})
 }
+
+// KeysChanged returns a channel that is closed when another node has changed a
+// key, or may have. Take it before reading the keys.
+func (s *Store) KeysChanged() <-chan struct{} { return s.keyNews.channel() }
 
 // retire erases a key's private part and fixes the end of its publication.
 const retire = `UPDATE keys SET state = 'retired', sealed = NULL, published_until = `
@@ -52,6 +57,7 @@ func (s *Store) TurnKey(ctx context.Context, id string, now time.Time, ev auth.E
 		if err := found(t.exec(ctx, turn, id, micros(now))); err != nil {
 			return err
 		}
+		t.keys = true
 		return t.record(ctx, ev)
 	})
 }
@@ -63,6 +69,7 @@ func (s *Store) RevokeKey(ctx context.Context, id string, now time.Time, ev auth
 		if err := found(t.exec(ctx, end, micros(now), id)); err != nil {
 			return 0, err
 		}
+		t.keys = true
 		seq, err := t.revoke(ctx, revlog.Key, id, time.Time{})
 		if err != nil {
 			return 0, err
@@ -79,6 +86,7 @@ func (s *Store) RevokeAllKeys(ctx context.Context, now time.Time, ev auth.Event)
 		endSecrets = `UPDATE api_secrets SET expires_at = $1 WHERE expires_at = 0 OR expires_at > $1`
 	)
 	return s.ending(ctx, func(ctx context.Context, t *tx) (seq uint64, err error) {
+		t.keys = true
 		kids, err := all(ctx, t.statements, func(kid *string) []any { return []any{kid} }, end, micros(now))
 		if err != nil {
 			return 0, err
@@ -103,6 +111,7 @@ func (s *Store) DropKeys(ctx context.Context, now time.Time) (n int64, err error
 	const drop = `DELETE FROM keys WHERE purpose = 'sign' AND published_until > 0 AND published_until <= $1`
 	err = s.write(ctx, func(ctx context.Context, t *tx) error {
 		n, err = t.exec(ctx, drop, micros(now))
+		t.keys = n > 0
 		return err
 	})
 	return n, err

@@ -15,8 +15,9 @@ import (
 const afterMark = auth.LogMemory
 
 // revoke adds an entry to the log. Numbers follow the order of commits, since
-// one connection writes and numbers: whoever reads number n will never see a
-// lower one appear.
+// one connection writes and numbers, over a fleet the one that holds its lock
+// until after the commit: whoever reads number n will never see a lower one
+// appear.
 func (t *tx) revoke(ctx context.Context, kind revlog.Kind, id string, expiry time.Time) (seq uint64, err error) {
 	const insert = `INSERT INTO log (seq, kind, hash, expires_at, created_at)
 		VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM log), $1, $2, $3, $4) RETURNING seq`
@@ -24,8 +25,8 @@ func (t *tx) revoke(ctx context.Context, kind revlog.Kind, id string, expiry tim
 		return 0, errors.New("store: revocation of an empty id")
 	}
 	hash := revlog.Hash(kind, id)
-	t.logged = true
 	err = t.get(ctx, []any{&seq}, insert, int64(kind), hash[:], micros(expiry), micros(t.now))
+	t.logged, t.head = true, max(t.head, seq)
 	return seq, err
 }
 
@@ -130,6 +131,6 @@ func (s *Store) Revoked(ctx context.Context, hashes [][16]byte, now time.Time) (
 	return false, nil
 }
 
-// Published implements auth.Log. Take the channel before reading the page:
+// Published implements auth.Log, for the entries of every node. Take the channel before reading the page:
 // then what the page lacks closes the channel.
-func (s *Store) Published() <-chan struct{} { return s.news.channel() }
+func (s *Store) Published() <-chan struct{} { return s.logNews.channel() }

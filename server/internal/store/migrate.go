@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"strconv"
@@ -12,20 +13,29 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-//go:embed migrations/sqlite/*.sql
+//go:embed migrations/*/*.sql
 var migrations embed.FS
+
+// settingCompatible names the oldest version of the schema that a program may
+// know and yet work with the database. Migrations write it.
+const settingCompatible = "compatible"
 
 // migrate brings the schema up to the newest version this program knows, one
 // transaction a migration, and reports the versions before and after.
-func migrate(ctx context.Context, db *sql.DB) (from, to int64, err error) {
-	files, to, err := schema()
+// Migrations only lead forward, and most add what older programs don't look
+// at: these keep serving meanwhile, and start on the newer schema too.
+func (e *engine) migrate(ctx context.Context, db *sql.DB) (from, to int64, err error) {
+	files, to, err := e.schema()
 	if err != nil {
 		return 0, 0, err
 	}
-	if from, err = schemaVersion(ctx, db); err != nil || from == to {
+	if from, err = e.schemaVersion(ctx, db); err != nil || from == to {
 		return from, to, err
 	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
+	if from > to {
+		return from, from, checkCompatible(ctx, db, from, to)
+	}
+	provider, err := goose.NewProvider(e.dialect, db, files, goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return from, to, err
 	}
@@ -33,9 +43,24 @@ func migrate(ctx context.Context, db *sql.DB) (from, to int64, err error) {
 	return from, to, err
 }
 
+// checkCompatible answers ErrNewer unless a program that knows the schema up to
+// known works with a database of a later version.
+func checkCompatible(ctx context.Context, db *sql.DB, version, known int64) error {
+	var text string
+	err := db.QueryRowContext(ctx, `SELECT value FROM settings WHERE name = '`+settingCompatible+`'`).Scan(&text)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	oldest, err := strconv.ParseInt(text, 10, 64)
+	if err == nil && oldest <= known {
+		return nil
+	}
+	return fmt.Errorf("%w: its schema has version %d, this program knows %d", ErrNewer, version, known)
+}
+
 // schema answers the embedded migrations and the number of the last.
-func schema() (files fs.FS, latest int64, err error) {
-	files, err = fs.Sub(migrations, "migrations/sqlite")
+func (e *engine) schema() (files fs.FS, latest int64, err error) {
+	files, err = fs.Sub(migrations, e.folder)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -50,10 +75,9 @@ func schema() (files fs.FS, latest int64, err error) {
 
 // schemaVersion answers the number of the last migration that was applied, 0
 // for none, and writes nothing.
-func schemaVersion(ctx context.Context, db *sql.DB) (version int64, err error) {
-	const hasTable = `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'goose_db_version'`
+func (e *engine) schemaVersion(ctx context.Context, db *sql.DB) (version int64, err error) {
 	var tables int
-	if err := db.QueryRowContext(ctx, hasTable).Scan(&tables); err != nil || tables == 0 {
+	if err := db.QueryRowContext(ctx, e.version).Scan(&tables); err != nil || tables == 0 {
 		return 0, err
 	}
 	const last = `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version WHERE is_applied`

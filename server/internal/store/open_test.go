@@ -211,6 +211,7 @@ func TestForeignDatabase(t *testing.T) {
 	refused(t, path, store.ErrForeign)
 }
 
+// A program starts on a newer schema if that says so, and not otherwise.
 func TestNewerDatabase(t *testing.T) {
 	path := fill(t)
 	latest, err := store.Latest()
@@ -218,7 +219,22 @@ func TestNewerDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	other(t, path, fmt.Sprintf("INSERT INTO goose_db_version (version_id, is_applied) VALUES (%d, 1)", latest+1))
-	refused(t, path, store.ErrNewer)
+	s := open(t, store.Options{DSN: "sqlite:" + path})
+	if err := create(t, s, 1); err != nil {
+		t.Errorf("writing to a newer schema that allows it: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]string{
+		"it is for newer programs alone": fmt.Sprintf("UPDATE settings SET value = '%d' WHERE name = 'compatible'", latest+1),
+		"it doesn't say":                 "DELETE FROM settings WHERE name = 'compatible'",
+	} {
+		t.Run(name, func(t *testing.T) {
+			other(t, path, change)
+			refused(t, path, store.ErrNewer)
+		})
+	}
 }
 
 // A first start that was cut short leaves an empty file, or one without tables.
@@ -273,7 +289,7 @@ func TestDSN(t *testing.T) {
 	if _, err := os.Stat(odd); err != nil || s.Path() != odd {
 		t.Errorf("Path = %q, %v, want %q", s.Path(), err, odd)
 	}
-	for _, dsn := range []string{"", "writ.db", "sqlite:", "sqlite::memory:", "postgres://localhost/writ", "mysql:x"} {
+	for _, dsn := range []string{"", "writ.db", "sqlite:", "sqlite::memory:", "postgres:writ", "mysql:x"} {
 		if s, err := store.Open(t.Context(), store.Options{DSN: dsn}); err == nil {
 			s.Close()
 			t.Errorf("DSN %q was accepted", dsn)

@@ -14,11 +14,11 @@ import (
 const maxRegistrations = 4096
 
 // registry keeps clients as they are asked for at every request of a service.
-// Whatever changes one is a transaction of this process, which says whom it
-// concerns (tx.concerns); the writer makes them forgotten after the commit and
-// before the answer. So whoever asks after a change was answered gets it.
-//
-// An engine that others write to needs to hear of their changes first.
+// Whatever changes one is a transaction that says whom it concerns
+// (tx.concerns); they are forgotten after the commit and before the answer. So
+// whoever asks after a change was answered gets it. Other nodes forget all
+// clients as they hear of the commit, and answer from memory only while they
+// would hear of one.
 type registry struct {
 	mu      sync.RWMutex
 	changes uint64 // what was read before a change must not be kept after it
@@ -64,6 +64,9 @@ func (t *tx) concerns(clientID string) { t.changed = append(t.changed, clientID)
 
 // Registration implements auth.Registry.
 func (s *Store) Registration(ctx context.Context, clientID string) (*auth.Registration, error) {
+	if err := s.link.check(); err != nil {
+		return nil, err
+	}
 	kept, changes := s.registry.find(clientID)
 	if kept != nil {
 		return kept, nil
@@ -141,7 +144,7 @@ func (s *Store) RemoveClientSecret(ctx context.Context, clientID, secretID strin
 // UseAssertion implements auth.Assertions.
 func (s *Store) UseAssertion(ctx context.Context, clientID string, hash [32]byte, expiry time.Time) (fresh bool, err error) {
 	const use = `INSERT INTO used_assertions (client_id, hash, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
-	err = s.write(ctx, func(ctx context.Context, t *tx) error {
+	err = s.single(ctx, func(ctx context.Context, t *tx) error {
 		n, err := t.exec(ctx, use, clientID, hash[:], micros(expiry))
 		fresh = n > 0
 		return err

@@ -175,9 +175,9 @@ func textOf(src any) (string, error) {
 	case nil:
 		return "", nil
 	case string:
-		return s, nil
+		return read(s), nil
 	case []byte:
-		return string(s), nil
+		return read(string(s)), nil
 	}
 	return "", fmt.Errorf("store: a text is a %T", src)
 }

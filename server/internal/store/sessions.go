@@ -30,12 +30,16 @@ func grantDest(g *auth.Grant) []any {
 // Begin implements auth.Sessions. The grant's mark is raised to marks.Expiry
 // whether marks names the grant or not: its first token is about to be made.
 func (s *Store) Begin(ctx context.Context, session auth.Session, g auth.Grant, marks auth.Marks, ev auth.Event) error {
-	return s.write(ctx, func(ctx context.Context, t *tx) error {
-		if err := t.epochsHold(ctx, g); err != nil {
+	marks.GrantID, marks.ClientEpoch = "", g.ClientEpoch
+	if marks.Expiry.After(g.Mark) {
+		g.Mark = marks.Expiry
+	}
+	return s.hot(ctx, func(ctx context.Context, t *tx) error {
+		if err := t.epochsHold(ctx, g, marks.UserID != ""); err != nil {
 			return err
 		}
-		if marks.Expiry.After(g.Mark) {
-			g.Mark = marks.Expiry
+		if err := t.raise(ctx, marks, ""); err != nil {
+			return err
 		}
 		if err := t.insertSession(ctx, session); err != nil {
 			return err
@@ -43,20 +47,23 @@ func (s *Store) Begin(ctx context.Context, session auth.Session, g auth.Grant, m
 		if err := t.insertGrant(ctx, g); err != nil {
 			return err
 		}
-		marks.GrantID = ""
-		if err := t.raise(ctx, marks); err != nil {
-			return err
-		}
 		return t.record(ctx, ev)
 	})
 }
 
 // epochsHold answers ErrEpochChanged unless user and client may be signed in
-// and have the epochs that the grant was prepared with.
-func (t *tx) epochsHold(ctx context.Context, g auth.Grant) error {
+// and have the epochs that the grant was prepared with. The user's row stays
+// locked: whoever ends everything of the user waits, and then finds the new
+// session. Of two sign-ins that lock it to read, neither could change it after;
+// so raises says whether that is to come.
+func (t *tx) epochsHold(ctx context.Context, g auth.Grant, raises bool) error {
 	const query = `SELECT 1 FROM users u, clients c
 		WHERE u.id = $1 AND u.epoch = $2 AND u.disabled = 0 AND c.id = $3 AND c.epoch = $4 AND c.disabled = 0`
-	hold, err := t.exists(ctx, query, g.UserID, g.UserEpoch, g.ClientID, g.ClientEpoch)
+	lock := t.engine.share
+	if raises {
+		lock = t.engine.update
+	}
+	hold, err := t.exists(ctx, query+lock, g.UserID, g.UserEpoch, g.ClientID, g.ClientEpoch)
 	if err == nil && !hold {
 		return auth.ErrEpochChanged
 	}
@@ -93,119 +100,169 @@ const alive = `ended_at = 0 AND EXISTS (
 // Rotate implements auth.Sessions. A grant whose user or client is disabled or
 // has another epoch counts as ended; false too if the key of marks has retired.
 func (s *Store) Rotate(ctx context.Context, grantID string, from, to auth.Rotation, idle time.Time, marks auth.Marks, ev *auth.Event) (rotated bool, err error) {
-	err = s.write(ctx, func(ctx context.Context, t *tx) error {
-		if rotated, err = t.swap(ctx, grantID, from, to, idle, marks); err != nil || !rotated {
+	r := rotation{grantID, from, to, idle, time.Time{}}
+	if marks.GrantID == grantID {
+		r.mark, marks.GrantID = marks.Expiry, ""
+	}
+	if s.engine.rotate != "" && ev == nil && marks.Empty() {
+		return s.rotateOnce(ctx, r)
+	}
+	err = s.hot(ctx, func(ctx context.Context, t *tx) error {
+		if err := t.raise(ctx, marks, grantID); err != nil {
 			return err
 		}
-		if marks.GrantID == grantID {
-			marks.GrantID = "" // swap raised it
-		}
-		if err := t.raise(ctx, marks); err != nil || ev == nil {
+		if err := t.swap(ctx, r); err != nil || ev == nil {
 			return err
 		}
 		return t.record(ctx, *ev)
 	})
-	if errors.Is(err, auth.ErrEpochChanged) {
+	if errors.Is(err, auth.ErrEpochChanged) || errors.Is(err, auth.ErrNotFound) {
 		return false, nil
 	}
+	return err == nil, err
+}
+
+// rotation is a change of a grant's state. Zero idle and mark change nothing.
+type rotation struct {
+	grantID  string
+	from, to auth.Rotation
+	idle     time.Time
+	mark     time.Time
+}
+
+// args are the parameters of swapGrant.
+func (r rotation) args() []any {
+	from, to := r.from, r.to
+	return []any{clamp(to.Confirmed), clamp(to.Current), micros(to.IssuedAt), clamp(to.Recoveries), int64(to.TagKey),
+		micros(r.idle), micros(r.mark), r.grantID,
+		clamp(from.Confirmed), clamp(from.Current), micros(from.IssuedAt), clamp(from.Recoveries), int64(from.TagKey)}
+}
+
+// swapGrant is the rotation itself: of all that start from one state, one finds
+// it.
+const swapGrant = `UPDATE grants SET confirmed_gen = $1, current_gen = $2, issued_at = $3, recoveries = $4, tag_key = $5,
+		idle_expiry = CASE WHEN CAST($6 AS BIGINT) = 0 THEN idle_expiry ELSE $6 END,
+		mark = CASE WHEN mark < $7 THEN $7 ELSE mark END
+	WHERE id = $8 AND confirmed_gen = $9 AND current_gen = $10 AND issued_at = $11 AND recoveries = $12
+		AND tag_key = $13 AND ` + alive
+
+// rotateOnce rotates with one statement; see rotateOnce in engine.go.
+func (s *Store) rotateOnce(ctx context.Context, r rotation) (rotated bool, err error) {
+	err = s.single(ctx, func(ctx context.Context, t *tx) error {
+		var n int64
+		err := t.get(ctx, []any{&n}, s.engine.rotate, append(r.args(), micros(t.now))...)
+		rotated = n > 0
+		return err
+	})
 	return rotated && err == nil, err
 }
 
-func (t *tx) swap(ctx context.Context, grantID string, from, to auth.Rotation, idle time.Time, marks auth.Marks) (bool, error) {
-	const (
-		swap = `UPDATE grants SET confirmed_gen = $1, current_gen = $2, issued_at = $3, recoveries = $4, tag_key = $5,
-				idle_expiry = CASE WHEN $6 = 0 THEN idle_expiry ELSE $6 END,
-				mark = CASE WHEN mark < $7 THEN $7 ELSE mark END
-			WHERE id = $8 AND confirmed_gen = $9 AND current_gen = $10 AND issued_at = $11 AND recoveries = $12
-				AND tag_key = $13 AND ` + alive
-		seen = `UPDATE sessions SET idle_expiry = $1, last_seen_at = $2
-			WHERE id = (SELECT session_id FROM grants WHERE id = $3)`
-	)
-	var mark int64
-	if marks.GrantID == grantID {
-		mark = micros(marks.Expiry)
+// swap answers ErrEpochChanged if there was nothing to swap.
+func (t *tx) swap(ctx context.Context, r rotation) error {
+	const seen = `UPDATE sessions SET idle_expiry = $1, last_seen_at = $2
+		WHERE id = (SELECT session_id FROM grants WHERE id = $3)`
+	n, err := t.exec(ctx, swapGrant, r.args()...)
+	if err == nil && n == 0 {
+		err = auth.ErrEpochChanged
 	}
-	n, err := t.exec(ctx, swap, clamp(to.Confirmed), clamp(to.Current), micros(to.IssuedAt), clamp(to.Recoveries), int64(to.TagKey),
-		micros(idle), mark, grantID,
-		clamp(from.Confirmed), clamp(from.Current), micros(from.IssuedAt), clamp(from.Recoveries), int64(from.TagKey))
-	if err != nil || n == 0 || idle.IsZero() {
-		return n > 0, err
+	if err != nil || r.idle.IsZero() {
+		return err
 	}
-	_, err = t.exec(ctx, seen, micros(idle), micros(t.now), grantID)
-	return true, err
+	_, err = t.exec(ctx, seen, micros(r.idle), micros(t.now), r.grantID)
+	return err
 }
 
 // Raise implements auth.Sessions.
 func (s *Store) Raise(ctx context.Context, marks auth.Marks) error {
-	return s.write(ctx, func(ctx context.Context, t *tx) error { return t.raise(ctx, marks) })
+	return s.hot(ctx, func(ctx context.Context, t *tx) error {
+		if err := t.raise(ctx, marks, marks.GrantID); err != nil || marks.GrantID == "" {
+			return err
+		}
+		const raise = `UPDATE grants SET mark = $1 WHERE id = $2 AND mark < $1 AND ` + alive
+		const high = `SELECT 1 FROM grants WHERE id = $2 AND mark >= $1 AND ` + alive
+		_, err := t.higher(ctx, raise, high, `SELECT 1 FROM grants WHERE id = $1`, marks.GrantID, marks.Expiry)
+		return err
+	})
 }
 
 // raise never lowers a mark. It refuses to raise one for a token that must not
 // be made any more: what is over has its entry in the log, and that entry is
-// forgotten by the mark it was made under.
-func (t *tx) raise(ctx context.Context, m auth.Marks) error {
+// forgotten by the mark it was made under. grantID, if not "", names the grant
+// whose epochs the token carries. The grant's own mark is raised by its caller,
+// after these: rows are locked in one order.
+func (t *tx) raise(ctx context.Context, m auth.Marks, grantID string) error {
 	const (
-		higher = ` SET mark = CASE WHEN mark < $1 THEN $1 ELSE mark END WHERE id = $2`
-		same   = ` AND ($3 = '' OR (epoch = $3 AND disabled = 0))`
+		user   = ` AND ($3 = '' OR epoch = (SELECT g.user_epoch FROM grants g WHERE g.id = $3))`
+		client = ` AND ($3 = '' OR epoch = (SELECT g.client_epoch FROM grants g WHERE g.id = $3))
+			AND ($4 = '' OR (epoch = $4 AND disabled = 0))`
+
+		raiseUser   = `UPDATE users SET mark = $1 WHERE id = $2 AND mark < $1` + user
+		highUser    = `SELECT 1 FROM users WHERE id = $2 AND mark >= $1` + user
+		raiseClient = `UPDATE clients SET mark = $1 WHERE id = $2 AND mark < $1` + client
+		highClient  = `SELECT 1 FROM clients WHERE id = $2 AND mark >= $1` + client
+		raiseKey    = `UPDATE keys SET mark = $1 WHERE id = $2 AND mark < $1 AND state = 'signing'`
+		highKey     = `SELECT 1 FROM keys WHERE id = $2 AND mark >= $1 AND state = 'signing'`
 	)
-	expiry := micros(m.Expiry)
-	if m.GrantID != "" {
-		n, err := t.exec(ctx, `UPDATE grants`+higher+` AND `+alive, expiry, m.GrantID)
-		if err := t.raised(ctx, n, err, `SELECT 1 FROM grants WHERE id = $1`, m.GrantID); err != nil {
-			return err
-		}
-	}
 	if m.UserID != "" {
-		if err := found(t.exec(ctx, `UPDATE users`+higher, expiry, m.UserID)); err != nil {
+		if _, err := t.higher(ctx, raiseUser, highUser, `SELECT 1 FROM users WHERE id = $1`, m.UserID, m.Expiry, grantID); err != nil {
 			return err
 		}
 	}
 	if m.ClientID != "" {
-		t.concerns(m.ClientID)
-		n, err := t.exec(ctx, `UPDATE clients`+higher+same, expiry, m.ClientID, m.ClientEpoch)
-		if err := t.raised(ctx, n, err, `SELECT 1 FROM clients WHERE id = $1`, m.ClientID); err != nil {
+		raised, err := t.higher(ctx, raiseClient, highClient, `SELECT 1 FROM clients WHERE id = $1`, m.ClientID, m.Expiry, grantID, m.ClientEpoch)
+		if err != nil {
 			return err
+		}
+		if raised {
+			t.concerns(m.ClientID)
 		}
 	}
 	if m.KID == "" {
 		return nil
 	}
-	n, err := t.exec(ctx, `UPDATE keys`+higher+` AND state = 'signing'`, expiry, m.KID)
-	if err == nil && n == 0 {
-		err = auth.ErrEpochChanged // retired, or gone
+	_, err := t.higher(ctx, raiseKey, highKey, `SELECT 1 FROM keys WHERE id = $1`, m.KID, m.Expiry)
+	if errors.Is(err, auth.ErrNotFound) {
+		err = auth.ErrEpochChanged // it was retired, and is gone by now
 	}
 	return err
 }
 
-// raised tells a row that is over from one that isn't there.
-func (t *tx) raised(ctx context.Context, n int64, err error, check, id string) error {
+// higher raises one mark. A row that has it already is left alone: of all that
+// come together when an hour begins one writes. ErrEpochChanged tells a row
+// that is over from one that isn't there.
+func (t *tx) higher(ctx context.Context, raise, high, check, id string, expiry time.Time, more ...any) (raised bool, err error) {
+	args := append([]any{micros(expiry), id}, more...)
+	n, err := t.exec(ctx, raise, args...)
 	if err != nil || n > 0 {
-		return err
+		return n > 0, err
+	}
+	if enough, err := t.exists(ctx, high, args...); err != nil || enough {
+		return false, err
 	}
 	if err := t.needs(ctx, check, id); err != nil {
-		return err
+		return false, err
 	}
-	return auth.ErrEpochChanged
+	return false, auth.ErrEpochChanged
 }
 
 // Touch implements auth.Sessions. A session that has ended stays as it is.
 func (s *Store) Touch(ctx context.Context, sessionID string, seen, idle time.Time) error {
 	const (
-		touch = `UPDATE sessions SET last_seen_at = $1, idle_expiry = CASE WHEN $2 = 0 THEN idle_expiry ELSE $2 END
+		follow = `UPDATE grants SET idle_expiry = $1 WHERE session_id = $2 AND mode = 'session' AND ended_at = 0`
+		touch  = `UPDATE sessions SET last_seen_at = $1, idle_expiry = CASE WHEN CAST($2 AS BIGINT) = 0 THEN idle_expiry ELSE $2 END
 			WHERE id = $3 AND ended_at = 0`
-		follow = `UPDATE grants SET idle_expiry = CASE WHEN $1 = 0 THEN idle_expiry ELSE $1 END
-			WHERE session_id = $2 AND mode = 'session' AND ended_at = 0`
 	)
-	return s.write(ctx, func(ctx context.Context, t *tx) error {
+	return s.hot(ctx, func(ctx context.Context, t *tx) error {
+		if !idle.IsZero() {
+			if _, err := t.exec(ctx, follow, micros(idle), sessionID); err != nil {
+				return err
+			}
+		}
 		n, err := t.exec(ctx, touch, micros(seen), micros(idle), sessionID)
-		if err != nil {
+		if err != nil || n > 0 {
 			return err
 		}
-		if n == 0 {
-			return t.needs(ctx, `SELECT 1 FROM sessions WHERE id = $1`, sessionID)
-		}
-		_, err = t.exec(ctx, follow, micros(idle), sessionID)
-		return err
+		return t.needs(ctx, `SELECT 1 FROM sessions WHERE id = $1`, sessionID)
 	})
 }
 

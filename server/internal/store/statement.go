@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"sync"
+	"time"
 
 	"github.com/writ-auth/writ/server/internal/auth"
 )
@@ -11,34 +12,25 @@ import (
 // statements runs SQL on one connection or one pool and prepares each text
 // once. Texts are constants of this package, so there are few.
 type statements struct {
-	on interface {
-		PrepareContext(ctx context.Context, text string) (*sql.Stmt, error)
-	}
+	on runner
+	// direct says that the driver prepares by itself; else it is done here.
+	direct bool
 	// slots, one for each connection of a pool, are where callers wait for
 	// one and give up when their context ends; nil for a single connection.
 	// Under a slot a short query runs without a context, which costs the
 	// driver a goroutine and a handler for every call.
-	slots    chan struct{}
+	slots *slots
+
 	mu       sync.RWMutex
 	prepared map[string]*sql.Stmt
 }
 
-func (s *statements) enter(ctx context.Context) error {
-	if s.slots == nil {
-		return nil
-	}
-	select {
-	case s.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (s *statements) leave() {
-	if s.slots != nil {
-		<-s.slots
-	}
+// runner is a *sql.DB or a *sql.Conn.
+type runner interface {
+	PrepareContext(ctx context.Context, text string) (*sql.Stmt, error)
+	ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row
 }
 
 func (s *statements) prepare(ctx context.Context, text string) (*sql.Stmt, error) {
@@ -78,12 +70,23 @@ func (s *statements) close() error {
 }
 
 // exec answers the number of rows it changed.
-func (s *statements) exec(ctx context.Context, text string, args ...any) (int64, error) {
-	stmt, err := s.prepare(ctx, text)
-	if err != nil {
+func (s *statements) exec(ctx context.Context, text string, args ...any) (n int64, err error) {
+	if err := s.slots.enter(ctx); err != nil {
 		return 0, err
 	}
-	result, err := stmt.ExecContext(ctx, args...)
+	defer s.slots.leave()
+	ctx = context.WithoutCancel(ctx)
+	args = storedArgs(args)
+	var result sql.Result
+	if s.direct {
+		result, err = s.on.ExecContext(ctx, text, args...)
+	} else {
+		var stmt *sql.Stmt
+		if stmt, err = s.prepare(ctx, text); err != nil {
+			return 0, err
+		}
+		result, err = stmt.ExecContext(ctx, args...)
+	}
 	if err != nil {
 		return 0, classify(err)
 	}
@@ -93,40 +96,65 @@ func (s *statements) exec(ctx context.Context, text string, args ...any) (int64,
 // get scans the first row into dest; auth.ErrNotFound if there is none. It is
 // for queries that find their row by an index, and ends no sooner if ctx does.
 func (s *statements) get(ctx context.Context, dest []any, text string, args ...any) error {
-	if err := s.enter(ctx); err != nil {
+	if err := s.slots.enter(ctx); err != nil {
 		return err
 	}
-	defer s.leave()
+	defer s.slots.leave()
 	ctx = context.WithoutCancel(ctx)
-	stmt, err := s.prepare(ctx, text)
-	if err != nil {
-		return err
+	args = storedArgs(args)
+	var row *sql.Row
+	if s.direct {
+		row = s.on.QueryRowContext(ctx, text, args...)
+	} else {
+		stmt, err := s.prepare(ctx, text)
+		if err != nil {
+			return err
+		}
+		row = stmt.QueryRowContext(ctx, args...)
 	}
-	return classify(stmt.QueryRowContext(ctx, args...).Scan(dest...))
+	if err := row.Scan(dest...); err != nil {
+		return classify(err)
+	}
+	readDest(dest)
+	return nil
 }
 
 // each calls row for every row, with a scan function for it. row must run no
 // statement: on a pool of one it would wait for its own connection.
 func (s *statements) each(ctx context.Context, row func(scan func(dest ...any) error) error, text string, args ...any) error {
-	if err := s.enter(ctx); err != nil {
+	if err := s.slots.enter(ctx); err != nil {
 		return err
 	}
-	defer s.leave()
-	stmt, err := s.prepare(context.WithoutCancel(ctx), text)
-	if err != nil {
-		return err
-	}
-	rows, err := stmt.QueryContext(ctx, args...)
+	defer s.slots.leave()
+	rows, err := s.query(ctx, text, args)
 	if err != nil {
 		return classify(err)
 	}
 	defer rows.Close()
+	scan := func(dest ...any) error {
+		err := rows.Scan(dest...)
+		readDest(dest)
+		return err
+	}
 	for rows.Next() {
-		if err := row(rows.Scan); err != nil {
+		if err := row(scan); err != nil {
 			return classify(err)
 		}
 	}
 	return classify(rows.Err())
+}
+
+func (s *statements) query(ctx context.Context, text string, args []any) (*sql.Rows, error) {
+	args = storedArgs(args)
+	if s.direct {
+		// To give up a query would cost the connection; the engine bounds it.
+		return s.on.QueryContext(context.WithoutCancel(ctx), text, args...)
+	}
+	stmt, err := s.prepare(context.WithoutCancel(ctx), text)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(ctx, args...)
 }
 
 // exists reports whether a query answers a row.
@@ -143,4 +171,48 @@ func (s *statements) needs(ctx context.Context, text string, args ...any) error 
 		return auth.ErrNotFound
 	}
 	return err
+}
+
+// slots let as many in as a pool has connections.
+type slots struct {
+	free chan struct{}
+	link *link // nil: the database is never out of reach
+}
+
+// slotWait bounds how long a caller waits for a connection of a pool: a
+// database that doesn't keep up shall be told of while somebody listens.
+const slotWait = 5 * time.Second
+
+func (s *slots) enter(ctx context.Context) error {
+	if s == nil {
+		return nil
+	}
+	if err := s.link.check(); err != nil {
+		return err
+	}
+	select {
+	case s.free <- struct{}{}:
+		return nil
+	default:
+	}
+	return s.wait(ctx)
+}
+
+func (s *slots) wait(ctx context.Context) error {
+	timer := time.NewTimer(slotWait)
+	defer timer.Stop()
+	select {
+	case s.free <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return unavailable(ErrBusy, nil)
+	}
+}
+
+func (s *slots) leave() {
+	if s != nil {
+		<-s.free
+	}
 }

@@ -2,14 +2,19 @@
 // database/sql that implements the interfaces of package auth. Nothing else
 // in the server imports a database driver.
 //
-// The engine is SQLite in one file, for one process. Writes go through one
-// goroutine that commits all waiting transactions together (see writer), and a
-// method that wrote returns only after the commit is on the disk. Reads use a
-// pool of their own and wait for no writer; they see every commit that was
-// answered before they began. All SQL is in the common subset of SQLite and
-// PostgreSQL, with $1 for parameters; what differs is in open.go (files,
-// locks, pragmas), writer.go (who serialises), error.go (codes) and the
-// folder of migrations.
+// Two engines are known. SQLite is one file, for one process. PostgreSQL is for
+// any number of them, a fleet: each node keeps some of the database in memory
+// and follows what the others change (follow.go).
+//
+// Writes go through one goroutine that commits all waiting transactions
+// together (writer.go), and a method that wrote returns only after the commit
+// is durable; on PostgreSQL, what every refresh writes goes past it (hot.go).
+// Reads use a pool of their own and wait for no writer; they see every commit
+// that was answered before they began.
+//
+// All SQL is in the common subset of both, with $1 for parameters. What differs
+// is in engine.go, in how they are opened (sqlite.go, postgres.go), in the
+// errors' codes (error.go, pgerror.go) and in the folders of migrations.
 //
 // SQLite holds no checksums: a damage that leaves its structures intact, a
 // letter in a name, is not noticed.
@@ -22,8 +27,6 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/writ-auth/writ/server/internal/auth"
@@ -32,14 +35,20 @@ import (
 // Options say which database to open, and how.
 type Options struct {
 	// DSN is "sqlite:" and the path of a file, which is made if it is not
-	// there (0600); its directory must be there. Other engines are refused.
+	// there (0600); its directory must be there. Or it is a URL of PostgreSQL,
+	// postgres://user:password@host/database, of which the schema is made; see
+	// postgres.go for what it may set.
 	DSN string
-	// Now is the clock; nil: time.Now.
+	// Existing refuses an empty PostgreSQL database with ErrEmpty.
+	Existing bool
+	// Now is the clock; nil: this machine's on SQLite, the database's on
+	// PostgreSQL.
 	Now func() time.Time
 	// Logger hears of migrations; nil: nobody does.
 	Logger *slog.Logger
-	// Readers is how many reads run at once; 0: twice the number of CPUs the
-	// program may use, at least 4.
+	// Readers is how many reads, on PostgreSQL also writes, run at once; 0:
+	// on SQLite twice the number of CPUs the program may use, at least 4, on
+	// PostgreSQL 16.
 	Readers int
 
 	// wrap lets tests watch the writing connection, or make it fail.
@@ -49,23 +58,37 @@ type Options struct {
 // Store is an open database. Its methods may be called at once from anywhere.
 type Store struct {
 	path     string
+	engine   *engine
 	now      func() time.Time
-	lock     *os.File
+	lock     *os.File // on SQLite
 	writer   *writer
-	readers  *sql.DB
-	sql      *statements // on readers
-	news     news
+	pool     *sql.DB
+	sql      *statements // on pool
 	clients  clientCache
 	registry registry
+
+	logNews, keyNews bell
+	seen             seen
+
+	// On PostgreSQL.
+	clock    clock
+	link     *link
+	follower *follower
 }
 
 // Close waits for the transactions under way, then closes the database.
 // Methods called afterwards fail with ErrClosed.
 func (s *Store) Close() error {
-	return errors.Join(s.writer.close(), s.sql.close(), s.readers.Close(), s.lock.Close())
+	s.follower.close()
+	err := errors.Join(s.writer.close(), s.sql.close(), s.pool.Close())
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.Close())
+	}
+	return err
 }
 
-// Path is the absolute path of the database's file.
+// Path is the absolute path of the database's file; of a PostgreSQL database
+// its host and name.
 func (s *Store) Path() string { return s.path }
 
 // Ping reports whether the database can be read now.
@@ -74,16 +97,23 @@ func (s *Store) Ping(ctx context.Context) error {
 	return err
 }
 
-// Check looks through the whole database for damage, which takes two seconds
-// for 100 MB and stops nobody. ErrCorrupt says what was found first.
+// Check looks through the whole SQLite database for damage, which takes two
+// seconds for 100 MB and stops nobody. ErrCorrupt says what was found first.
+// PostgreSQL looks after itself.
 func (s *Store) Check(ctx context.Context) error {
-	return integrity(ctx, s.readers, fullCheck)
+	if s.fleet() {
+		return s.Ping(ctx)
+	}
+	return integrity(ctx, s.pool, fullCheck)
 }
 
-// Checkpoint moves what was committed from the write-ahead log into the file.
-// SQLite does so by itself as the log grows; a database in its first hour may
-// be in the log alone, where damage is noticed less.
+// Checkpoint moves what was committed from SQLite's write-ahead log into the
+// file. SQLite does so by itself as the log grows; a database in its first hour
+// may be in the log alone, where damage is noticed less.
 func (s *Store) Checkpoint(ctx context.Context) error {
+	if s.fleet() {
+		return nil
+	}
 	c, err := connector(s.path, nil, "busy_timeout(5000)")
 	if err != nil {
 		return err
@@ -113,9 +143,6 @@ func limitOf(p auth.Page) int {
 // the cursor, the pattern and the limit, then args. One row more than is
 // answered shows whether there is another page.
 func list[T any](ctx context.Context, q *statements, p auth.Page, dest func(*T) []any, id func(*T) string, text string, args ...any) (items []T, next string, err error) {
-	if strings.Contains(p.Query, "\x00") {
-		return nil, "", nil // LIKE ends at a NUL: it would look for the part before
-	}
 	limit := limitOf(p)
 	args = append([]any{p.Cursor, pattern(p.Query), limit + 1}, args...)
 	items, err = all(ctx, q, dest, text, args...)
@@ -145,28 +172,4 @@ func found(rows int64, err error) error {
 		return auth.ErrNotFound
 	}
 	return err
-}
-
-// news tells those who wait that the log has grown.
-type news struct {
-	mu   sync.Mutex
-	next chan struct{}
-}
-
-func (n *news) channel() <-chan struct{} {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.next == nil {
-		n.next = make(chan struct{})
-	}
-	return n.next
-}
-
-func (n *news) publish() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.next != nil {
-		close(n.next)
-		n.next = nil
-	}
 }

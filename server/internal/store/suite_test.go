@@ -1,11 +1,13 @@
 package store_test
 
 import (
+	"database/sql"
 	"path/filepath"
 	"testing"
 
 	"go.uber.org/goleak"
 
+	"github.com/writ-auth/writ/internal/pgtest"
 	"github.com/writ-auth/writ/internal/revlog"
 	"github.com/writ-auth/writ/server/internal/store"
 	"github.com/writ-auth/writ/server/internal/store/storetest"
@@ -33,6 +35,50 @@ func TestSQLite(t *testing.T) {
 				return storetest.Harness{Store: open(t, store.Options{Now: clock.Now, Readers: readers}), Clock: clock}
 			})
 		})
+	}
+}
+
+// postgres starts a server and makes a database with the newest schema there,
+// of which fresh answers copies.
+func postgres(t testing.TB) (fresh func(testing.TB) string) {
+	t.Helper()
+	server := pgtest.Start(t)
+	template := server.Database(t)
+	s, err := store.Open(t.Context(), store.Options{DSN: template})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return func(t testing.TB) string { return server.Copy(t, pgtest.NameOf(template)) }
+}
+
+func TestPostgres(t *testing.T) {
+	dsn := postgres(t)(t)
+	db, err := sql.Open("pgx", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for name, size := range map[string]int{"pool": 0, "pool of one": 1} {
+		t.Run(name, func(t *testing.T) {
+			storetest.Run(t, func(t *testing.T) storetest.Harness {
+				empty(t, db)
+				clock := storetest.NewClock()
+				return storetest.Harness{Store: open(t, store.Options{DSN: dsn, Now: clock.Now, Readers: size}), Clock: clock}
+			})
+		})
+	}
+}
+
+// empty removes all that a test left, which is faster than another database.
+func empty(t *testing.T, db *sql.DB) {
+	t.Helper()
+	for _, table := range []string{"users", "roles", "orgs", "clients", "apis", "keys", "log", "audit", "used_assertions", "settings WHERE name <> 'compatible'"} {
+		if _, err := db.Exec("DELETE FROM " + table); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

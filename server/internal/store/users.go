@@ -126,7 +126,7 @@ func (s *Store) SetPassword(ctx context.Context, userID, oldHash, newHash string
 // another meanwhile.
 func (s *Store) Rehash(ctx context.Context, userID, oldHash, newHash string) error {
 	const set = `UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3`
-	return s.write(ctx, func(ctx context.Context, t *tx) error {
+	return s.single(ctx, func(ctx context.Context, t *tx) error {
 		n, err := t.exec(ctx, set, newHash, userID, oldHash)
 		if err == nil && n == 0 {
 			return t.passwordMoved(ctx, userID)

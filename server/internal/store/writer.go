@@ -15,10 +15,6 @@ import (
 	"github.com/writ-auth/writ/server/internal/auth"
 )
 
-// maxBatch bounds how many transactions one commit carries, and so how long
-// the first of a batch waits for the last.
-const maxBatch = 512
-
 // A writer commits the transactions of many callers together, since what a
 // durable commit costs, waiting for the disk, costs the same for one as for a
 // hundred. One goroutine owns the one connection that writes. It takes all
@@ -27,13 +23,17 @@ const maxBatch = 512
 // keeps. A transaction that fails leaves the others unharmed; a commit that
 // fails fails them all, also those that decided to change nothing, for they
 // may have decided so after reading a neighbour's change that is gone.
+//
+// In a fleet its transactions begin with the fleet's lock, which they hold
+// until after the commit: of all nodes' writers one writes.
 type writer struct {
-	db        *sql.DB // of one connection
-	conn      *sql.Conn
-	sql       *statements
-	now       func() time.Time
-	published func()                 // called when committed transactions added to the log
-	changed   func(clients []string) // called with those that tx.concerns named
+	db      *sql.DB // of one connection
+	engine  *engine
+	conn    *sql.Conn
+	sql     *statements
+	now     func() time.Time
+	link    *link
+	settled func(outcome) // called after each commit, before the answers
 
 	jobs    chan *job
 	quit    chan struct{} // closed by close: no more jobs
@@ -60,9 +60,12 @@ const (
 // the subject they belong to.
 type tx struct {
 	*statements
+	engine  *engine
 	now     time.Time
 	logged  bool     // an entry was added to the revocation log
+	head    uint64   // its number
 	changed []string // see concerns
+	keys    bool     // it changed keys
 }
 
 // since is the column of a time that the caller may leave out: now.
@@ -73,15 +76,16 @@ func (t *tx) since(at time.Time) int64 {
 	return micros(at)
 }
 
-func newWriter(ctx context.Context, db *sql.DB, now func() time.Time, published func(), changed func(clients []string)) (*writer, error) {
+func newWriter(ctx context.Context, s *Store, db *sql.DB) (*writer, error) {
 	w := &writer{
-		db:        db,
-		now:       now,
-		published: published,
-		changed:   changed,
-		jobs:      make(chan *job, 2*maxBatch),
-		quit:      make(chan struct{}),
-		stopped:   make(chan struct{}),
+		db:      db,
+		engine:  s.engine,
+		now:     s.now,
+		link:    s.link,
+		settled: s.settled,
+		jobs:    make(chan *job, 2*s.engine.maxBatch),
+		quit:    make(chan struct{}),
+		stopped: make(chan struct{}),
 	}
 	if err := w.connect(ctx); err != nil {
 		return nil, err
@@ -95,6 +99,9 @@ func newWriter(ctx context.Context, db *sql.DB, now func() time.Time, published 
 // so that a caller is never left in doubt about what was stored.
 func (w *writer) write(ctx context.Context, fn func(context.Context, *tx) error) error {
 	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := w.link.check(); err != nil {
 		return err
 	}
 	j := &job{run: fn, done: make(chan struct{})}
@@ -136,7 +143,7 @@ func (w *writer) close() error {
 
 func (w *writer) loop() {
 	defer close(w.stopped)
-	batch := make([]*job, 0, maxBatch)
+	batch := make([]*job, 0, w.engine.maxBatch)
 	for {
 		select {
 		case j := <-w.jobs:
@@ -156,7 +163,7 @@ func (w *writer) loop() {
 // come back with their next transaction as soon as they are let run: without
 // giving way to them, batches of one and of all the others would alternate.
 func (w *writer) gather(batch []*job) []*job {
-	for yielded := false; len(batch) < maxBatch; {
+	for yielded := false; len(batch) < w.engine.maxBatch; {
 		select {
 		case j := <-w.jobs:
 			batch = append(batch, j)
@@ -183,13 +190,8 @@ func (w *writer) commit(batch []*job) {
 	if len(ran) == 0 {
 		return
 	}
-	logged, changed, err := w.transact(ran)
-	if len(changed) > 0 {
-		w.changed(changed)
-	}
-	if logged {
-		w.published()
-	}
+	o, err := w.transact(ran)
+	w.settled(o)
 	for _, j := range ran {
 		if err != nil {
 			j.err = err
@@ -200,49 +202,73 @@ func (w *writer) commit(batch []*job) {
 
 // transact leaves each job's own outcome in its err and returns an error that
 // replaces them all if the transaction as a whole came to nothing.
-func (w *writer) transact(batch []*job) (logged bool, changed []string, err error) {
+func (w *writer) transact(batch []*job) (o outcome, err error) {
 	// Not the callers' contexts: to interrupt one statement would roll back
 	// the whole transaction.
 	ctx := context.Background()
-	if err := w.connect(ctx); err != nil {
-		return false, nil, err
-	}
-	if _, err := w.sql.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
-		w.disconnect(err)
-		return false, nil, err
+	if err := w.begin(ctx); err != nil {
+		return outcome{}, err
 	}
 	now := w.now()
 	for _, j := range batch {
-		t := &tx{statements: w.sql, now: now}
-		if j.err, err = w.one(ctx, t, j.run); err != nil {
-			return false, nil, w.rollback(ctx, err)
+		var t *tx
+		if t, j.err, err = w.one(ctx, now, j.run); err != nil {
+			return outcome{}, w.rollback(ctx, err)
 		}
-		logged = logged || j.err == nil && t.logged
-		changed = append(changed, t.changed...)
+		if j.err == nil {
+			o.add(t)
+		}
 	}
-	if _, err := w.sql.exec(ctx, "COMMIT"); err != nil {
+	if err := w.engine.commit(ctx, w.sql, &o); err != nil {
 		// A commit that failed may have happened all the same.
-		return false, changed, w.rollback(ctx, err)
+		return outcome{changed: o.changed}, w.rollback(ctx, err)
 	}
-	return logged, changed, nil
+	return o, nil
+}
+
+// begin begins the transaction. Nothing has been done yet: a connection that
+// turns out to be dead, since the database was started anew, is replaced once.
+func (w *writer) begin(ctx context.Context) (err error) {
+	for range 2 {
+		had := w.conn != nil
+		if err = w.connect(ctx); err != nil {
+			return err
+		}
+		if _, err = w.sql.exec(ctx, w.engine.begin); err == nil {
+			return nil
+		}
+		w.disconnect(err)
+		if !had || !errors.Is(err, ErrUnreachable) {
+			return err
+		}
+	}
+	return err
 }
 
 // one runs a job in a savepoint. The first error is the job's own; the second
 // means that the transaction around it is gone: after a full disk, for one,
 // SQLite rolls back all of it by itself.
-func (w *writer) one(ctx context.Context, t *tx, run func(context.Context, *tx) error) (own, fatal error) {
-	if _, err := t.exec(ctx, "SAVEPOINT job"); err != nil {
-		return nil, err
+func (w *writer) one(ctx context.Context, now time.Time, run func(context.Context, *tx) error) (t *tx, own, fatal error) {
+	if _, err := w.sql.exec(ctx, "SAVEPOINT job"); err != nil {
+		return nil, nil, err
 	}
-	if own = guarded(ctx, t, run); own != nil {
-		if _, err := t.exec(ctx, "ROLLBACK TO job"); err != nil {
-			return nil, gone(own, err)
+	for attempt := range retries {
+		t = &tx{statements: w.sql, engine: w.engine, now: now}
+		if own = guarded(ctx, t, run); own == nil {
+			break
 		}
+		if _, err := t.exec(ctx, "ROLLBACK TO job"); err != nil {
+			return nil, nil, gone(own, err)
+		}
+		if !lost(own) {
+			break
+		}
+		wait(ctx, backOff(attempt))
 	}
 	if _, err := t.exec(ctx, "RELEASE job"); err != nil {
-		return nil, errors.Join(own, err)
+		return nil, nil, errors.Join(own, err)
 	}
-	return own, nil
+	return t, own, nil
 }
 
 // gone says why the transaction is gone: the job's error if it speaks of the
@@ -281,7 +307,7 @@ func (w *writer) connect(ctx context.Context) error {
 	if err != nil {
 		return classify(fmt.Errorf("open the writing connection: %w", err))
 	}
-	w.conn, w.sql = conn, &statements{on: conn}
+	w.conn, w.sql = conn, &statements{on: conn, direct: w.engine.direct}
 	return nil
 }
 

@@ -1,0 +1,146 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/pressly/goose/v3"
+)
+
+// engine is how the two databases differ, as far as it isn't an error's code
+// (error.go) or the way they are opened (sqlite.go, postgres.go). All else is
+// written once, in the SQL that both speak.
+type engine struct {
+	dialect goose.Dialect
+	folder  string // of the migrations
+	version string // query: does the table of the schema's version exist?
+
+	// direct: the driver prepares statements by itself.
+	direct bool
+	// begin and commit bound the writer's transactions, in one round trip each.
+	begin  string
+	commit func(ctx context.Context, s *statements, o *outcome) error
+	// maxBatch bounds how many transactions one commit carries, and so how long
+	// the first of a batch waits for the last.
+	maxBatch int
+
+	// rotate, if not "", is a rotation with nothing beside it as one statement.
+	rotate string
+	// What locks the rows of the user and the client in epochsHold until the
+	// transaction ends, for reading and for a later change of the user.
+	share, update string
+}
+
+// outcome is what a transaction of the writer did that others must hear of.
+type outcome struct {
+	logged  bool     // the log is other than before
+	head    uint64   // the last number it gave there
+	changed []string // the clients that are other than before; see tx.concerns
+	keys    bool     // so are keys
+
+	// Where there is a fleet, its counts after the transaction; 0: unchanged.
+	clientCount, keyCount int64
+}
+
+func (o *outcome) add(t *tx) {
+	o.logged, o.head = o.logged || t.logged, max(o.head, t.head)
+	o.changed = append(o.changed, t.changed...)
+	o.keys = o.keys || t.keys
+}
+
+func sqliteEngine() *engine {
+	return &engine{
+		dialect: goose.DialectSQLite3, folder: "migrations/sqlite",
+		version:  `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'goose_db_version'`,
+		begin:    "BEGIN IMMEDIATE",
+		maxBatch: 512,
+		commit: func(ctx context.Context, s *statements, _ *outcome) error {
+			_, err := s.exec(ctx, "COMMIT")
+			return err
+		},
+	}
+}
+
+// The fleet's locks, in PostgreSQL's space of advisory locks.
+const (
+	lockFleet   = 0x57524954_00000001 // whoever writes through a writer
+	lockMigrate = 0x57524954_00000002
+	lockSweep   = 0x57524954_00000003
+)
+
+// channel is where nodes tell each other of changes.
+const channel = "writ"
+
+func postgresEngine() *engine {
+	return &engine{
+		dialect: goose.DialectPostgres, folder: "migrations/postgres",
+		version: `SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('goose_db_version')`,
+		direct:  true,
+		begin:   fmt.Sprintf("BEGIN; SELECT pg_advisory_xact_lock(%d)", lockFleet),
+		// A transaction of more than 64 savepoints is dear to everybody else.
+		maxBatch: 48,
+		commit:   commitAndTell,
+		rotate:   rotateOnce,
+		share:    ` FOR SHARE OF u FOR KEY SHARE OF c`,
+		update:   ` FOR NO KEY UPDATE OF u FOR KEY SHARE OF c`,
+	}
+}
+
+// commitAndTell commits and, by the same commit, tells the other nodes: they
+// hear of nothing that didn't happen, and in the order in which it happened.
+func commitAndTell(ctx context.Context, s *statements, o *outcome) error {
+	const count = `UPDATE fleet SET clients = clients + $1, keys = keys + $2 WHERE id = 1 RETURNING clients, keys`
+	clients := bit(len(o.changed) > 0)
+	if keys := bit(o.keys); clients+keys > 0 {
+		if err := s.get(ctx, []any{&o.clientCount, &o.keyCount}, count, clients, keys); err != nil {
+			return err
+		}
+	}
+	// In an aborted transaction COMMIT alone would roll back without an error.
+	text := "SELECT 1; COMMIT"
+	if o.logged || o.clientCount > 0 {
+		text = fmt.Sprintf("SELECT pg_notify('%s', '%s'); COMMIT", channel, counts{o.head, o.clientCount, o.keyCount})
+	}
+	_, err := s.exec(ctx, text)
+	return err
+}
+
+// rotateOnce is swap and seen (see tx.swap) in one statement, so that a refresh
+// is two round trips: one reads, one writes. The session's row is locked after
+// the grant's, as everywhere.
+const rotateOnce = `WITH swapped AS (` + swapGrant + ` RETURNING session_id), seen AS (
+		UPDATE sessions SET idle_expiry = $6, last_seen_at = $14 FROM swapped
+		WHERE sessions.id = swapped.session_id AND CAST($6 AS BIGINT) <> 0)
+	SELECT COUNT(*) FROM swapped`
+
+// connectTo is a pool of connections: as many idle as busy, since otherwise
+// every burst opens and closes some.
+func connectTo(c driver.Connector, size int) *sql.DB {
+	db := sql.OpenDB(c)
+	db.SetMaxOpenConns(size)
+	db.SetMaxIdleConns(size)
+	return db
+}
+
+// engineOf tells the engine of a DSN.
+func engineOf(dsn string) (name string, err error) {
+	scheme, rest, ok := strings.Cut(dsn, ":")
+	switch {
+	case ok && scheme == "sqlite":
+		return "sqlite", nil
+	case (scheme == "postgres" || scheme == "postgresql") && strings.HasPrefix(rest, "//"):
+		return "postgres", nil
+	}
+	return "", fmt.Errorf("store: the database must be sqlite:<path> or postgres://…, not an engine %q", scheme)
+}
+
+// retries is how often a transaction is run that lost against others by the
+// engine's choice, of two that wait for each other for one.
+const retries = 5
+
+// backOff is how long a transaction that lost waits before it is run again.
+func backOff(attempt int) time.Duration { return time.Duration(attempt) * 5 * time.Millisecond }
