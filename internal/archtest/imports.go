@@ -56,6 +56,21 @@ func libraryLayer(path string) []string {
 	return nil
 }
 
+// CheckExtension keeps the modules that extend the library below jwt: what they
+// plug into is jwk, so who verifies with them pulls in nothing else.
+func CheckExtension(p Package) []string {
+	if !slices.Contains([]string{"es256k", "fast", "mldsa"}, strings.TrimPrefix(p.Module.Path, Root+"/")) {
+		return nil
+	}
+	var bad []string
+	for _, path := range p.Imports {
+		if within(path, Root) && !within(path, p.Module.Path) && path != Root+"/jwk" {
+			bad = append(bad, fmt.Sprintf("%s imports %s: an extension imports jwk alone of this project", p.ImportPath, path))
+		}
+	}
+	return bad
+}
+
 // room is what a package of the server is, by what it may import.
 type room string
 

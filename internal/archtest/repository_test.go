@@ -35,7 +35,7 @@ func TestRepository(t *testing.T) {
 			t.Errorf("%s: %s", p.ImportPath, p.Error.Err)
 			continue
 		}
-		for _, rule := range []func(Package) []string{CheckDoc, CheckName, CheckLibrary, CheckServer} {
+		for _, rule := range []func(Package) []string{CheckDoc, CheckName, CheckLibrary, CheckExtension, CheckServer} {
 			report(t, rule(p))
 		}
 		report(t, sources(t, root, p))

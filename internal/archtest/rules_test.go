@@ -60,6 +60,16 @@ func TestCheckLibraryTests(t *testing.T) {
 	check(t, "the tests of jwk", CheckLibrary(p), "go-cmp")
 }
 
+func TestCheckExtension(t *testing.T) {
+	for _, name := range []string{"es256k", "fast", "mldsa"} {
+		p := pkg(Root+"/"+name, Root+"/jwk", "filippo.io/mldsa", Root+"/"+name+"/inner", Root+"/jwt")
+		p.Module.Path = p.ImportPath
+		p.XTestImports = []string{Root + "/guard"}
+		check(t, name, CheckExtension(p), "/jwt: an extension imports jwk alone")
+	}
+	check(t, "another module", CheckExtension(pkg(Root+"/jwks", Root+"/jwt")))
+}
+
 func TestCheckServer(t *testing.T) {
 	const in = Root + "/server/internal/"
 	tests := []struct {
