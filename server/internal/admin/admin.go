@@ -28,6 +28,7 @@ type Options struct {
 	Audit       Events
 	Keys        Keys
 	Keyring     Keyring
+	Backups     Backups
 }
 
 // Revocations revokes.
@@ -105,6 +106,7 @@ func (d *Door) routes() []route {
 		{"GET /v1/admin/audit", directory.AuditRead, d.audit},
 		{"GET /v1/admin/keys", directory.KeysRead, d.keys},
 		{"POST /v1/admin/keys/rotate", directory.KeysWrite, d.rotateKeys},
+		{"GET /v1/admin/backup", directory.Backup, d.backup},
 	}
 }
 

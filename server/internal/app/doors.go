@@ -28,6 +28,7 @@ func (a *App) openDoors() error {
 	}
 	administration := admin.New(admin.Options{
 		Directory: a.directory, Revocations: a.log, Callers: callers, Audit: a.store, Keys: a.store, Keyring: a.keys,
+		Backups: &backups{store: a.store, now: a.now, one: make(chan struct{}, 1)},
 	})
 	accounts := api.New(api.Options{
 		Sessions: a.sessions, Directory: a.directory, Revocations: releasedLog{a.log, a.draining},

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/config"
 	"github.com/writ-auth/writ/server/internal/store"
 )
@@ -20,10 +21,21 @@ func openStore(ctx context.Context, cfg *config.Config, logger *slog.Logger, now
 		logger = nil // to make a new one is no migration worth a line
 	}
 	s, err := store.Open(ctx, store.Options{DSN: cfg.Database, Now: now, Logger: logger})
+	return s, describe(cfg, err)
+}
+
+// describe puts an error of the store into words for an operator, and leaves
+// others as they are.
+func describe(cfg *config.Config, err error) error {
 	if err == nil {
-		return s, nil
+		return nil
 	}
-	text := strings.TrimPrefix(err.Error(), "store: ")
+	text := err.Error()
+	var shown *auth.Error
+	if errors.As(err, &shown) && shown.Err != nil {
+		text = shown.Err.Error()
+	}
+	text = strings.TrimPrefix(text, "store: ")
 	hint := ""
 	switch {
 	case errors.Is(err, store.ErrLocked):
@@ -42,7 +54,7 @@ func openStore(ctx context.Context, cfg *config.Config, logger *slog.Logger, now
 	if hint != "" {
 		text += "; " + hint
 	}
-	return nil, &storageError{text, err}
+	return &storageError{text, err}
 }
 
 // storageError is an error of the store in words for an operator.

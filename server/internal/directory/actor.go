@@ -53,6 +53,7 @@ const (
 	KeysWrite        = "writ:keys.write"
 	RevocationsWrite = "writ:revocations.write"
 	AuditRead        = "writ:audit.read"
+	Backup           = "writ:backup" // reads everything, the hashes of passwords too
 )
 
 // reservedPermission says whether a permission that begins with
@@ -62,7 +63,7 @@ func reservedPermission(name string) bool {
 	switch name {
 	case auth.PermissionAdmin, UsersRead, UsersWrite, RolesRead, RolesWrite, OrgsRead, OrgsWrite,
 		APIsRead, APIsWrite, ClientsRead, ClientsWrite, SessionsRead, SessionsWrite,
-		KeysRead, KeysWrite, RevocationsWrite, AuditRead:
+		KeysRead, KeysWrite, RevocationsWrite, AuditRead, Backup:
 		return true
 	}
 	return false
