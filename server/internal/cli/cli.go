@@ -55,6 +55,8 @@ type grammar struct {
 	Keys     keysCmd     `cmd:"" help:"Make, convert and inspect keys; import, export and rotate the server's."`
 	Token    tokenCmd    `cmd:"" help:"Sign, verify, decode and lint tokens."`
 	Revoke   revokeCmd   `cmd:"" help:"Revoke a token, a session, a user's or client's sessions, or a key."`
+	Backup   backupCmd   `cmd:"" help:"Back a server up, while it runs or not."`
+	Restore  restoreCmd  `cmd:"" help:"Make a server of a back-up."`
 	Doctor   doctorCmd   `cmd:"" help:"Check the configuration, the data and the running server."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
