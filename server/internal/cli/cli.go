@@ -55,10 +55,11 @@ type grammar struct {
 	Keys     keysCmd     `cmd:"" help:"Make, convert and inspect keys; import, export and rotate the server's."`
 	Token    tokenCmd    `cmd:"" help:"Sign, verify, decode and lint tokens."`
 	Revoke   revokeCmd   `cmd:"" help:"Revoke a token, a session, a user's or client's sessions, or a key."`
-	Backup   backupCmd   `cmd:"" help:"Back a server up, while it runs or not."`
-	Restore  restoreCmd  `cmd:"" help:"Make a server of a back-up."`
+	Bench    benchCmd    `cmd:"" help:"Measure a server under load, and check every answer."`
 	Doctor   doctorCmd   `cmd:"" help:"Check the configuration, the data and the running server."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
+
+	BenchChild benchChildCmd `cmd:"" hidden:""`
 }
 
 // Run carries out one command line and answers the exit status: 0, 1 when the
@@ -135,6 +136,7 @@ func (p *program) parser(ctx context.Context, exit func(int)) (*grammar, *kong.K
 		kong.Description("JWT authentication: a server, and tools for keys and tokens."),
 		kong.Writers(p.Stdout, p.Stderr),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Vars{"bench_steps": strings.ReplaceAll(benchSteps(), ",", ", ")},
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(p),
 		kong.WithHyphenPrefixedParameters(true), // one key ID of 64 begins with a hyphen
