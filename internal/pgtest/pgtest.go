@@ -85,7 +85,7 @@ func findPsql(t testing.TB, program string) string {
 	}
 	path, err := exec.LookPath("psql")
 	if err != nil {
-		t.Skip("psql is not installed")
+		t.Fatal("there is a PostgreSQL server, but psql is not installed")
 	}
 	return path
 }
