@@ -2,6 +2,9 @@ package interop_test
 
 import (
 	"encoding/base64"
+	"math/rand/v2"
+	"os"
+	"strconv"
 	"testing"
 )
 
@@ -26,10 +29,54 @@ func FuzzToken(f *testing.F) {
 	courts := newCourts(f)
 	f.Fuzz(func(t *testing.T, alg byte, header, payload, token []byte) {
 		c := courts[int(alg)%len(courts)]
-		values := jsonValues(string(c.alg))
-		signed := c.sign(t, edit(baseHeader(string(c.alg)), headerNames(), values, header), edit(basePayload(), payloadNames(), values, payload))
-		c.compare(t, damage(signed, token))
+		c.compare(t, c.build(t, header, payload, token))
 	})
+}
+
+func (c *court) build(t testing.TB, header, payload, token []byte) string {
+	t.Helper()
+	values := jsonValues(string(c.alg))
+	h, p := edit(baseHeader(string(c.alg)), headerNames(), values, header), edit(basePayload(), payloadNames(), values, payload)
+	return damage(c.sign(t, h, p), token)
+}
+
+// TestRandomTokens is FuzzToken with the same dice each time, so that every run
+// of the tests throws some. INTEROP_TOKENS throws more, and other ones.
+func TestRandomTokens(t *testing.T) {
+	n, dice := 1500, rand.New(rand.NewPCG(1, 2))
+	if more, err := strconv.Atoi(os.Getenv("INTEROP_TOKENS")); err == nil {
+		n, dice = more, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
+	}
+	steps := func(most int) []byte {
+		b := make([]byte, 3*dice.IntN(most+1))
+		for i := range b {
+			b[i] = byte(dice.Uint32())
+		}
+		return b
+	}
+	courts, accepted := newCourts(t), 0
+	for i := range n {
+		c := courts[i%len(courts)]
+		var header, payload, token []byte
+		switch i % 4 {
+		case 0:
+			header = steps(3)
+		case 1:
+			payload = steps(4)
+		case 2:
+			header, payload = steps(2), steps(2)
+		case 3:
+			header, token = steps(1), steps(2)
+		}
+		text := c.build(t, header, payload, token)
+		c.compare(t, text)
+		if _, err := c.ours.Verify(t.Context(), text); err == nil {
+			accepted++
+		}
+	}
+	if accepted < n/10 || accepted > n/2 {
+		t.Errorf("%d of %d are accepted: the dice are loaded", accepted, n)
+	}
 }
 
 // FuzzPayload signs any payload.
