@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/writ-auth/writ/fast"
 	"github.com/writ-auth/writ/jwk"
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/config"
@@ -132,6 +133,7 @@ func (a *App) assemble(ctx context.Context) error {
 	a.keys, err = keyring.Open(ctx, keyring.Options{
 		Keys: a.store, Secrets: a.store, Sealer: sealer, Algorithm: jwk.Algorithm(a.cfg.Algorithm),
 		Period: a.cfg.KeyRotation, Announce: a.cfg.KeyAnnounce, Now: a.now,
+		Prepare: new(fast.Preparer).Prepare, // bounded, should anybody rotate without end
 	})
 	if err != nil {
 		return sealedError(a.cfg, err)
