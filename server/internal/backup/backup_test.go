@@ -27,7 +27,7 @@ type database struct {
 }
 
 func (d database) Dump(_ context.Context, begin func(int64, []auth.Table) error, row func(int, []any) error) error {
-	if err := begin(2, d.tables); err != nil {
+	if err := begin(1, d.tables); err != nil {
 		return err
 	}
 	for i, rows := range d.rows {
@@ -103,7 +103,7 @@ func TestRoundTrip(t *testing.T) {
 	if !reflect.DeepEqual(rows, d.rows) {
 		t.Errorf("read %q, want %q", rows, d.rows)
 	}
-	want := backup.Header{Format: 1, Schema: 2, Issuer: "https://auth.example.com", Log: "log1", Time: noon, Version: "1.2.3", Tables: d.tables}
+	want := backup.Header{Format: 1, Contents: 1, Issuer: "https://auth.example.com", Log: "log1", Time: noon, Version: "1.2.3", Tables: d.tables}
 	if !reflect.DeepEqual(h, want) {
 		t.Errorf("header %+v, want %+v", h, want)
 	}
@@ -213,7 +213,7 @@ func zipped(text string) []byte {
 }
 
 const (
-	head = `{"writ_backup":1,"schema":2,"issuer":"i","log":"l","time":"2031-03-01T12:00:00Z","version":"v","tables":[` +
+	head = `{"writ_backup":1,"contents":1,"issuer":"i","log":"l","time":"2031-03-01T12:00:00Z","version":"v","tables":[` +
 		`{"name":"a","columns":[{"name":"x","type":"text"}]},{"name":"b","columns":[{"name":"y","type":"integer"},{"name":"z","type":"bytes"}]}]}`
 	endA = `{"table":"a","rows":1}`
 	endB = `{"table":"b","rows":1}`
@@ -239,7 +239,7 @@ func TestForgeries(t *testing.T) {
 		"format 2":              {header(`"writ_backup":1`, `"writ_backup":2,"more":[]`), backup.ErrNewer},
 		"format 0":              {header(`"writ_backup":1`, `"writ_backup":0`), backup.ErrForeign},
 		"format twice":          {header(`"writ_backup":1`, `"writ_backup":1,"writ_backup":1`), backup.ErrDamaged},
-		"unknown member":        {header(`"schema":2`, `"schema":2,"x":1`), backup.ErrDamaged},
+		"unknown member":        {header(`"contents":1`, `"contents":1,"x":1`), backup.ErrDamaged},
 		"unknown type":          {header(`"type":"text"`, `"type":"float"`), backup.ErrDamaged},
 		"two tables of a name":  {header(`"name":"b"`, `"name":"a"`), backup.ErrDamaged},
 		"two columns of a name": {header(`"name":"z"`, `"name":"y"`), backup.ErrDamaged},

@@ -3,7 +3,7 @@
 //
 // A back-up is a gzip stream of lines of JSON:
 //
-//	{"writ_backup":1,"schema":2,"issuer":"…","log":"…","time":"…","version":"…","tables":[…]}
+//	{"writ_backup":1,"contents":1,"issuer":"…","log":"…","time":"…","version":"…","tables":[…]}
 //	["usr_…","ada@example.com",null,1700000000000000]     a row of the first table, in the order of its columns
 //	{"table":"users","rows":1}                            the end of that table
 //	…
@@ -29,8 +29,8 @@ import (
 	"github.com/writ-auth/writ/server/internal/auth"
 )
 
-// formatVersion is the version of the lines; what the tables hold has the
-// version of the schema.
+// formatVersion is the version of the lines; what the tables hold has
+// a version of its own.
 const formatVersion = 1
 
 // Limits of what a reader takes, many times what a server writes.
@@ -54,13 +54,13 @@ func damaged(format string, args ...any) error {
 
 // Header begins a back-up.
 type Header struct {
-	Format  int          `json:"writ_backup"`
-	Schema  int64        `json:"schema"` // version of the database's schema
-	Issuer  string       `json:"issuer"`
-	Log     string       `json:"log"` // id of the revocation log
-	Time    time.Time    `json:"time"`
-	Version string       `json:"version"` // of the program, for people
-	Tables  []auth.Table `json:"tables"`  // in the order of their rows
+	Format   int          `json:"writ_backup"`
+	Contents int64        `json:"contents"` // version of what the tables hold
+	Issuer   string       `json:"issuer"`
+	Log      string       `json:"log"` // id of the revocation log
+	Time     time.Time    `json:"time"`
+	Version  string       `json:"version"` // of the program, for people
+	Tables   []auth.Table `json:"tables"`  // in the order of their rows
 }
 
 // tableEnd ends the rows of a table.

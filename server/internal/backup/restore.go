@@ -121,7 +121,7 @@ func (r row) bytes(column string) []byte {
 // Target is a database that a back-up can be loaded into.
 type Target interface {
 	// Layout answers what a back-up of it would hold.
-	Layout(ctx context.Context) (schema int64, tables []auth.Table, err error)
+	Layout(ctx context.Context) (contents int64, tables []auth.Table, err error)
 	// Load fills an empty database in one transaction: with the rows that rows
 	// hands on, of these tables, parents first. It may call rows more than once,
 	// for a transaction that has to be tried again.
@@ -181,12 +181,12 @@ func (x Restoration) Run(ctx context.Context, file io.ReadSeeker, c *Checked, to
 // fits refuses a back-up with tables or columns that the database hasn't: one of
 // a newer version, or a forgery.
 func fits(ctx context.Context, h Header, to Target) error {
-	schema, tables, err := to.Layout(ctx)
+	contents, tables, err := to.Layout(ctx)
 	if err != nil {
 		return err
 	}
-	if h.Schema > schema {
-		return fmt.Errorf("%w (schema %d, this program knows %d)", ErrNewer, h.Schema, schema)
+	if h.Contents > contents {
+		return fmt.Errorf("%w (contents %d, this program knows %d)", ErrNewer, h.Contents, contents)
 	}
 	for _, name := range []string{"settings", "users", "clients", "keys", "log", "audit"} {
 		if !slices.ContainsFunc(h.Tables, func(t auth.Table) bool { return t.Name == name }) {

@@ -24,7 +24,7 @@ type Source interface {
 	// Dump reads the tables of a back-up at one moment: first which there are,
 	// then every row, table by table in that order. An error of begin or row
 	// ends it and is returned.
-	Dump(ctx context.Context, begin func(schema int64, tables []auth.Table) error, row func(table int, values []any) error) error
+	Dump(ctx context.Context, begin func(contents int64, tables []auth.Table) error, row func(table int, values []any) error) error
 	Setting(ctx context.Context, name string) (string, error)
 }
 
@@ -46,8 +46,8 @@ func Write(ctx context.Context, w io.Writer, src Source, version string, now tim
 		return err
 	}
 	var out *writer
-	begin := func(schema int64, tables []auth.Table) (err error) {
-		h.Schema, h.Tables = schema, tables
+	begin := func(contents int64, tables []auth.Table) (err error) {
+		h.Contents, h.Tables = contents, tables
 		out, err = newWriter(w, h)
 		return err
 	}

@@ -3,13 +3,21 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/jackc/pgx/v5/stdlib"
+
 	"github.com/writ-auth/writ/server/internal/auth"
 )
+
+// contents is the version of what portions hold. Raise it with a change of the
+// schema that rows from before must be changed for; a back-up with a later one
+// is refused. The schemas' own versions differ between the engines.
+const contents = 1
 
 // portion is what a back-up holds of a table.
 type portion struct {
@@ -25,7 +33,7 @@ type portion struct {
 // replaces the others. A new table joins this list or [unportable].
 func portions() []portion {
 	return []portion{
-		{table: "settings"},
+		{table: "settings", where: "name <> '" + settingCompatible + "'"},
 		{table: "users"},
 		{table: "roles"},
 		{table: "user_roles"},
@@ -44,32 +52,33 @@ func portions() []portion {
 }
 
 // unportable lists the tables that no back-up holds.
-func unportable() []string { return []string{"sessions", "grants", "goose_db_version"} }
+func unportable() []string { return []string{"sessions", "grants", "fleet", "goose_db_version"} }
 
-// Layout is what a back-up of this database holds, and the version of the
-// schema.
-func (s *Store) Layout(ctx context.Context) (schema int64, tables []auth.Table, err error) {
+// Layout is what a back-up of this database holds, and the version of that.
+func (s *Store) Layout(ctx context.Context) (version int64, tables []auth.Table, err error) {
 	end, on, err := s.snapshot(ctx)
 	if err != nil {
 		return 0, nil, err
 	}
 	defer end()
-	return layout(ctx, on)
+	tables, err = s.layout(ctx, on)
+	return contents, tables, err
 }
 
-func layout(ctx context.Context, on *sql.Conn) (schema int64, tables []auth.Table, err error) {
-	const last = `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version WHERE is_applied`
-	if err := on.QueryRowContext(ctx, last).Scan(&schema); err != nil {
-		return 0, nil, plain(err)
+func (s *Store) layout(ctx context.Context, on *sql.Conn) (tables []auth.Table, err error) {
+	query := `SELECT name, type FROM pragma_table_info($1) ORDER BY cid`
+	if s.fleet() {
+		query = `SELECT column_name, data_type FROM information_schema.columns
+			WHERE table_schema = current_schema() AND table_name = $1 ORDER BY ordinal_position`
 	}
 	for _, p := range portions() {
-		columns, err := columnsOf(ctx, on, p.table)
+		columns, err := columnsOf(ctx, on, query, p.table)
 		if err != nil {
-			return 0, nil, err
+			return nil, err
 		}
 		tables = append(tables, auth.Table{Name: p.table, Columns: p.choose(columns)})
 	}
-	return schema, tables, nil
+	return tables, nil
 }
 
 func (p portion) choose(columns []auth.Column) (chosen []auth.Column) {
@@ -82,8 +91,8 @@ func (p portion) choose(columns []auth.Column) (chosen []auth.Column) {
 }
 
 // columnsOf lists a table's columns in their order.
-func columnsOf(ctx context.Context, on *sql.Conn, table string) (columns []auth.Column, err error) {
-	rows, err := on.QueryContext(ctx, `SELECT name, type FROM pragma_table_info($1) ORDER BY cid`, table)
+func columnsOf(ctx context.Context, on *sql.Conn, query, table string) (columns []auth.Column, err error) {
+	rows, err := on.QueryContext(ctx, query, table)
 	if err != nil {
 		return nil, plain(err)
 	}
@@ -113,7 +122,7 @@ func columnType(declared string) (auth.ColumnType, error) {
 	switch strings.ToLower(declared) {
 	case "text":
 		return auth.ColumnText, nil
-	case "integer", "bigint", "smallint":
+	case "integer", "bigint":
 		return auth.ColumnInteger, nil
 	case "blob", "bytea":
 		return auth.ColumnBytes, nil
@@ -125,13 +134,16 @@ func columnType(declared string) (auth.ColumnType, error) {
 // whatever is written meanwhile, until end is called. It takes none of the
 // pool's: a back-up is as slow as who receives it.
 func (s *Store) snapshot(ctx context.Context) (end func(), on *sql.Conn, err error) {
-	c, err := connector(s.path, nil, "query_only(1)", "busy_timeout(5000)")
-	if err != nil {
+	c, begin := driver.Connector(nil), "BEGIN"
+	if s.fleet() {
+		// Not bounded in time, as those of the pool are.
+		c, begin = stdlib.GetConnector(*s.follower.config.Copy()), "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+	} else if c, err = connector(s.path, nil, "query_only(1)", "busy_timeout(5000)"); err != nil {
 		return nil, nil, err
 	}
 	db := sql.OpenDB(c)
 	if on, err = db.Conn(ctx); err == nil {
-		_, err = on.ExecContext(ctx, "BEGIN")
+		_, err = on.ExecContext(ctx, begin)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(plain(err), db.Close())
@@ -141,22 +153,27 @@ func (s *Store) snapshot(ctx context.Context) (end func(), on *sql.Conn, err err
 
 // Dump reads what a back-up holds at one moment: begin is told the tables, then
 // row every row, table by table. Nobody waits for it, but SQLite's write-ahead
-// log grows as long as it takes. An error of begin or row ends it.
-func (s *Store) Dump(ctx context.Context, begin func(schema int64, tables []auth.Table) error, row func(table int, values []any) error) error {
+// log grows as long as it takes, and PostgreSQL cleans up after it. An error of
+// begin or row ends it.
+func (s *Store) Dump(ctx context.Context, begin func(version int64, tables []auth.Table) error, row func(table int, values []any) error) error {
 	end, on, err := s.snapshot(ctx)
 	if err != nil {
 		return err
 	}
 	defer end()
-	schema, tables, err := layout(ctx, on)
+	tables, err := s.layout(ctx, on)
 	if err != nil {
 		return err
 	}
-	if err := begin(schema, tables); err != nil {
+	if err := begin(contents, tables); err != nil {
 		return err
 	}
 	for i, p := range portions() {
-		if err := dump(ctx, on, p.query(tables[i]), tables[i], func(values []any) error { return row(i, values) }); err != nil {
+		err := dump(ctx, on, p.query(tables[i]), tables[i], func(values []any) error { return row(i, values) })
+		if err != nil && ctx.Err() != nil {
+			return ctx.Err() // which a driver may not say
+		}
+		if err != nil {
 			return err
 		}
 	}

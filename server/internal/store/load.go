@@ -15,7 +15,7 @@ import (
 // it.
 var ErrNotEmpty = errors.New("store: the database is not empty")
 
-// Load fills an empty database with the rows of a back-up in one transaction:
+// Load fills an empty database, which no node uses, with the rows of a back-up in one transaction:
 // what it held from its making gives way. rows is called with where each row
 // goes, and again if the transaction has to be tried again; its error is Load's,
 // and nothing has happened then. ErrNotEmpty if there is a user, a client or a
@@ -35,7 +35,7 @@ func (s *Store) Load(ctx context.Context, tables []auth.Table, rows func(row fun
 			return err
 		}
 		t.concerns(everyClient)
-		t.logged = true
+		t.logged, t.keys = true, true
 		return l.flush(ctx)
 	})
 }
@@ -64,7 +64,11 @@ func (t *tx) clear(ctx context.Context) error {
 		}
 	}
 	for _, p := range portions() {
-		if _, err := t.exec(ctx, "DELETE FROM "+p.table); err != nil {
+		text := "DELETE FROM " + p.table
+		if p.where != "" {
+			text += " WHERE " + p.where
+		}
+		if _, err := t.exec(ctx, text); err != nil {
 			return err
 		}
 	}
@@ -91,7 +95,12 @@ func (l *loader) row(ctx context.Context, table int, values []any) error {
 		}
 		l.table = table
 	}
-	l.args = append(l.args, values...)
+	for _, v := range values {
+		if text, ok := v.(string); ok {
+			v = read(text) // it comes as it was stored
+		}
+		l.args = append(l.args, v)
+	}
 	if len(l.args) < rowsAtOnce*len(values) {
 		return nil
 	}
