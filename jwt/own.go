@@ -12,12 +12,12 @@ type ownClaims interface {
 	core() *Claims
 	// place returns a pointer to the field of that number (see placeOf), or nil
 	// for one that only reflection knows.
-	place(n int) any
+	place(n uint8) any
 }
 
 func (c *Claims) core() *Claims { return c }
 
-func (c *Claims) place(n int) any {
+func (c *Claims) place(n uint8) any {
 	switch n {
 	case 1:
 		return &c.Issuer
@@ -39,7 +39,7 @@ func (c *Claims) place(n int) any {
 
 const lastOfClaims = 7
 
-func (c *AccessClaims) place(n int) any {
+func (c *AccessClaims) place(n uint8) any {
 	switch n - lastOfClaims {
 	case 1:
 		return &c.ClientID
@@ -71,7 +71,7 @@ func (c *AccessClaims) place(n int) any {
 	return c.Claims.place(n)
 }
 
-func (c *IDClaims) place(n int) any {
+func (c *IDClaims) place(n uint8) any {
 	switch n - lastOfClaims {
 	case 1:
 		return &c.Nonce

@@ -24,8 +24,9 @@ const maxFields = 1 << 15
 
 // slot is what is to be done with a claim.
 type slot struct {
-	field int    // index into fields, -1 for none
 	bit   uint64 // of a required claim, else 0
+	field int32  // index into fields, -1 for none
+	place uint8  // of that field, see ownClaims
 	fact  fact
 }
 
@@ -80,7 +81,8 @@ func newPayloadPlan(t reflect.Type, required []string, azp bool) (*payloadPlan, 
 		slotOf("azp").fact = factAuthorizedParty
 	}
 	for i, f := range s.fields {
-		slotOf(f.name).field = i
+		s := slotOf(f.name)
+		s.field, s.place = int32(i), f.place
 	}
 	p.names = strictjson.NewNames(names...)
 	return p, nil
@@ -143,20 +145,21 @@ func (p *payloadPlan) read(payload string, set claimSet, f *facts) error {
 			continue
 		}
 		s := &p.slots[n]
-		if err := p.readClaim(&r, s, set, f); err != nil {
+		if s.bit != 0 && !r.NextIsEmpty() {
+			f.present |= s.bit
+		}
+		if err := p.readValue(&r, s, set, f); err != nil {
 			return claimError(p.nameOf(s), err)
 		}
 	}
 }
 
-func (p *payloadPlan) readClaim(r *strictjson.Reader, s *slot, set claimSet, f *facts) error {
-	if s.bit != 0 && !r.NextIsEmpty() {
-		f.present |= s.bit
-	}
-	return p.readValue(r, s, set, f)
-}
-
 func (p *payloadPlan) readValue(r *strictjson.Reader, s *slot, set claimSet, f *facts) error {
+	if s.place != 0 && s.fact == noFact {
+		if known, err := readPlace(r, set.own.place(s.place), &f.room); known {
+			return err
+		}
+	}
 	switch s.fact {
 	case factConfirmation:
 		f.confirmation = true
@@ -171,9 +174,6 @@ func (p *payloadPlan) readValue(r *strictjson.Reader, s *slot, set claimSet, f *
 		return r.Skip()
 	}
 	target := &p.fields[s.field]
-	if known, err := readPlace(r, set.place(target), &f.room); known {
-		return err
-	}
 	return target.shape.read(r, set.value.FieldByIndex(target.index))
 }
 

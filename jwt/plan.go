@@ -52,7 +52,7 @@ type field struct {
 	name      string
 	label     string // `"name":`
 	index     []int
-	place     int // in ownClaims, 0 for none; it holds in a claim set itself, not in structs within
+	place     uint8 // in ownClaims, 0 for none; it holds in a claim set itself, not in structs within
 	shape     *shape
 	omitEmpty bool
 	omitZero  bool
@@ -298,12 +298,12 @@ func (p *planner) addField(s *shape, t reflect.Type, f reflect.StructField, at [
 // placeOf numbers the fields of this package's claim sets for ownClaims.place:
 // those of Claims from 1, and behind them those of the struct that embeds it as
 // its field 0.
-func placeOf(t reflect.Type, i int) int {
+func placeOf(t reflect.Type, i int) uint8 {
 	switch t {
 	case reflect.TypeFor[Claims]():
-		return i + 1
+		return uint8(i + 1)
 	case reflect.TypeFor[AccessClaims](), reflect.TypeFor[IDClaims]():
-		return i + lastOfClaims
+		return uint8(i + lastOfClaims)
 	}
 	return 0
 }

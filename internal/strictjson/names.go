@@ -6,7 +6,7 @@ import "math/bits"
 // It is what a map would be, in less time, and immutable once it is in use: what
 // a text brings is looked up, never added, so that nobody can make it slow.
 type Names struct {
-	first   [64]uint16 // by hash: 1 + the number of a name, 0 for none
+	first   [128]uint16 // by hash: 1 + the number of a name, 0 for none
 	entries []nameEntry
 }
 
@@ -53,7 +53,7 @@ func load(s string) uint64 {
 }
 
 func hash(word uint64, length int) byte {
-	return byte((word + uint64(length)) * 0x9e3779b97f4a7c15 >> 58)
+	return byte((word + uint64(length)) * 0x9e3779b97f4a7c15 >> 57)
 }
 
 // short returns the number of the name of up to eight bytes that word and
@@ -91,57 +91,61 @@ func (r *Reader) NextMember(known *Names) (n int, more bool, err error) {
 	if f == nil {
 		return 0, false, r.syntax()
 	}
-	if word, length := r.shortName(f); length >= 0 {
-		start := r.pos
-		r.pos += length + len(`":`)
-		f.begun = true
-		return r.member(f, known.short(word, length), r.text[start:start+length])
+	if n, ok := r.shortMember(f, known); ok {
+		return n, true, nil
 	}
 	name, more, err := r.nextName(f)
 	if err != nil || !more {
 		return 0, false, err
 	}
-	return r.member(f, known.find(name), name)
+	if n = known.find(name); !r.first(f, n, name) {
+		return 0, false, r.fail(ErrDuplicate)
+	}
+	return n, true, nil
 }
 
-// shortName recognizes what most members of a compact text begin with: a comma
-// before all but the first, and a name of less than eight bytes without
-// escapes, directly followed by its colon. Then it moves to the first byte of
-// the name. Otherwise it moves nowhere, and length is -1.
-func (r *Reader) shortName(f *frame) (word uint64, length int) {
-	i := r.pos
+// shortMember reads what most members of a compact text begin with, or nothing:
+// a comma before all but the first, directly followed by a known name of at
+// most eight bytes without escapes that has not come before, and its colon.
+func (r *Reader) shortMember(f *frame, known *Names) (n int, ok bool) {
+	text, i := r.text, r.pos
 	if f.begun {
-		if !r.at(',') {
-			return 0, -1
+		if i >= len(text) || text[i] != ',' {
+			return 0, false
 		}
 		i++
 	}
-	if len(r.text)-i < len(`"`)+8+len(`:`) || r.text[i] != '"' {
-		return 0, -1
+	if len(text)-i < len(`"12345678":`) || text[i] != '"' {
+		return 0, false
 	}
-	rest := r.text[i+1:]
-	word = load(rest)
-	length = bits.TrailingZeros64(stops(word)) / 8 // 8 for none
-	if rest[length] != '"' || rest[length+1] != ':' {
-		return 0, -1
+	text = text[i+1:]
+	word := load(text)
+	length := bits.TrailingZeros64(stops(word)) / 8 // 8 for none
+	if text[length] != '"' || text[length+1] != ':' {
+		return 0, false
 	}
-	r.pos = i + 1
-	return word & (1<<(8*length) - 1), length
-}
-
-// member notes that the object has a member of this number and name, which is
-// an error if it had one before.
-func (r *Reader) member(f *frame, n int, name string) (int, bool, error) {
+	n = known.short(word&(1<<(8*length)-1), length)
 	if n < 0 || n >= 64 {
-		if !r.remember(f, name) {
-			return 0, false, r.fail(ErrDuplicate)
-		}
-		return n, true, nil
+		return 0, false
 	}
 	bit := uint64(1) << n
 	if f.known&bit != 0 {
-		return 0, false, r.fail(ErrDuplicate)
+		return 0, false
 	}
 	f.known |= bit
-	return n, true, nil
+	f.begun = true
+	r.pos = i + length + len(`"":`)
+	return n, true
+}
+
+// first notes that the object has a member of this number and name, and reports
+// false if it had one before.
+func (r *Reader) first(f *frame, n int, name string) bool {
+	if n < 0 || n >= 64 {
+		return r.remember(f, name)
+	}
+	bit := uint64(1) << n
+	before := f.known
+	f.known |= bit
+	return before&bit == 0
 }
