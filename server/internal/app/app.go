@@ -34,7 +34,7 @@ import (
 // Options are what New takes besides the settings.
 type Options struct {
 	Logger *slog.Logger     // required
-	Now    func() time.Time // default time.Now
+	Now    func() time.Time // default the store's; see store.Options
 }
 
 // App is a server with everything open.
@@ -68,7 +68,7 @@ func New(ctx context.Context, cfg *config.Config, opts Options) (*App, error) {
 	if err := makeDataDir(cfg.Data); err != nil {
 		return nil, err
 	}
-	a, err := open(ctx, cfg, opts)
+	a, err := open(ctx, cfg, opts, false)
 	if err != nil {
 		return nil, err
 	}
@@ -92,19 +92,17 @@ func Open(ctx context.Context, cfg *config.Config, opts Options) (*App, error) {
 		return nil, err
 	}
 	copied := *cfg
-	return open(ctx, &copied, opts, useStoredIssuer)
+	return open(ctx, &copied, opts, true, useStoredIssuer)
 }
 
-func open(ctx context.Context, cfg *config.Config, opts Options, before ...func(context.Context, *config.Config, auth.Settings) error) (*App, error) {
-	a := &App{cfg: cfg, logger: opts.Logger, now: opts.Now}
-	if a.now == nil {
-		a.now = time.Now
-	}
+func open(ctx context.Context, cfg *config.Config, opts Options, existing bool, before ...func(context.Context, *config.Config, auth.Settings) error) (*App, error) {
+	a := &App{cfg: cfg, logger: opts.Logger}
 	a.draining, a.drain = context.WithCancel(context.Background())
 	var err error
-	if a.store, err = openStore(ctx, cfg, a.logger, a.now); err != nil {
+	if a.store, err = openStore(ctx, cfg, store.Options{Now: opts.Now, Logger: a.logger, Existing: existing}); err != nil {
 		return nil, err
 	}
+	a.now = a.store.Now // the fleet's time, where there is one
 	for _, step := range before {
 		err = errors.Join(err, step(ctx, cfg, a.store))
 	}
@@ -132,7 +130,7 @@ func (a *App) assemble(ctx context.Context) error {
 	}
 	a.keys, err = keyring.Open(ctx, keyring.Options{
 		Keys: a.store, Secrets: a.store, Sealer: sealer, Algorithm: jwk.Algorithm(a.cfg.Algorithm),
-		Period: a.cfg.KeyRotation, Announce: a.cfg.KeyAnnounce, Now: a.now,
+		Period: a.cfg.KeyRotation, Announce: a.cfg.KeyAnnounce, Now: a.now, Changed: a.store.KeysChanged,
 		Prepare: new(fast.Preparer).Prepare, // bounded, should anybody rotate without end
 	})
 	if err != nil {

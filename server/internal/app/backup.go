@@ -19,14 +19,14 @@ func Backup(ctx context.Context, cfg *config.Config, opts Options, w io.Writer) 
 	if err := wantDatabase(cfg); err != nil {
 		return err
 	}
-	s, err := openStore(ctx, cfg, opts.Logger, opts.Now)
+	s, err := openStore(ctx, cfg, store.Options{Now: opts.Now, Logger: opts.Logger, Existing: true})
 	if err != nil {
 		return err
 	}
-	ev := auth.Event{At: opts.Now(), Actor: directory.OperatorID, Action: "backup.create", Verdict: "allowed"}
+	ev := auth.Event{At: s.Now(), Actor: directory.OperatorID, Action: "backup.create", Verdict: "allowed"}
 	err = s.Record(ctx, ev)
 	if err == nil {
-		err = backup.Write(ctx, w, s, Version(), opts.Now())
+		err = backup.Write(ctx, w, s, Version(), s.Now())
 	}
 	return errors.Join(err, s.Close())
 }

@@ -52,7 +52,7 @@ func dataError(path string, err error) error {
 func CheckDataDir(cfg *config.Config) error {
 	for _, path := range []string{cfg.Data, cfg.SQLitePath(), cfg.MasterKeyFile} {
 		info, err := os.Stat(path)
-		if errors.Is(err, fs.ErrNotExist) {
+		if path == "" || errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
@@ -86,6 +86,8 @@ func masterKey(ctx context.Context, cfg *config.Config, keys auth.Keys, logger *
 	switch {
 	case sealed:
 		return nil, fmt.Errorf("the master key %s is missing, and the database holds keys sealed with it; restore that file from its back-up, or name it with --master-key-file", cfg.MasterKeyFile)
+	case cfg.Postgres():
+		return nil, fmt.Errorf("there is no master key at %s; put 32 random bytes in base64url there (mode 0600), the same on every node", cfg.MasterKeyFile)
 	case !strings.HasPrefix(cfg.Origin("master-key-file"), "default"):
 		return nil, fmt.Errorf("there is no master key at %s; put 32 random bytes in base64url there (mode 0600), or leave --master-key-file out to have one made", cfg.MasterKeyFile)
 	}

@@ -5,22 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/config"
 	"github.com/writ-auth/writ/server/internal/store"
 )
 
-// openStore opens the database. The error says what to do.
-func openStore(ctx context.Context, cfg *config.Config, logger *slog.Logger, now func() time.Time) (*store.Store, error) {
+// openStore opens the database that the settings name. The error says what to do.
+func openStore(ctx context.Context, cfg *config.Config, opts store.Options) (*store.Store, error) {
 	if wantDatabase(cfg) != nil {
-		logger = nil // to make a new one is no migration worth a line
+		opts.Logger = nil // to make a new one is no migration worth a line
 	}
-	s, err := store.Open(ctx, store.Options{DSN: cfg.Database, Now: now, Logger: logger})
+	opts.DSN, opts.AuditRetention = cfg.Database, cfg.AuditRetention
+	s, err := store.Open(ctx, opts)
 	return s, describe(cfg, err)
 }
 
@@ -40,6 +39,12 @@ func describe(cfg *config.Config, err error) error {
 	switch {
 	case errors.Is(err, store.ErrLocked):
 		text, hint = fmt.Sprintf("the database %s is open in another process, perhaps a second writ", cfg.SQLitePath()), "stop that first, or give another --data"
+	case errors.Is(err, store.ErrEmpty):
+		text, hint = "the database is empty", "start the server once (writ serve), or name another --database"
+	case errors.Is(err, store.ErrUnreachable):
+		hint = "is PostgreSQL running there, and may this user enter?"
+	case errors.Is(err, store.ErrBusy) && cfg.Postgres():
+		hint = "try again: other nodes, or a migration, hold it"
 	case errors.Is(err, store.ErrBusy):
 		hint = "close the program that has it open"
 	case errors.Is(err, store.ErrFull):
@@ -69,8 +74,12 @@ func (e *storageError) Unwrap() error { return e.cause }
 // ErrNoDatabase says that a verb needs a database and there is none.
 var ErrNoDatabase = errors.New("there is no database")
 
-// wantDatabase keeps a verb from making an empty database by a wrong --data.
+// wantDatabase keeps a verb from making an empty database by a wrong --data. Of
+// PostgreSQL the store says it, when it is opened.
 func wantDatabase(cfg *config.Config) error {
+	if cfg.Postgres() {
+		return nil
+	}
 	info, err := os.Stat(cfg.SQLitePath())
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
 		return fmt.Errorf("%w at %s; start the server once (writ serve), or name its directory with --data", ErrNoDatabase, cfg.SQLitePath())

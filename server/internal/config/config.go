@@ -24,7 +24,7 @@ type Config struct {
 	Listen            string
 	Issuer            string
 	Data              string
-	Database          string // "sqlite:<path>"; see SQLitePath
+	Database          string // "sqlite:<path>", see SQLitePath, or a URL of PostgreSQL
 	Redis             string // "" if none
 	AdminListen       string
 	AdminHosts        []string // the names the admin listener answers to besides IP literals and localhost
@@ -44,6 +44,7 @@ type Config struct {
 	HashMemory        int64  // bytes
 	CookieDomain      string
 	CookieRefreshPath string
+	AuditRetention    time.Duration // 0: for ever
 	Pprof             bool
 	LogLevel          slog.Level
 	LogFormat         string // "text" or "json"

@@ -56,6 +56,7 @@ func TestDefaults(t *testing.T) {
 		"refresh-grace": "30s", "refresh-late": "recover", "trusted-proxies": "", "algorithm": "ES256",
 		"key-rotation": "720h", "key-announce": "24h", "jwks-max-age": "10m", "signup": "on",
 		"tls-cert": "", "tls-key": "", "hash-memory": "1GiB", "cookie-domain": "", "cookie-refresh-path": "",
+		"audit-retention": "8760h",
 		"pprof": "off", "log-level": "info", "log-format": "text", "config": "",
 		"database": "[redacted]",
 	}
@@ -191,7 +192,8 @@ func TestMistakes(t *testing.T) {
 		{"cookie domain over http", flag("cookie-domain", "example.com"), nil, "", []string{"--cookie-domain", "https"}},
 		{"foreign cookie domain", map[string]string{"issuer": "https://auth.example.com", "cookie-domain": "ple.com"}, nil, "", []string{"not a parent"}},
 		{"cookie domain of everybody", flag("cookie-domain", "com"), nil, "", []string{"example.com"}},
-		{"postgres", nil, env("WRIT_DATABASE=postgres://writ:hunter2@db/writ"), "", []string{"WRIT_DATABASE", "not available in this version", "sqlite"}},
+		{"postgres without a master key", nil, env("WRIT_DATABASE=postgres://writ:hunter2@db/writ"), "", []string{"WRIT_DATABASE", "WRIT_MASTER_KEY", "--master-key-file"}},
+		{"a short audit", flag("audit-retention", "23h"), nil, "", []string{"--audit-retention", "24h"}},
 		{"redis", nil, env("WRIT_REDIS=redis://:hunter2@cache:6379"), "", []string{"WRIT_REDIS", "not available in this version"}},
 		{"database", nil, env("WRIT_DATABASE=mysql://writ:hunter2@db/writ"), "", []string{"WRIT_DATABASE", "sqlite:"}},
 		{"database options", flag("database", "sqlite:a.db?mode=memory"), nil, "", []string{"sqlite:"}},

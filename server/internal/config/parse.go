@@ -275,7 +275,7 @@ func domain(text string) error {
 }
 
 func database(text string) error {
-	wrong := errors.New("give sqlite: and a path, such as sqlite:./writ-data/writ.db")
+	wrong := errors.New("give sqlite: and a path, such as sqlite:./writ-data/writ.db, or postgres://user@host/database")
 	if file, ok := strings.CutPrefix(text, "sqlite:"); ok {
 		// What follows a question mark would be options of the driver.
 		if path(file) != nil || strings.Contains(file, "?") {

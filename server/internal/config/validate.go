@@ -33,12 +33,22 @@ func (c *Config) complete(readFile func(string) ([]byte, error)) {
 // and secrets of the first start don't go to the log.
 func (c *Config) HTTPS() bool { return strings.HasPrefix(c.Issuer, "https://") }
 
-// SQLitePath is the path of the SQLite file.
-func (c *Config) SQLitePath() string { return strings.TrimPrefix(c.Database, "sqlite:") }
+// SQLitePath is the path of the SQLite file; "" where the database is another.
+func (c *Config) SQLitePath() string {
+	path, _ := strings.CutPrefix(c.Database, "sqlite:")
+	if c.Postgres() {
+		return ""
+	}
+	return path
+}
+
+// Postgres reports whether the database is PostgreSQL, which other nodes may
+// use too.
+func (c *Config) Postgres() bool { return isPostgres(c.Database) }
 
 // Validate checks what a setting alone doesn't show. Load has called it.
 func (c *Config) Validate() error {
-	for _, check := range []func() error{c.checkVersion, c.checkKeys, c.checkTLS, c.checkCookies, c.checkMasterKey, c.checkAdmin} {
+	for _, check := range []func() error{c.checkVersion, c.checkKeys, c.checkTLS, c.checkCookies, c.checkMasterKey, c.checkFleet, c.checkAudit, c.checkAdmin} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -58,9 +68,6 @@ func (c *Config) wrong(setting, format string, args ...any) error {
 // checkVersion refuses what is planned and not made yet: a server that quietly
 // did without would share no limits and no revocations.
 func (c *Config) checkVersion() error {
-	if isPostgres(c.Database) {
-		return c.wrong("database", "PostgreSQL is not available in this version; use sqlite: and a path")
-	}
 	if c.Redis != "" {
 		return c.wrong("redis", "Redis is not available in this version; leave it out")
 	}
@@ -110,6 +117,22 @@ func (c *Config) checkMasterKey() error {
 	}
 	if key, err := base64.RawURLEncoding.Strict().DecodeString(c.MasterKey.Reveal()); err != nil || len(key) != 32 {
 		return &Error{Where: "WRIT_MASTER_KEY", Problem: "must be 32 bytes in base64url, 43 characters without padding"}
+	}
+	return nil
+}
+
+// checkFleet wants the master key given where nodes share a database: one that
+// a node made for itself would open nothing of the others'.
+func (c *Config) checkFleet() error {
+	if !c.Postgres() || c.MasterKey != "" || !strings.HasPrefix(c.origin["master-key-file"], "default") {
+		return nil
+	}
+	return c.wrong("database", "PostgreSQL needs the master key given, the same on every node: 32 random bytes in base64url in WRIT_MASTER_KEY, or a file that --master-key-file names")
+}
+
+func (c *Config) checkAudit() error {
+	if c.AuditRetention != 0 && c.AuditRetention < 24*time.Hour {
+		return c.wrong("audit-retention", "%s is less than 24h; give at least that, or 0 for ever", short(c.AuditRetention))
 	}
 	return nil
 }

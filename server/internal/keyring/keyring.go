@@ -19,7 +19,7 @@ import (
 	"github.com/writ-auth/writ/server/internal/auth"
 )
 
-// Options are what a Ring is made of; every field but Prepare is required.
+// Options are what a Ring is made of; every field but Changed and Prepare is required.
 type Options struct {
 	Keys      auth.Keys
 	Secrets   Secrets
@@ -28,6 +28,9 @@ type Options struct {
 	Period    time.Duration // how long a key signs before its successor does; 0: until somebody rotates
 	Announce  time.Duration // how long a key is published before it signs
 	Now       func() time.Time
+	// Changed answers a channel that is closed when somebody else has changed
+	// the keys. Default: nobody else can.
+	Changed func() <-chan struct{}
 	// Prepare returns a published key with faster arithmetic, as fast.Prepare
 	// does. It is called once for each key, not at each reload. Default: none.
 	Prepare func(*jwk.PublicKey) *jwk.PublicKey

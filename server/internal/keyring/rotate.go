@@ -225,10 +225,24 @@ func (a *advance) await(t time.Time) {
 	}
 }
 
-// Run advances the keys until ctx ends.
+// follow reads the keys as others may have changed them, and answers what tells
+// of their next change; nil if there are no others.
+func (r *Ring) follow(ctx context.Context) (<-chan struct{}, error) {
+	if r.opts.Changed == nil {
+		return nil, nil
+	}
+	changed := r.opts.Changed()
+	r.change.Lock()
+	defer r.change.Unlock()
+	return changed, r.Reload(ctx)
+}
+
+// Run advances the keys, and follows what others do to them, until ctx ends.
 func (r *Ring) Run(ctx context.Context, logger *slog.Logger) {
 	for ctx.Err() == nil {
-		next, err := r.Advance(ctx)
+		changed, err := r.follow(ctx)
+		next, advanced := r.Advance(ctx)
+		err = errors.Join(err, advanced)
 		wait := pollEvery
 		switch {
 		case err != nil && ctx.Err() == nil:
@@ -240,6 +254,7 @@ func (r *Ring) Run(ctx context.Context, logger *slog.Logger) {
 		select {
 		case <-ctx.Done():
 		case <-r.wake:
+		case <-changed:
 		case <-timer.C:
 		}
 		timer.Stop()

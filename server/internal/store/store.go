@@ -46,6 +46,8 @@ type Options struct {
 	Now func() time.Time
 	// Logger hears of migrations; nil: nobody does.
 	Logger *slog.Logger
+	// AuditRetention is how long Sweep leaves the audit; 0: for ever.
+	AuditRetention time.Duration
 	// Readers is how many reads, on PostgreSQL also writes, run at once; 0:
 	// on SQLite twice the number of CPUs the program may use, at least 4, on
 	// PostgreSQL 16.
