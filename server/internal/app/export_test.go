@@ -1,6 +1,13 @@
 package app
 
-import "context"
+import (
+	"context"
+
+	"github.com/writ-auth/writ/server/internal/keyring"
+)
 
 // RunKeys looks after the signing keys as Run does, without a listener.
 func (a *App) RunKeys(ctx context.Context) { a.keys.Run(ctx, a.logger) }
+
+// Keys is what the server verifies its own tokens with.
+func (a *App) Keys() *keyring.Ring { return a.keys }
