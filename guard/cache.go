@@ -31,6 +31,7 @@ const (
 	hashedTail  = 64        // of the token: the signature is as good as random, and short
 	entryBytes  = 1024      // Access, claims, chain and queue
 	bytesOfChar = 3         // the token, its payload, and the claims in it
+	bytesOfItem = 16        // of a list in the claims
 )
 
 // chain leads to the entries with the same low bits of the hash. Who reads while
@@ -51,6 +52,7 @@ type shard struct {
 type entry struct {
 	hash   uint64
 	access *Access
+	size   int   // what it takes, about
 	chain  chain // what comes after it
 	used   atomic.Bool
 
@@ -127,7 +129,7 @@ func (c *cache) add(a *Access) {
 	for s.used+size > s.limit {
 		c.drop(s.choose())
 	}
-	e := &entry{access: a, hash: hash}
+	e := &entry{access: a, hash: hash, size: size}
 	s.link(e)
 	first := c.chain(hash)
 	e.chain.Store(first.Load())
@@ -185,7 +187,7 @@ func (s *shard) link(e *entry) {
 	}
 	s.head = e
 	s.entries++
-	s.used += e.access.size()
+	s.used += e.size
 }
 
 // unlink takes an entry out of the queue. A hand that points to it moves on.
@@ -204,11 +206,16 @@ func (s *shard) unlink(e *entry) {
 		s.tail = e.prev
 	}
 	s.entries--
-	s.used -= e.access.size()
+	s.used -= e.size
 }
 
-// size is what an access takes, about; it never changes.
-func (a *Access) size() int { return entryBytes + bytesOfChar*len(a.raw) }
+// size is what an access takes, about, and rather less than more. A list of
+// short words takes many times what it took in the token.
+func (a *Access) size() int {
+	c := &a.claims
+	items := cap(a.ids) + cap(c.Audience) + cap(c.Roles) + cap(c.Permissions) + cap(c.Scope) + cap(c.AMR) + cap(c.Epochs)
+	return entryBytes + bytesOfChar*len(a.raw) + bytesOfItem*items
+}
 
 // usage counts entries and bytes.
 func (c *cache) usage() (entries, bytes int) {

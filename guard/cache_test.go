@@ -3,6 +3,8 @@ package guard_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -278,4 +280,61 @@ func BenchmarkMiss(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkHandler is what a handler behind the guard costs more than one
+// without, for a known token: Check, and a request with another context.
+func BenchmarkHandler(b *testing.B) {
+	g, token := benchmarkGuard(b)
+	h := g.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	request := guardtest.Bearer(get("/orders"), token)
+	b.ReportAllocs()
+	for b.Loop() {
+		h.ServeHTTP(nil, request)
+	}
+}
+
+// What Stats calls bytes is an estimate; the memory itself is bounded too,
+// whatever the tokens are full of.
+func TestCacheMemory(t *testing.T) {
+	const size = 1 << 20
+	words := func(n int) []string {
+		list := make([]string, n)
+		for i := range list {
+			list[i] = fmt.Sprint(i % 10)
+		}
+		return list
+	}
+	for name, claims := range map[string]jwt.AccessClaims{
+		"ordinary":       {Roles: []string{"user", "editor"}, Name: "Ann Example", Email: "ann@example.com"},
+		"long":           {Name: strings.Repeat("n", 3000)},
+		"many roles":     {Roles: words(300)},
+		"many of all":    {Roles: words(100), Permissions: words(100), Scope: words(100), AMR: words(100)},
+		"many audiences": {Claims: jwt.Claims{Audience: append(words(300), audience)}},
+		"many epochs":    {Epochs: words(300)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			issuer, g := newGuard(t, func(cfg *guard.Config) { cfg.CacheBytes = size })
+			one := len(issuer.Token(audience, claims))
+			before := heap()
+			for range size / one / 2 { // more than fit
+				if _, err := g.Verify(t.Context(), issuer.Token(audience, claims)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			used, s := heap()-before, g.Stats()
+			t.Logf("%d entries of %d bytes by estimate, %d in truth", s.CacheEntries, s.CacheBytes/s.CacheEntries, used/s.CacheEntries)
+			if used > size {
+				t.Errorf("%d bytes of heap, want at most %d", used, size)
+			}
+		})
+	}
+}
+
+func heap() int {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
 }

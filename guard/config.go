@@ -75,7 +75,8 @@ type Config struct {
 	Credentials *Credentials
 
 	// CacheBytes bounds the memory for verified tokens. Default 16 MiB, which is
-	// some 5,000 tokens; negative: none are kept.
+	// some 5,000 tokens; negative: none are kept. What As has decoded of them
+	// isn't counted.
 	CacheBytes int
 
 	// Render writes the body of a refusal. The status and the headers of the

@@ -172,3 +172,41 @@ func TestOtherPlaces(t *testing.T) {
 	proxy.Header.Set("Proxy-Authorization", "Bearer "+token)
 	wantAnswer(t, "proxy header", serve(h, proxy), 401, "")
 }
+
+// A header line is held against what is known as a whole, and one that isn't
+// known is refused as it was before: for its form.
+func TestHeaderWithAKnownToken(t *testing.T) {
+	issuer, g := newGuard(t, nil)
+	h := g.Handler(handler)
+	token := issuer.Token(audience, jwt.AccessClaims{})
+	const badRequest = `Bearer realm="api", error="invalid_request"`
+	for range 2 { // the second time the token is known from the beginning
+		for _, c := range []struct {
+			line      string
+			code      int
+			challenge string
+		}{
+			{"Bearer " + token, 200, ""},
+			{"bEARER   " + token, 200, ""},
+			{"Bearer " + token + " ", 401, badRequest},
+			{"Bearer " + token + "\t", 401, badRequest},
+			{"Bearer " + token + ",", 401, badRequest},
+			{"Bearer " + token + " " + token, 401, badRequest},
+			{"Bearer " + token + ", Bearer " + token, 401, badRequest},
+			{"Bearer \t" + token, 401, badRequest},
+			{"Bearer ," + token, 401, badRequest},
+			{"Bearer\t" + token, 401, `Bearer realm="api"`},
+			{"Bearer" + token, 401, `Bearer realm="api"`},
+			{"Bearer " + token + "=", 401, `Bearer realm="api", error="invalid_token"`},
+			{"Bearer " + token + "\x00", 401, `Bearer realm="api", error="invalid_token"`},
+		} {
+			r := get("/")
+			r.Header["Authorization"] = []string{c.line}
+			w := serve(h, r)
+			if w.Code != c.code || w.Header().Get("WWW-Authenticate") != c.challenge {
+				t.Errorf("%q: got %d %q, want %d %q", strings.Replace(c.line, token, "TOKEN", 2),
+					w.Code, w.Header().Get("WWW-Authenticate"), c.code, c.challenge)
+			}
+		}
+	}
+}

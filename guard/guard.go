@@ -199,21 +199,28 @@ func (g *Guard) verify(ctx context.Context, c credential) (*Access, error) {
 // without an error for a request that Config.Public lets pass, which it never
 // does where there are rules.
 func (g *Guard) Check(r *http.Request, rules ...Rule) (*Access, error) {
+	a, _, err := g.check(r, rules)
+	return a, err
+}
+
+// check is Check; inside says that a is that of an outer handler of this guard.
+func (g *Guard) check(r *http.Request, rules []Rule) (a *Access, inside bool, err error) {
 	ctx := r.Context()
 	if a := From(ctx); a != nil && a.guard == g {
 		if err := g.recheck(ctx, a, rules); err != nil {
-			return nil, g.refused(err, rules)
+			return nil, true, g.refused(err, rules)
 		}
-		return a, nil
+		return a, true, nil
 	}
 	if g.public != nil && !demanding(rules) && g.public.match(r) {
-		return nil, nil
+		return nil, false, nil
 	}
 	c, err := g.credential(r)
 	if err != nil {
-		return nil, g.refused(err, rules)
+		return nil, false, g.refused(err, rules)
 	}
-	return g.decide(ctx, c, rules)
+	a, err = g.decide(ctx, c, rules)
+	return a, false, err
 }
 
 // recheck checks the rules of a handler inside another one of the same guard.

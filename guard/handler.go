@@ -19,13 +19,21 @@ import (
 func (g *Guard) Handler(h http.Handler, rules ...Rule) http.Handler {
 	rules = slices.Clone(rules)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a, err := g.Check(r, rules...)
-		if err != nil {
-			g.Refuse(w, r, err)
-			return
-		}
-		g.serve(h, w, r, a)
+		g.serve(h, w, r, rules)
 	})
+}
+
+// serve serves a request for which all rules hold.
+func (g *Guard) serve(h http.Handler, w http.ResponseWriter, r *http.Request, rules []Rule) {
+	a, inside, err := g.check(r, rules)
+	if err != nil {
+		g.Refuse(w, r, err)
+		return
+	}
+	if !inside && (a != nil || From(r.Context()) != nil) { // another guard's is not ours to hand on
+		r = r.WithContext(NewContext(r.Context(), a))
+	}
+	h.ServeHTTP(w, r)
 }
 
 // Middleware is Handler for routers that take it in this form: chi, and echo
@@ -45,12 +53,7 @@ func (g *Guard) Optional(h http.Handler) http.Handler {
 				return
 			}
 		}
-		a, err := g.Check(r)
-		if err != nil {
-			g.Refuse(w, r, err)
-			return
-		}
-		g.serve(h, w, r, a)
+		g.serve(h, w, r, nil)
 	})
 }
 
@@ -58,11 +61,4 @@ func (g *Guard) Optional(h http.Handler) http.Handler {
 func (g *Guard) knows(r *http.Request) bool {
 	a := From(r.Context())
 	return a != nil && a.guard == g
-}
-
-func (g *Guard) serve(h http.Handler, w http.ResponseWriter, r *http.Request, a *Access) {
-	if From(r.Context()) != a {
-		r = r.WithContext(NewContext(r.Context(), a))
-	}
-	h.ServeHTTP(w, r)
 }

@@ -61,20 +61,18 @@ const numReasons = 19
 // counters count each request once.
 type counters struct {
 	refused       [numReasons]atomic.Uint64
-	fresh         atomic.Uint64 // accepted, and verified just now
-	knownRefused  atomic.Uint64 // tokens verified before
-	_             [128]byte     // what every request writes shares no cache line
-	knownAccepted atomic.Uint64
-	_             [120]byte // with what every request reads
+	knownRefused  atomic.Uint64 // of tokens verified before
+	newAccepted   atomic.Uint64 // of tokens verified just now
+	knownAccepted tally         // of tokens verified before: nearly all
 }
 
 // accept counts a token that was found good.
 func (c *counters) accept(known bool) {
 	if known {
-		c.knownAccepted.Add(1)
+		c.knownAccepted.add()
 		return
 	}
-	c.fresh.Add(1)
+	c.newAccepted.Add(1)
 }
 
 func (c *counters) refuse(err error) {
@@ -88,9 +86,9 @@ func (c *counters) refuse(err error) {
 
 // Stats returns counters and gauges.
 func (g *Guard) Stats() Stats {
-	known := g.counts.knownAccepted.Load()
+	known := g.counts.knownAccepted.load()
 	s := Stats{
-		Accepted: g.counts.fresh.Load() + known, CacheHits: g.counts.knownRefused.Load() + known,
+		Accepted: g.counts.newAccepted.Load() + known, CacheHits: g.counts.knownRefused.Load() + known,
 		Refused: make(map[string]uint64, numReasons),
 	}
 	for n, r := range reasons() {
