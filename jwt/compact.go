@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/writ-auth/writ/internal/base64url"
+	"github.com/writ-auth/writ/internal/strictjson"
 )
 
 // compact is a token in its three parts (RFC 7515 section 7.1), all still
@@ -83,8 +84,13 @@ func (c *compact) decode(room []byte) (decoded, error) {
 // garbage here. The zero rooms are ready.
 type rooms struct{ pool sync.Pool }
 
-// room is enough for most tokens; larger ones get their own.
-type room [4 << 10]byte
+// room is enough for most tokens; larger ones get their own bytes. Its reader
+// need not be cleared for each token, but keeps the last one's payload alive
+// for as long as the room is.
+type room struct {
+	reader strictjson.Reader
+	bytes  [4 << 10]byte
+}
 
 func (r *rooms) get() *room {
 	if one, ok := r.pool.Get().(*room); ok {

@@ -3,6 +3,8 @@ package jwt
 import (
 	"reflect"
 	"testing"
+
+	"github.com/writ-auth/writ/internal/strictjson"
 )
 
 type around struct {
@@ -54,7 +56,7 @@ func TestPlacesAreOfTheSetItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	payload := `{"sub":"outer","act":{"sub":"actor","inner":{"sub":"inner","iss":"i"}}}`
-	if err := plan.read(payload, claimSetOf(&got), new(facts)); err != nil {
+	if err := plan.read(new(strictjson.Reader), payload, claimSetOf(&got), new(facts)); err != nil {
 		t.Fatal(err)
 	}
 	if got.Subject != "outer" || got.Issuer != "" || got.Actor.Subject != "actor" || got.Actor.Inner.Subject != "inner" || got.Actor.Inner.Issuer != "i" {

@@ -121,8 +121,7 @@ func (c *claimSet) place(f *field) any {
 // read reads the payload, which must be one strict JSON object, into set. A value
 // that doesn't fit its field is an error whatever the field: a claim of the
 // wrong type is never taken for one that is not there.
-func (p *payloadPlan) read(payload string, set claimSet, f *facts) error {
-	var r strictjson.Reader
+func (p *payloadPlan) read(r *strictjson.Reader, payload string, set claimSet, f *facts) error {
 	r.Reset(payload)
 	if err := r.BeginObject(); err != nil {
 		return refuse(ErrMalformed, "", "payload is not a JSON object")
@@ -148,7 +147,7 @@ func (p *payloadPlan) read(payload string, set claimSet, f *facts) error {
 		if s.bit != 0 && !r.NextIsEmpty() {
 			f.present |= s.bit
 		}
-		if err := p.readValue(&r, s, set, f); err != nil {
+		if err := p.readValue(r, s, set, f); err != nil {
 			return claimError(p.nameOf(s), err)
 		}
 	}

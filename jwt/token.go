@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 
+	"github.com/writ-auth/writ/internal/strictjson"
 	"github.com/writ-auth/writ/jwk"
 )
 
@@ -69,7 +70,7 @@ func As[D, C ClaimSet](t *Token[C]) (D, error) {
 		return none, err
 	}
 	var f facts
-	if err := plan.read(t.payload, claimSetOf(&out), &f); err != nil {
+	if err := plan.read(new(strictjson.Reader), t.payload, claimSetOf(&out), &f); err != nil {
 		return none, err
 	}
 	return out, nil

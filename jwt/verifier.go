@@ -131,13 +131,15 @@ func (v *Verifier[C]) verify(ctx context.Context, token string, nonce *string) (
 	if !v.ready() {
 		return nil, refuse(ErrKey, "", "the verifier has no keys")
 	}
-	t, err := v.authenticate(ctx, token)
+	room := v.rooms.get()
+	defer v.rooms.put(room)
+	t, err := v.authenticate(ctx, token, room)
 	if err != nil {
 		return nil, err
 	}
 	f := facts{room: t.lists[:]}
 	set := claimSetOf(&t.claims)
-	if err := v.plan.read(t.payload, set, &f); err != nil {
+	if err := v.plan.read(&room.reader, t.payload, set, &f); err != nil {
 		return nil, err
 	}
 	if err := v.checkFacts(&f); err != nil {
@@ -151,14 +153,12 @@ func (v *Verifier[C]) verify(ctx context.Context, token string, nonce *string) (
 
 // authenticate returns a token whose signature is good, and whose claims have
 // not been read.
-func (v *Verifier[C]) authenticate(ctx context.Context, token string) (*Token[C], error) {
+func (v *Verifier[C]) authenticate(ctx context.Context, token string, room *room) (*Token[C], error) {
 	c, err := split(token, v.expect.MaxSize)
 	if err != nil {
 		return nil, err
 	}
-	room := v.rooms.get()
-	defer v.rooms.put(room)
-	parts, err := c.decode(room[:])
+	parts, err := c.decode(room.bytes[:])
 	if err != nil {
 		return nil, err
 	}
