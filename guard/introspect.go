@@ -116,14 +116,46 @@ func (a *Access) ask(c *call, now time.Time) {
 	close(c.done)
 }
 
-// introspect asks whether a token is active (RFC 7662 section 2).
+var errPaused = errors.New("introspection: it failed a moment ago")
+
+// introspect asks whether a token is active, unless the issuer has just failed
+// to say so of another.
 func (i *issuer) introspect(ctx context.Context, token string) (bool, error) {
+	attempt, ok := i.pause.begin()
+	if !ok {
+		return false, errPaused
+	}
 	select {
 	case i.asking <- struct{}{}:
 		defer func() { <-i.asking }()
 	case <-ctx.Done():
 		return false, errors.New("introspection: too many questions under way")
 	}
+	active, err := i.askWhether(ctx, token)
+	i.report(attempt, err)
+	return active, err
+}
+
+// report lets all questions pause after a failure. One that may be due to the
+// token is none: who has a token that is too long for the issuer must not be able
+// to keep the guard from asking about others.
+func (i *issuer) report(a attempt, err error) {
+	if err == nil || errors.Is(err, errQuestion) {
+		if i.pause.succeeded() {
+			i.logger.Info("introspection works again", "issuer", i.cfg.URL)
+		}
+		return
+	}
+	if i.pause.failed(a) && i.life.Err() == nil {
+		i.logger.Warn("introspection fails", "issuer", i.cfg.URL, "error", err)
+	}
+}
+
+// errQuestion says that the issuer has answered, and didn't like the question.
+var errQuestion = errors.New("introspection: the question was refused")
+
+// askWhether asks whether a token is active (RFC 7662 section 2).
+func (i *issuer) askWhether(ctx context.Context, token string) (bool, error) {
 	endpoint, err := i.introspectionEndpoint(ctx)
 	if err != nil {
 		return false, err
@@ -139,10 +171,13 @@ func (i *issuer) introspect(ctx context.Context, token string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("introspection: %w", err)
 	}
-	if answer.Status != http.StatusOK {
-		return false, fmt.Errorf("introspection: %w", answer.StatusError())
+	switch answer.Status {
+	case http.StatusOK:
+		return readActive(string(answer.Body))
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
+		return false, fmt.Errorf("%w: %w", errQuestion, answer.StatusError())
 	}
-	return readActive(string(answer.Body))
+	return false, fmt.Errorf("introspection: %w", answer.StatusError())
 }
 
 func (i *issuer) introspectionEndpoint(ctx context.Context) (string, error) {

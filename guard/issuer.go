@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -27,6 +28,8 @@ type issuer struct {
 
 	credentials *Credentials
 	asking      chan struct{} // a place for each introspection under way
+	pause       pause         // after introspections that failed
+	logger      *slog.Logger
 	life        context.Context
 
 	document  atomic.Pointer[discovery.Document] // as last fetched
@@ -39,6 +42,7 @@ func newIssuer(ctx context.Context, g *Guard, cfg *Issuer, client *fetch.Client)
 		cfg: cfg, keys: cfg.Keys, client: client, now: g.cfg.Now, life: ctx,
 		credentials: g.cfg.credentialsFor(cfg),
 		asking:      make(chan struct{}, maxIntrospections),
+		logger:      g.cfg.Logger,
 		keysReady:   make(chan struct{}),
 		waitUntil:   g.started.Add(firstWait),
 	}
