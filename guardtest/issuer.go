@@ -69,7 +69,15 @@ func (i *Issuer) newKey() *jwk.PrivateKey {
 }
 
 // Config returns the configuration of a guard for this issuer, to be changed
-// before guard.New takes it. Use it for one guard.
+// before guard.New takes it. Use it for one guard. Whatever your API's own guard
+// is configured with besides its issuer belongs here, so that the test sees the
+// same answers:
+//
+//	cfg := issuer.Config("https://api.example.com")
+//	cfg.Public, cfg.Cookie = []string{"GET /healthz"}, "session"
+//	g, err := guard.New(cfg)
+//	…
+//	defer g.Close()
 func (i *Issuer) Config(audience string) guard.Config {
 	n := &network{issuer: i}
 	i.mu.Lock()
@@ -84,7 +92,9 @@ func (i *Issuer) Config(audience string) guard.Config {
 }
 
 // Guard returns a guard for tokens to an audience, with keys and revocations at
-// hand. It is closed when the test ends.
+// hand. It is closed when the test ends. All else is as a guard.Config has it
+// that says nothing: no request is public, and no cookie is looked at. For that
+// take Config and guard.New.
 func (i *Issuer) Guard(audience string) *guard.Guard {
 	i.t.Helper()
 	g, err := guard.New(i.Config(audience))
