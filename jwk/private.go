@@ -94,7 +94,8 @@ func hideSigner(pub *PublicKey, core signerCore) *PrivateKey {
 }
 
 // NewCustomPrivateKey returns a key that signs with a function, for extension
-// modules. The function must be safe for concurrent use.
+// modules. The function must be safe for concurrent use, and not keep the message,
+// whose bytes are used again.
 func NewCustomPrivateKey(pub *PublicKey, sign func(message []byte) ([]byte, error)) (*PrivateKey, error) {
 	if pub == nil || pub.verify == nil || sign == nil {
 		return nil, fmt.Errorf("%w: a custom private key needs a public key and a sign function", ErrMalformed)
@@ -170,9 +171,7 @@ func copySigner(signer crypto.Signer) (crypto.Signer, error) {
 // signWith returns the sign function of a key pair. crypto.SignMessage hands the
 // whole message to signers that want to hash it themselves.
 func signWith(t traits, signer crypto.Signer, pub crypto.PublicKey) func([]byte) ([]byte, error) {
-	sign := func(message []byte) ([]byte, error) {
-		return crypto.SignMessage(signer, rand.Reader, message, t.signerOpts())
-	}
+	sign := signMessage(t, signer)
 	switch pub := pub.(type) {
 	case *ecdsa.PublicKey:
 		size := coordinateSize(pub.Curve)
@@ -187,6 +186,24 @@ func signWith(t traits, signer crypto.Signer, pub crypto.PublicKey) func([]byte)
 		return checkLength(sign, pub.Size())
 	}
 	return checkLength(sign, ed25519.SignatureSize)
+}
+
+// signMessage returns what signs a message in the signer's own form. It spares
+// the keys of the standard library what only foreign ones need.
+func signMessage(t traits, signer crypto.Signer) func([]byte) ([]byte, error) {
+	switch key := signer.(type) {
+	case *ecdsa.PrivateKey:
+		return func(message []byte) ([]byte, error) {
+			var sum [64]byte
+			return ecdsa.SignASN1(rand.Reader, key, digest(t.hash, message, &sum))
+		}
+	case ed25519.PrivateKey:
+		return func(message []byte) ([]byte, error) { return ed25519.Sign(key, message), nil }
+	}
+	opts := t.signerOpts()
+	return func(message []byte) ([]byte, error) {
+		return crypto.SignMessage(signer, rand.Reader, message, opts)
+	}
 }
 
 // checkLength refuses what a remote signer may return instead of a signature in

@@ -96,7 +96,20 @@ func (s Scope) appendJSON(dst []byte) ([]byte, error) {
 			return nil, errors.New("a scope is empty or has a space in it")
 		}
 	}
-	return strictjson.AppendString(dst, s.String())
+	dst = append(dst, '"', '"')
+	for i, name := range s {
+		dst = dst[:len(dst)-1] // without the quotation mark that ended the last
+		if i > 0 {
+			dst = append(dst, ' ')
+		}
+		before := len(dst)
+		var err error
+		if dst, err = strictjson.AppendString(dst, name); err != nil {
+			return nil, err
+		}
+		dst = append(dst[:before], dst[before+1:]...) // without the one that begins this
+	}
+	return dst, nil
 }
 
 func readScope(r *strictjson.Reader, room *listRoom) (Scope, error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"sync"
 	"time"
 
 	"github.com/writ-auth/writ/internal/base64url"
@@ -44,7 +45,15 @@ type Signer[C ClaimSet] struct {
 	opts   SignOptions
 	start  string // the encoded header and the dot after it
 	fields []field
-	claims []int // where C has its Claims
+	rooms  *sync.Pool // of *signerRoom[C]
+}
+
+// signerRoom is room for a claim set and the parts of most tokens, used again
+// for the next. No key keeps what it is given to sign.
+type signerRoom[C ClaimSet] struct {
+	claims  C
+	payload [1 << 10]byte
+	token   [2 << 10]byte
 }
 
 // NewSigner returns a Signer for key. Its error names the option that makes no
@@ -62,7 +71,7 @@ func NewSigner[C ClaimSet](key jwk.SigningKey, opts SignOptions) (*Signer[C], er
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	s, claims, err := compile(reflect.TypeFor[C](), writing)
+	s, _, err := compile(reflect.TypeFor[C](), writing)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +80,7 @@ func NewSigner[C ClaimSet](key jwk.SigningKey, opts SignOptions) (*Signer[C], er
 		return nil, err
 	}
 	start := base64url.Encode(header) + "."
-	return &Signer[C]{key: key, opts: opts, start: start, fields: s.fields, claims: claims}, nil
+	return &Signer[C]{key: key, opts: opts, start: start, fields: s.fields, rooms: new(sync.Pool)}, nil
 }
 
 // Sign makes one token. Use a [Signer] for many.
@@ -133,16 +142,31 @@ func (s *Signer[C]) Sign(claims C) (string, error) {
 	if s == nil || s.key == nil {
 		return "", errors.New("jwt: the signer was not made by NewSigner")
 	}
-	v := reflect.ValueOf(&claims).Elem()
-	s.fill(v.FieldByIndex(s.claims).Addr().Interface().(*Claims))
-	if claims.registered().Expiry.IsZero() && !s.opts.AllowNoExpiry {
+	room, ok := s.rooms.Get().(*signerRoom[C])
+	if !ok {
+		room = new(signerRoom[C])
+	}
+	room.claims = claims
+	token, err := s.signIn(room)
+	var none C
+	room.claims = none // what it points to is the caller's
+	s.rooms.Put(room)
+	return token, err
+}
+
+// signIn is Sign for the claims that lie in room.
+func (s *Signer[C]) signIn(room *signerRoom[C]) (string, error) {
+	set := claimSetOf(&room.claims)
+	registered := set.own.core()
+	s.fill(registered)
+	if registered.Expiry.IsZero() && !s.opts.AllowNoExpiry {
 		return "", errors.New("jwt: a token needs an expiry: set SignOptions.Lifetime or the claim")
 	}
-	payload, err := s.payload(v)
+	payload, err := appendPayload(room.payload[:0], s.fields, set)
 	if err != nil {
 		return "", err
 	}
-	return s.sign(payload)
+	return s.sign(room.token[:0], payload)
 }
 
 // fill sets what the claims leave empty.
@@ -170,10 +194,9 @@ func newID() string {
 	return base64url.Encode(id[:])
 }
 
-func (s *Signer[C]) payload(v reflect.Value) ([]byte, error) {
-	w := writer{buf: make([]byte, 0, 512), depth: 1}
-	w.buf = append(w.buf, '{')
-	if name, err := w.fields(s.fields, v); err != nil {
+func appendPayload(dst []byte, fields []field, set claimSet) ([]byte, error) {
+	w := writer{buf: append(dst, '{'), depth: 1}
+	if name, err := w.fields(fields, set); err != nil {
 		return nil, fmt.Errorf("jwt: claim %s can't be written: %w", name, err)
 	}
 	w.buf = append(w.buf, '}')
@@ -185,10 +208,9 @@ func (s *Signer[C]) payload(v reflect.Value) ([]byte, error) {
 	return w.buf, nil
 }
 
-func (s *Signer[C]) sign(payload []byte) (string, error) {
-	const signatureRoom = 512 // encoded RSA signatures of 3072 bits fit
-	token := make([]byte, 0, len(s.start)+base64url.EncodedLen(len(payload))+signatureRoom)
-	token = append(token, s.start...)
+// sign appends the token of a payload to dst.
+func (s *Signer[C]) sign(dst, payload []byte) (string, error) {
+	token := append(dst, s.start...)
 	token = base64url.AppendEncode(token, payload)
 	signature, err := s.key.Sign(token)
 	if err != nil {

@@ -74,7 +74,7 @@ func (w *writer) container(s *shape, v reflect.Value) error {
 		return w.write(s.elem, v.Elem())
 	}
 	w.buf = append(w.buf, '{')
-	if _, err := w.fields(s.fields, v); err != nil {
+	if _, err := w.fields(s.fields, claimSet{value: v}); err != nil {
 		return err
 	}
 	w.buf = append(w.buf, '}')
@@ -83,24 +83,63 @@ func (w *writer) container(s *shape, v reflect.Value) error {
 
 // fields appends the members of a struct. An error comes with the name of the
 // field that caused it.
-func (w *writer) fields(fields []field, v reflect.Value) (name string, err error) {
-	first := true
+func (w *writer) fields(fields []field, set claimSet) (name string, err error) {
+	start := len(w.buf)
 	for i := range fields {
 		f := &fields[i]
-		value := v.FieldByIndex(f.index)
-		if f.omits(value) {
-			continue
-		}
-		if !first {
+		before := len(w.buf)
+		if before > start {
 			w.buf = append(w.buf, ',')
 		}
-		first = false
 		w.buf = append(w.buf, f.label...)
-		if err := w.write(f.shape, value); err != nil {
+		written, err := w.member(f, set)
+		if err != nil {
 			return f.name, err
+		}
+		if !written {
+			w.buf = w.buf[:before]
 		}
 	}
 	return "", nil
+}
+
+// member appends the value of a field, if it isn't left out.
+func (w *writer) member(f *field, set claimSet) (written bool, err error) {
+	if f.omitZero {
+		if place := set.place(f); place != nil {
+			return w.place(place)
+		}
+	}
+	value := set.value.FieldByIndex(f.index)
+	if f.omits(value) {
+		return false, nil
+	}
+	return true, w.write(f.shape, value)
+}
+
+// place appends the value of a field that is left out if it is zero, by one of
+// the pointers that ownClaims.place returns.
+func (w *writer) place(place any) (written bool, err error) {
+	zero := false
+	switch p := place.(type) {
+	case *string:
+		if zero = *p == ""; !zero {
+			w.buf, err = strictjson.AppendString(w.buf, *p)
+		}
+		return !zero, err
+	case *NumericDate:
+		zero = p.IsZero()
+	case *Audience:
+		zero = *p == nil
+	case *Scope:
+		zero = *p == nil
+	case *[]string:
+		zero = *p == nil
+	}
+	if zero {
+		return false, nil
+	}
+	return true, w.own(place)
 }
 
 // omits reports whether a field is left out. A date that is zero is not there,
