@@ -9,7 +9,7 @@ import (
 
 // TestAllocations: what a verification leaves for the garbage collector.
 func TestAllocations(t *testing.T) {
-	for alg, want := range map[jwk.Algorithm]float64{jwk.RS256: 1, jwk.PS256: 1, jwk.ES256: 0, jwk.EdDSA: 0} {
+	for alg, want := range map[jwk.Algorithm]float64{jwk.RS256: 0, jwk.PS256: 0, jwk.ES256: 0, jwk.EdDSA: 0} {
 		key := pair(t, alg)
 		prepared, sig := fast.Prepare(key.Public()), must(key.Sign(message))(t)
 		got := testing.AllocsPerRun(20, func() { prepared.Verify(message, sig) })

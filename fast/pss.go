@@ -13,7 +13,8 @@ import (
 type pss struct{ *rsaKey }
 
 func (v pss) verify(message, signature []byte) bool {
-	encoded, ok := v.open(signature)
+	var room block
+	encoded, ok := v.open(signature, &room)
 	if !ok {
 		return false
 	}

@@ -6,7 +6,9 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
+	"encoding/binary"
 	"math/big"
+	"math/bits"
 
 	"filippo.io/bigmod"
 )
@@ -32,32 +34,49 @@ func newRSAKey(key *rsa.PublicKey, h crypto.Hash) (*rsaKey, error) {
 	return k, err
 }
 
+// block has room for what a signature encodes: jwk takes no keys of more than
+// 8192 bits.
+type block [1024]byte
+
 // size is the length of the modulus, and so of signatures, in bytes.
 func (k *rsaKey) size() int { return (k.modulus.BitLen() + 7) / 8 }
 
 // open undoes the signature (RSAVP1, RFC 8017 section 5.2.2): it returns what
 // was encoded, as long as the modulus. ok is false for a signature of another
-// length, and for one that is not below the modulus.
-func (k *rsaKey) open(signature []byte) (encoded []byte, ok bool) {
+// length, and for one that is not below the modulus. It is written to room.
+func (k *rsaKey) open(signature []byte, room *block) (encoded []byte, ok bool) {
 	if len(signature) != k.size() {
 		return nil, false
 	}
+	encoded = room[:len(signature)]
 	if k.montgomery != nil {
-		return k.openMontgomery(signature)
+		return encoded, k.openMontgomery(signature, encoded)
 	}
 	s := new(big.Int).SetBytes(signature)
 	if s.Cmp(k.modulus) >= 0 {
 		return nil, false
 	}
-	return s.Exp(s, k.exponent, k.modulus).FillBytes(make([]byte, k.size())), true
+	return s.Exp(s, k.exponent, k.modulus).FillBytes(encoded), true
 }
 
-func (k *rsaKey) openMontgomery(signature []byte) (encoded []byte, ok bool) {
+func (k *rsaKey) openMontgomery(signature, encoded []byte) bool {
 	s, err := bigmod.NewNat().SetBytes(signature, k.montgomery)
 	if err != nil {
-		return nil, false
+		return false
 	}
-	return s.ExpShortVarTime(s, uint(k.exponent.Uint64()), k.montgomery).Bytes(k.montgomery), true
+	// Nat.Bytes would do the rest, but allocates.
+	words := s.ExpShortVarTime(s, uint(k.exponent.Uint64()), k.montgomery).Bits()
+	at := len(encoded)
+	for _, word := range words {
+		if bits.UintSize == 64 {
+			at -= 8
+			binary.BigEndian.PutUint64(encoded[at:], uint64(word))
+		} else {
+			at -= 4
+			binary.BigEndian.PutUint32(encoded[at:], uint32(word))
+		}
+	}
+	return true
 }
 
 // pkcs1 verifies RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2.2). There is one right
@@ -89,7 +108,8 @@ func digestInfo(h crypto.Hash) []byte {
 }
 
 func (v *pkcs1) verify(message, signature []byte) bool {
-	encoded, ok := v.open(signature)
+	var room block
+	encoded, ok := v.open(signature, &room)
 	if !ok {
 		return false
 	}
