@@ -33,6 +33,8 @@ type engine struct {
 	// What locks the rows of the user and the client in epochsHold until the
 	// transaction ends, for reading and for a later change of the user.
 	share, update string
+	// skipLocked lets Sweep leave alone what somebody is working on.
+	skipLocked string
 }
 
 // outcome is what a transaction of the writer did that others must hear of.
@@ -87,6 +89,8 @@ func postgresEngine() *engine {
 		rotate:   rotateOnce,
 		share:    ` FOR SHARE OF u FOR KEY SHARE OF c`,
 		update:   ` FOR NO KEY UPDATE OF u FOR KEY SHARE OF c`,
+
+		skipLocked: ` FOR UPDATE SKIP LOCKED`,
 	}
 }
 

@@ -3,11 +3,18 @@ package store
 import (
 	"context"
 	"database/sql/driver"
+	"time"
 )
 
 // Wrapped makes Open put wrap around the connector of the writing connection.
 func (o Options) Wrapped(wrap func(driver.Connector) driver.Connector) Options {
 	o.wrap = wrap
+	return o
+}
+
+// Elapsing makes the store's life as long as elapsed says.
+func (o Options) Elapsing(elapsed func() time.Duration) Options {
+	o.elapsed = elapsed
 	return o
 }
 

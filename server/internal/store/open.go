@@ -21,8 +21,13 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{now: o.Now}
-	o = o.withDefaults()
+	s := &Store{now: o.Now, retention: o.AuditRetention}
+	if engine == "postgres" {
+		o = o.withDefaults(defaultPool)
+	} else {
+		o = o.withDefaults(max(4, 2*runtime.GOMAXPROCS(0)))
+	}
+	s.elapsed = o.elapsed
 	if engine == "postgres" {
 		err = s.openPostgres(ctx, o)
 	} else {
@@ -35,15 +40,19 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-func (o Options) withDefaults() Options {
+func (o Options) withDefaults(pool int) Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.elapsed == nil {
+		start := time.Now()
+		o.elapsed = func() time.Duration { return time.Since(start) }
+	}
 	if o.Readers <= 0 {
-		o.Readers = max(4, 2*runtime.GOMAXPROCS(0))
+		o.Readers = pool
 	}
 	return o
 }

@@ -55,6 +55,8 @@ type Options struct {
 
 	// wrap lets tests watch the writing connection, or make it fail.
 	wrap func(driver.Connector) driver.Connector
+	// elapsed is the process's life so far, which no clock's leap changes.
+	elapsed func() time.Duration
 }
 
 // Store is an open database. Its methods may be called at once from anywhere.
@@ -71,6 +73,10 @@ type Store struct {
 
 	logNews, keyNews bell
 	seen             seen
+
+	swept
+	retention time.Duration // of the audit; 0: for ever
+	elapsed   func() time.Duration
 
 	// On PostgreSQL.
 	clock    clock

@@ -72,6 +72,37 @@ func TestPostgres(t *testing.T) {
 	}
 }
 
+// opener opens a fresh store of an engine, closed after the test.
+type opener func(*testing.T, store.Options) *store.Store
+
+// TestEngines runs on both engines what asks more of a store than package auth
+// does.
+func TestEngines(t *testing.T) {
+	tests := map[string]func(*testing.T, opener){
+		"Sweep":       sweepOnce,
+		"SweepEnded":  sweepEnded,
+		"SweepClient": sweepClient,
+		"SweepLeap":   sweepLeap,
+		"SweepAudit":  sweepAudit,
+	}
+	t.Run("SQLite", func(t *testing.T) {
+		for name, test := range tests {
+			t.Run(name, func(t *testing.T) { test(t, open) })
+		}
+	})
+	t.Run("Postgres", func(t *testing.T) {
+		fresh := postgres(t)
+		for name, test := range tests {
+			t.Run(name, func(t *testing.T) {
+				test(t, func(t *testing.T, o store.Options) *store.Store {
+					o.DSN = fresh(t)
+					return open(t, o)
+				})
+			})
+		}
+	})
+}
+
 // empty removes all that a test left, which is faster than another database.
 func empty(t *testing.T, db *sql.DB) {
 	t.Helper()

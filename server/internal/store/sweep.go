@@ -2,38 +2,241 @@ package store
 
 import (
 	"context"
+	"errors"
+	"strconv"
+	"sync"
 	"time"
+
+	"github.com/writ-auth/writ/server/internal/auth"
 )
 
-// Sweep removes what nobody can ask for any more: entries of the log that have
-// expired, sessions, with their grants, that are past their absolute end, and
-// assertions of clients that nobody could use again.
-// It does so in small transactions, so that others need not wait, and answers
-// how many rows it removed. Call it every few minutes; without it the database
-// grows by a row or two a sign-in.
+// Sweep removes what nobody can ask for any more: entries of the log and
+// assertions that have expired; sessions, with their grants, that have ended,
+// that are past their absolute end or that nobody used for too long, when the
+// last of their access tokens has expired as well; and what is older in the
+// audit than it is kept. It works in small transactions, so that others need
+// not wait, and answers how many rows it removed. Call it every few minutes:
+// then the tables are as long as what is alive in them, and a little more.
 //
+// A refresh token of a session that is gone is answered as one that never was.
 // The newest entry of the log stays, whatever its expiry: the next number is
 // made from it.
+//
+// Of a fleet's nodes one sweeps at a time, and one that comes soon after another
+// has nothing to do. A clock that leaps ahead removes nothing that is alive;
+// see horizon.
 func (s *Store) Sweep(ctx context.Context, now time.Time) (removed int64, err error) {
-	const entries = `DELETE FROM log WHERE id IN (
-			SELECT id FROM log WHERE expires_at > 0 AND expires_at <= $1 AND seq < (SELECT MAX(seq) FROM log)
-			ORDER BY expires_at LIMIT $2)`
-	const sessions = `DELETE FROM sessions WHERE id IN (
-			SELECT id FROM sessions WHERE absolute_expiry > 0 AND absolute_expiry <= $1
-			ORDER BY absolute_expiry LIMIT $2)`
-	const assertions = `DELETE FROM used_assertions WHERE (client_id, hash) IN (
-			SELECT client_id, hash FROM used_assertions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`
-	const step = 200
-	for _, text := range []string{entries, sessions, assertions} {
-		for n := int64(step); n == step; removed += n {
-			err := s.write(ctx, func(ctx context.Context, t *tx) (err error) {
-				n, err = t.exec(ctx, text, micros(now), step)
-				return err
-			})
-			if err != nil {
-				return removed, err
-			}
+	s.sweeping.Lock()
+	defer s.sweeping.Unlock()
+	now, due, err := s.believe(ctx, now)
+	if err != nil || !due {
+		return 0, err
+	}
+	for _, job := range s.chores(now) {
+		n, err := s.sweep(ctx, job)
+		removed += n
+		if err != nil {
+			return removed, err
 		}
 	}
-	return removed, nil
+	n, err := s.walk(ctx, now)
+	return removed + n, err
+}
+
+// chore removes rows by a statement whose last parameter is how many at most.
+type chore struct {
+	text string
+	args []any
+}
+
+// sweepStep is how many rows a transaction removes.
+const sweepStep = 200
+
+func (s *Store) chores(now time.Time) []chore {
+	const (
+		entries = `DELETE FROM log WHERE id IN (
+			SELECT id FROM log WHERE expires_at > 0 AND expires_at <= $1 AND seq < (SELECT MAX(seq) FROM log)
+			ORDER BY expires_at LIMIT $2`
+		ended = `DELETE FROM sessions WHERE id IN (
+			SELECT id FROM sessions WHERE forget_at > 0 AND forget_at <= $1 ORDER BY forget_at LIMIT $2`
+		expired = `DELETE FROM sessions WHERE id IN (
+			SELECT id FROM sessions WHERE absolute_expiry > 0 AND absolute_expiry <= $1 ORDER BY absolute_expiry LIMIT $2`
+		assertions = `DELETE FROM used_assertions WHERE (client_id, hash) IN (
+			SELECT client_id, hash FROM used_assertions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2`
+		// The oldest come first, so no index by time is needed.
+		audit = `DELETE FROM audit WHERE at <= $1 AND id IN (SELECT id FROM audit ORDER BY id LIMIT $2`
+	)
+	at := micros(now)
+	list := []chore{{entries, []any{at}}, {ended, []any{at}}, {expired, []any{at}}, {assertions, []any{at}}}
+	if s.retention > 0 {
+		list = append(list, chore{audit, []any{micros(now.Add(-s.retention))}})
+	}
+	return list
+}
+
+// sweep does one chore to its end.
+func (s *Store) sweep(ctx context.Context, c chore) (removed int64, err error) {
+	text, args := c.text+s.engine.skipLocked+")", append(c.args, sweepStep)
+	for n := int64(sweepStep); n == sweepStep && ctx.Err() == nil; removed += n {
+		n = 0
+		err := s.fenced(ctx, func(ctx context.Context, t *tx) (err error) {
+			n, err = t.exec(ctx, text, args...)
+			return err
+		})
+		if err != nil {
+			return removed, err
+		}
+	}
+	return removed, ctx.Err()
+}
+
+// fenced runs fn in a transaction if no other node sweeps at this moment. The
+// lock goes with the transaction, and that, should this node stop, within
+// seconds.
+func (s *Store) fenced(ctx context.Context, fn func(context.Context, *tx) error) error {
+	if !s.fleet() {
+		return s.write(ctx, fn)
+	}
+	return s.hot(ctx, func(ctx context.Context, t *tx) error {
+		var mine bool
+		err := t.get(ctx, []any{&mine}, `SELECT pg_try_advisory_xact_lock($1)`, int64(lockSweep))
+		if err != nil || !mine {
+			return err
+		}
+		return fn(ctx, t)
+	})
+}
+
+// Sessions that nobody ended are looked at one after the other, some at each
+// Sweep: an index by when they go idle would be written by every refresh.
+const (
+	walkStep  = 500
+	walkSteps = 64 // at each Sweep: ten million sessions in a day and two hours
+)
+
+// overSession is the condition of a session that nobody can use, and of which no
+// token is alive.
+const overSession = `NOT EXISTS (SELECT 1 FROM grants g WHERE g.session_id = s.id AND g.mark > $2)
+	AND (s.idle_expiry > 0 AND s.idle_expiry <= $1 OR NOT EXISTS (
+		SELECT 1 FROM grants g JOIN clients c ON c.id = g.client_id
+		WHERE g.session_id = s.id AND g.ended_at = 0 AND g.client_epoch = c.epoch))`
+
+// walk goes on where the last one stopped.
+func (s *Store) walk(ctx context.Context, now time.Time) (removed int64, err error) {
+	for range walkSteps {
+		n, end, err := s.step(ctx, now)
+		removed += n
+		if err != nil || end {
+			return removed, err
+		}
+	}
+	return removed, ctx.Err()
+}
+
+func (s *Store) step(ctx context.Context, now time.Time) (removed int64, end bool, err error) {
+	const (
+		last = `SELECT id FROM sessions WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2`
+		list = `SELECT s.id FROM sessions s WHERE s.id > $3 AND ($4 = '' OR s.id <= $4) AND ` + overSession
+	)
+	var to string
+	err = s.sql.get(ctx, []any{&to}, last, s.walked, walkStep-1)
+	if end = errors.Is(err, auth.ErrNotFound); err != nil && !end {
+		return 0, false, err
+	}
+	at, alive := micros(now), micros(now.Add(-afterMark))
+	ids, err := all(ctx, s.sql, func(id *string) []any { return []any{id} }, list, at, alive, s.walked, to)
+	if err == nil && len(ids) > 0 {
+		removed, err = s.removeOver(ctx, ids, at, alive)
+	}
+	if err == nil {
+		s.walked = to // "" begins anew
+	}
+	return removed, end, err
+}
+
+func (s *Store) removeOver(ctx context.Context, ids []string, at, alive int64) (removed int64, err error) {
+	const remove = `DELETE FROM sessions WHERE id IN (SELECT s.id FROM sessions s WHERE s.id = $3 AND ` + overSession
+	err = s.fenced(ctx, func(ctx context.Context, t *tx) error {
+		removed = 0
+		for _, id := range ids {
+			n, err := t.exec(ctx, remove+s.engine.skipLocked+")", at, alive, id)
+			if err != nil {
+				return err
+			}
+			removed += n
+		}
+		return nil
+	})
+	return removed, err
+}
+
+// horizon is up to when Sweep believes the clock. A machine that starts with a
+// wrong time, or whose time somebody sets a year ahead by mistake, would remove
+// every session and forget every revocation, though all is well an hour later.
+// So time is believed as far as this process has seen it pass by the monotonic
+// clock, from where Sweep came to last time, which the database knows; and a
+// clock that is further ahead, after a long stop for one, is believed when it
+// has stayed so for a day. Until then Sweep works on, a little behind.
+type horizon struct {
+	to    time.Time
+	at    time.Duration // of the process's life, when it was there
+	ahead time.Duration // since when the clock has been too far ahead; 0: it is not
+}
+
+const (
+	horizonSlack    = 15 * time.Minute
+	horizonPatience = 24 * time.Hour
+	settingHorizon  = "swept_to"
+	sweepPause      = 2 * time.Minute // no node sweeps so soon after another
+)
+
+// advance answers the time to go by.
+func (h *horizon) advance(now time.Time, elapsed time.Duration) time.Time {
+	passed := h.to.Add(elapsed - h.at)
+	switch {
+	case h.to.IsZero(), !now.After(passed.Add(horizonSlack)):
+		h.to, h.ahead = now, 0
+	case h.ahead == 0:
+		h.to, h.ahead = passed, max(elapsed, 1)
+	case elapsed-h.ahead >= horizonPatience:
+		h.to, h.ahead = now, 0
+	default:
+		h.to = passed
+	}
+	h.at = elapsed
+	return h.to
+}
+
+// believe answers the time to sweep by, and whether it is this node's turn.
+func (s *Store) believe(ctx context.Context, now time.Time) (to time.Time, due bool, err error) {
+	const put = `INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = $2`
+	h := s.horizon
+	text, err := s.Setting(ctx, settingHorizon)
+	if err != nil && !errors.Is(err, auth.ErrNotFound) {
+		return to, false, err
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n != micros(h.to) {
+		mine := !h.to.IsZero()
+		h.to, h.at = fromMicros(n), s.elapsed() // a node of another, or of an earlier life
+		if ago := now.Sub(h.to); mine && ago >= 0 && ago < sweepPause {
+			s.horizon = h
+			return to, false, nil
+		}
+	}
+	to = h.advance(now, s.elapsed())
+	err = s.single(ctx, func(ctx context.Context, t *tx) error {
+		_, err := t.exec(ctx, put, settingHorizon, strconv.FormatInt(micros(to), 10))
+		return err
+	})
+	if err == nil {
+		s.horizon = h
+	}
+	return to, err == nil, err
+}
+
+// swept is what Sweep knows from one time to the next.
+type swept struct {
+	sweeping sync.Mutex
+	horizon  horizon
+	walked   string // the last session that walk looked at
 }

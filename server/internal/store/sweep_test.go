@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +14,7 @@ import (
 	"github.com/writ-auth/writ/server/internal/store"
 )
 
-func TestSweep(t *testing.T) {
+func sweepOnce(t *testing.T, open opener) {
 	s := open(t, store.Options{})
 	ctx := t.Context()
 	revoke := func(id string, expiry time.Time) (seq uint64) {
@@ -81,6 +82,176 @@ func TestSweep(t *testing.T) {
 	}
 	if fresh, err := s.UseAssertion(ctx, "svc", sha256.Sum256([]byte{249}), s0); err != nil || fresh {
 		t.Errorf("an assertion that has not expired was forgotten (%v)", err)
+	}
+}
+
+
+// What has ended goes with the last of its tokens, and what nobody used goes
+// too, long before the end that was planned for it.
+func sweepEnded(t *testing.T, open opener) {
+	s := open(t, store.Options{Now: func() time.Time { return s0 }})
+	ctx := t.Context()
+	c, err := s.ClientByID(ctx, auth.ClientWrit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	grants := make(map[string]auth.Grant)
+	begin := func(name string, idle, mark time.Duration) auth.Grant {
+		t.Helper()
+		u := auth.User{ID: "usr_" + name, Epoch: "e " + name, Mark: s0.Add(mark)}
+		if err := s.CreateUser(ctx, u, auth.Event{}); err != nil {
+			t.Fatal(err)
+		}
+		g := grantOf(u, c)
+		g.Mark = s0.Add(mark)
+		session := auth.Session{ID: g.SessionID, UserID: u.ID, IdleExpiry: s0.Add(idle), AbsoluteExpiry: s0.Add(1000 * time.Hour)}
+		if err := s.Begin(ctx, session, g, auth.Marks{}, auth.Event{}); err != nil {
+			t.Fatal(err)
+		}
+		grants[name] = g
+		return g
+	}
+	end := func(e auth.Ending) {
+		t.Helper()
+		if _, err := s.End(ctx, e, s0, auth.Event{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	begin("live", 100*time.Hour, time.Hour)
+	end(auth.Ending{GrantID: begin("grant ended", 100*time.Hour, time.Hour).ID})
+	end(auth.Ending{SessionID: begin("session ended", 100*time.Hour, 2*time.Hour).SessionID})
+	end(auth.Ending{UserID: begin("user ended", 100*time.Hour, 3*time.Hour).UserID, NewEpoch: "new"})
+	begin("idle, its token too", 3*time.Minute, 5*time.Minute)
+	begin("idle, its token not", 3*time.Minute, 4*time.Hour)
+
+	const memory = auth.LogMemory
+	var elapsed time.Duration
+	for _, step := range []struct {
+		at   time.Duration
+		left []string
+	}{
+		{0, []string{"grant ended", "idle, its token not", "idle, its token too", "live", "session ended", "user ended"}},
+		{5*time.Minute + memory, []string{"grant ended", "idle, its token not", "live", "session ended", "user ended"}},
+		{time.Hour + memory - time.Second, []string{"grant ended", "idle, its token not", "live", "session ended", "user ended"}},
+		{time.Hour + memory, []string{"idle, its token not", "live", "session ended", "user ended"}},
+		{2*time.Hour + memory, []string{"idle, its token not", "live", "user ended"}},
+		{3*time.Hour + memory, []string{"idle, its token not", "live"}},
+		{4*time.Hour + memory, []string{"live"}},
+		{99 * time.Hour, []string{"live"}},
+		{100 * time.Hour, nil},
+	} {
+		// In steps that are no leap of the clock.
+		for ; elapsed < step.at; elapsed = min(elapsed+10*time.Minute, step.at) {
+			if _, err := s.Sweep(ctx, s0.Add(elapsed)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := s.Sweep(ctx, s0.Add(step.at)); err != nil {
+			t.Fatal(err)
+		}
+		var left []string
+		for name, g := range grants {
+			_, err := s.HeldByGrant(ctx, g.ID)
+			if err == nil {
+				left = append(left, name)
+			} else if !errors.Is(err, auth.ErrNotFound) {
+				t.Fatal(err)
+			}
+		}
+		slices.Sort(left)
+		if !slices.Equal(left, step.left) {
+			t.Errorf("after %v: %q are left, want %q", step.at, left, step.left)
+		}
+	}
+}
+
+// A client's end ends a million grants without touching them: they go as they
+// are come upon.
+func sweepClient(t *testing.T, open opener) {
+	s := open(t, store.Options{})
+	ctx := t.Context()
+	c := auth.Client{ID: "shop", Epoch: "e1"}
+	if err := s.CreateClient(ctx, c, nil, auth.Event{}); err != nil {
+		t.Fatal(err)
+	}
+	u := auth.User{ID: "usr_1", Epoch: "e"}
+	if err := s.CreateUser(ctx, u, auth.Event{}); err != nil {
+		t.Fatal(err)
+	}
+	const many = 1200 // more than one step of the walk
+	for i := range many {
+		g := grantOf(u, c)
+		g.HandleHash = fmt.Appendf(nil, "handle %d", i)
+		session := auth.Session{ID: g.SessionID, UserID: u.ID, IdleExpiry: s0.Add(time.Hour), AbsoluteExpiry: s0.Add(time.Hour)}
+		if err := s.Begin(ctx, session, g, auth.Marks{}, auth.Event{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := s.Sweep(ctx, s0); err != nil || n != 0 {
+		t.Fatalf("Sweep = %d, %v, want 0", n, err)
+	}
+	if _, err := s.End(ctx, auth.Ending{ClientID: c.ID, NewEpoch: "e2"}, s0, auth.Event{}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.Sweep(ctx, s0); err != nil || n != many {
+		t.Errorf("Sweep = %d, %v, want %d", n, err, many)
+	}
+}
+
+// The clock is a year ahead, and comes back: nothing that is alive has gone. If
+// it stays there, it is believed in the end.
+func sweepLeap(t *testing.T, open opener) {
+	var elapsed time.Duration
+	s := open(t, store.Options{}.Elapsing(func() time.Duration { return elapsed }))
+	ctx := t.Context()
+	sweep := func(at time.Time, want int64) {
+		t.Helper()
+		if n, err := s.Sweep(ctx, at); err != nil || n != want {
+			t.Errorf("Sweep after %v of life, at %v: %d, %v, want %d", elapsed, at, n, err, want)
+		}
+	}
+	expiring := func(id string, at time.Time) {
+		t.Helper()
+		if _, err := s.Revoke(ctx, revlog.Token, id, at, auth.Event{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const year = 365 * 24 * time.Hour
+	expiring("in an hour", s0.Add(time.Hour))
+	expiring("in a month", s0.Add(30*24*time.Hour))
+	expiring("the newest", s0)
+	sweep(s0, 0)
+	elapsed += 5 * time.Minute
+	sweep(s0.Add(year), 0)
+	elapsed += time.Hour
+	sweep(s0.Add(year+time.Hour), 1) // what has expired by any clock
+	elapsed += time.Minute
+	sweep(s0.Add(time.Hour+6*time.Minute), 0) // it was set right
+	elapsed += time.Hour
+	sweep(s0.Add(2*time.Hour+6*time.Minute), 0)
+
+	for range 24 {
+		sweep(s0.Add(year), 0)
+		elapsed += time.Hour
+	}
+	sweep(s0.Add(year), 1)
+}
+
+func sweepAudit(t *testing.T, open opener) {
+	s := open(t, store.Options{AuditRetention: time.Hour})
+	ctx := t.Context()
+	for i := range 450 {
+		if err := s.Record(ctx, auth.Event{At: s0.Add(time.Duration(i) * time.Second), Action: "act"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := s.Sweep(ctx, s0.Add(time.Hour+400*time.Second)); err != nil || n != 401 {
+		t.Errorf("Sweep = %d, %v, want the 401 that are an hour old", n, err)
+	}
+	for range 3 {
+		if n, err := s.Sweep(ctx, s0.Add(time.Hour)); err != nil || n != 0 {
+			t.Errorf("a later Sweep = %d, %v, want 0", n, err)
+		}
 	}
 }
 
