@@ -1,54 +1,87 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 )
 
-const refreshers = 16
+// The clients of a kill test.
+const (
+	refreshers = 16
+	visitors   = 2
+)
 
-// TestKill kills the server in the middle of concurrent refreshes, again and
-// again, and asks afterwards for all that it had answered. TEST_KILLS says how
-// often; the default is short.
-func TestKill(t *testing.T) {
-	kills := 20
+// kills is how often the tests kill: a few times, or TEST_KILLS.
+func kills(few int) int {
 	if n, err := strconv.Atoi(os.Getenv("TEST_KILLS")); err == nil {
-		kills = n
+		return n
 	}
+	return few
+}
+
+// TestKill kills the server in the middle of sign-ins, refreshes and log-outs,
+// again and again, and asks afterwards for all that it had answered.
+func TestKill(t *testing.T) {
 	bin, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	history := killLoop(t, bin, kills)
-	for _, v := range history.violations {
-		t.Error(v)
-	}
-	t.Logf("%d kills, %d refreshes acknowledged, %d answers lost, %d log-outs kept", kills, history.refreshed, history.lost, len(history.ended))
-	if history.refreshed < kills*refreshers || history.lost == 0 {
-		t.Errorf("too little happened to prove anything: %d refreshes, %d lost answers", history.refreshed, history.lost)
+	n := kills(15)
+	h := killLoop(t, newServer(t, bin), n)
+	h.report(t)
+	h.provesSomething(t, n)
+}
+
+// provesSomething fails where too little happened between the faults.
+func (h *history) provesSomething(t *testing.T, faults int) {
+	t.Helper()
+	if h.faults != faults || h.refreshed < 2*faults*refreshers || h.lost+h.refused < faults || h.loggedOut < faults || h.repeated == 0 || h.caught == 0 {
+		t.Errorf("too little happened to prove anything: %v", h)
 	}
 }
 
+// killLoop is load, a kill, a start and an audit, n times.
+func killLoop(t *testing.T, s *server, n int) *history {
+	t.Helper()
+	s.start()
+	h := newHistory(t, s, refreshers, visitors)
+	for range n {
+		h.load(t, s.kill)
+		s.start()
+		h.audit(t.Context())
+	}
+	return h
+}
+
 // TestKillCatchesEarlyAnswers plants the fault that TestKill looks for, a
-// writer that answers before its commit, and wants the same checker to see it.
+// writer that answers before its commit, and wants the audit to see it.
 func TestKillCatchesEarlyAnswers(t *testing.T) {
 	bin, err := build("writ-early", "-overlay", earlyAnswers(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	history := killLoop(t, bin, 10)
-	if len(history.violations) == 0 {
-		t.Errorf("ten kills of a server that answers before it commits went unnoticed (%d refreshes)", history.refreshed)
+	const n = 5
+	h := killLoop(t, newServer(t, bin), n)
+	h.mustCatch(t)
+}
+
+// mustCatch fails if the audits found nothing.
+func (h *history) mustCatch(t *testing.T) {
+	t.Helper()
+	found := 0
+	for _, v := range h.violations {
+		if strings.HasPrefix(v, "audit: ") {
+			found++
+		}
+	}
+	t.Logf("audits found %d violations; %v", found, h)
+	if found == 0 {
+		t.Error("a planted fault went unnoticed")
 	}
 }
 
@@ -58,14 +91,13 @@ func TestKillCatchesEarlyAnswers(t *testing.T) {
 func earlyAnswers(t *testing.T) string {
 	t.Helper()
 	return overlay(t, "../server/internal/store/writer.go",
-		turn{`	if _, err := w.sql.exec(ctx, "COMMIT"); err != nil {`, `	early := len(batch) > 1
-	if early {
+		turn{`	if err := w.engine.commit(ctx, w.sql, &o); err != nil {`, `	if len(batch) > 1 {
 		for _, j := range batch {
 			close(j.done)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	if _, err := w.sql.exec(ctx, "COMMIT"); err != nil {`},
+	if err := w.engine.commit(ctx, w.sql, &o); err != nil {`},
 		turn{"			j.err = err\n		}\n		close(j.done)\n", "			j.err = err\n		}\n		if len(ran) == 1 {\n			close(j.done)\n		}\n"})
 }
 
@@ -99,119 +131,4 @@ func overlay(t *testing.T, file string, turns ...turn) string {
 		t.Fatal(err)
 	}
 	return list
-}
-
-// history is what the clients saw.
-type history struct {
-	mu              sync.Mutex
-	refreshed, lost int
-	ended           []string // refresh tokens of sessions whose log-out was acknowledged
-	violations      []string
-}
-
-func (h *history) violation(format string, args ...any) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.violations = append(h.violations, fmt.Sprintf(format, args...))
-}
-
-// killLoop runs refreshers against a server that is killed and started again,
-// and checks after each start that nothing acknowledged was forgotten.
-func killLoop(t *testing.T, bin string, kills int) *history {
-	s := newServer(t, bin)
-	s.start()
-	h := &history{}
-	clients := make([]*refresher, refreshers)
-	for i := range clients {
-		clients[i] = &refresher{server: s, history: h, name: strconv.Itoa(i)}
-		clients[i].token = s.signIn("").RefreshToken
-	}
-	for round := range kills {
-		load(t.Context(), s, clients)
-		s.start()
-		for _, c := range clients {
-			c.check(t.Context(), round)
-		}
-		h.checkEnded(t.Context(), s)
-		if round%5 == 4 {
-			clients[rand.IntN(len(clients))].replace(t.Context())
-		}
-	}
-	return h
-}
-
-// load lets all clients refresh until the server is killed among them.
-func load(ctx context.Context, s *server, clients []*refresher) {
-	var wg sync.WaitGroup
-	for _, c := range clients {
-		wg.Go(func() { c.run(ctx) })
-	}
-	// The moment of the kill is the experiment: it must fall anywhere.
-	time.Sleep(50*time.Millisecond + rand.N(200*time.Millisecond))
-	s.kill()
-	wg.Wait()
-}
-
-// refresher is one client with one session.
-type refresher struct {
-	server  *server
-	history *history
-	name    string
-	token   string // the newest one that it was given
-}
-
-// run refreshes until no answer comes any more.
-func (c *refresher) run(ctx context.Context) {
-	for c.refresh(ctx) == nil {
-	}
-}
-
-// refresh presents the newest token. Every answer but a new token is a
-// violation: this client never did anything wrong.
-func (c *refresher) refresh(ctx context.Context) error {
-	a, err := call(ctx, "POST", c.server.url("/v1/refresh"), "", map[string]string{"refresh_token": c.token})
-	c.history.mu.Lock()
-	defer c.history.mu.Unlock()
-	if err != nil {
-		c.history.lost++
-		return err
-	}
-	var out tokens
-	if a.status != 200 || json.Unmarshal(a.body, &out) != nil || out.RefreshToken == "" {
-		c.history.violations = append(c.history.violations, fmt.Sprintf("client %s: refresh answered %d %s", c.name, a.status, a.code()))
-		return errors.New("refused")
-	}
-	c.token = out.RefreshToken
-	c.history.refreshed++
-	return nil
-}
-
-// check refreshes once against the restarted server.
-func (c *refresher) check(ctx context.Context, round int) {
-	if err := c.refresh(ctx); errors.Is(err, errNoAnswer) {
-		c.history.violation("client %s: no answer after restart %d: %v", c.name, round, err)
-	} else if err != nil { // signed out: noted already; go on with a new session
-		c.token = c.server.signIn("").RefreshToken
-	}
-}
-
-// replace logs out, which must stay so for ever, and signs in again.
-func (c *refresher) replace(ctx context.Context) {
-	a, err := call(ctx, "POST", c.server.url("/v1/logout"), "", map[string]string{"refresh_token": c.token})
-	if err != nil || a.status != 200 {
-		c.history.violation("client %s: log-out answered %d %v", c.name, a.status, err)
-		return
-	}
-	c.history.ended = append(c.history.ended, c.token)
-	c.token = c.server.signIn("").RefreshToken
-}
-
-// checkEnded presents the tokens of ended sessions.
-func (h *history) checkEnded(ctx context.Context, s *server) {
-	for _, token := range h.ended {
-		a, err := call(ctx, "POST", s.url("/v1/refresh"), "", map[string]string{"refresh_token": token})
-		if err != nil || a.status != 401 || a.code() != "session_ended" {
-			h.violation("a session that was logged out answered %d %s %v", a.status, a.code(), err)
-		}
-	}
 }

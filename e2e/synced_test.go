@@ -45,7 +45,7 @@ func TestSyncedBeforeAnswer(t *testing.T) {
 func TestTraceCatches(t *testing.T) {
 	testenv.Need(t, testenv.Strace)
 	pragma := func(mode string) string {
-		return overlay(t, "../server/internal/store/open.go", turn{`"synchronous(FULL)"`, `"synchronous(` + mode + `)"`})
+		return overlay(t, "../server/internal/store/sqlite.go", turn{`"synchronous(FULL)"`, `"synchronous(` + mode + `)"`})
 	}
 	for name, planted := range map[string]string{
 		"synchronous=OFF":    pragma("OFF"),
