@@ -91,7 +91,9 @@ func strictnesses() []strictness {
 			func(s seen, e *jwt.Error) bool { return is(e, jwt.ErrHeader, "cty") }},
 		{"crit that is null", "who sends crit means something critical; whatever it is, nobody here understands it",
 			`{"alg":"ALG","crit":null}`, good,
-			func(s seen, e *jwt.Error) bool { return is(e, jwt.ErrHeader, "crit") && strings.Contains(s.header, "null") }},
+			func(s seen, e *jwt.Error) bool {
+				return is(e, jwt.ErrHeader, "crit") && strings.Contains(s.header, "null")
+			}},
 		{"kid", "a key id is a string (RFC 7515 section 4.1.4), and of 256 bytes at most: it ends in look-ups and logs",
 			`{"alg":"ALG","kid":"` + strings.Repeat("k", 300) + `"}`, good,
 			func(s seen, e *jwt.Error) bool { return is(e, jwt.ErrHeader, "kid") }},
