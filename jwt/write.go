@@ -87,59 +87,48 @@ func (w *writer) fields(fields []field, set claimSet) (name string, err error) {
 	start := len(w.buf)
 	for i := range fields {
 		f := &fields[i]
-		before := len(w.buf)
-		if before > start {
+		var place any
+		var value reflect.Value
+		if f.omitZero {
+			place = set.place(f)
+		}
+		if place == nil {
+			value = set.value.FieldByIndex(f.index)
+		}
+		if place != nil && isZero(place) || place == nil && f.omits(value) {
+			continue
+		}
+		if len(w.buf) > start {
 			w.buf = append(w.buf, ',')
 		}
 		w.buf = append(w.buf, f.label...)
-		written, err := w.member(f, set)
+		if place != nil {
+			err = w.own(place)
+		} else {
+			err = w.write(f.shape, value)
+		}
 		if err != nil {
 			return f.name, err
-		}
-		if !written {
-			w.buf = w.buf[:before]
 		}
 	}
 	return "", nil
 }
 
-// member appends the value of a field, if it isn't left out.
-func (w *writer) member(f *field, set claimSet) (written bool, err error) {
-	if f.omitZero {
-		if place := set.place(f); place != nil {
-			return w.place(place)
-		}
-	}
-	value := set.value.FieldByIndex(f.index)
-	if f.omits(value) {
-		return false, nil
-	}
-	return true, w.write(f.shape, value)
-}
-
-// place appends the value of a field that is left out if it is zero, by one of
-// the pointers that ownClaims.place returns.
-func (w *writer) place(place any) (written bool, err error) {
-	zero := false
+// isZero takes what ownClaims.place returns.
+func isZero(place any) bool {
 	switch p := place.(type) {
 	case *string:
-		if zero = *p == ""; !zero {
-			w.buf, err = strictjson.AppendString(w.buf, *p)
-		}
-		return !zero, err
+		return *p == ""
 	case *NumericDate:
-		zero = p.IsZero()
+		return p.IsZero()
 	case *Audience:
-		zero = *p == nil
+		return *p == nil
 	case *Scope:
-		zero = *p == nil
+		return *p == nil
 	case *[]string:
-		zero = *p == nil
+		return *p == nil
 	}
-	if zero {
-		return false, nil
-	}
-	return true, w.own(place)
+	return false
 }
 
 // omits reports whether a field is left out. A date that is zero is not there,
@@ -166,10 +155,12 @@ func isEmpty(v reflect.Value) bool {
 	return v.IsZero()
 }
 
-// own writes the types of this package. They come as pointers, which an
+// own writes the types of this package, and strings. They come as pointers, which an
 // interface holds without a copy.
 func (w *writer) own(value any) (err error) {
 	switch value := value.(type) {
+	case *string:
+		w.buf, err = strictjson.AppendString(w.buf, *value)
 	case *NumericDate:
 		w.buf, err = value.appendJSON(w.buf)
 	case *Audience:

@@ -158,6 +158,11 @@ func (r *Reader) hex4() (rune, bool) {
 // RFC 8259 section 7 demands is escaped. The error is ErrUTF8, with dst as it
 // was: replacing what is not UTF-8 would sign something else than was asked.
 func AppendString(dst []byte, s string) ([]byte, error) {
+	if isPlain(s) {
+		dst = append(dst, '"')
+		dst = append(dst, s...)
+		return append(dst, '"'), nil
+	}
 	if !utf8.ValidString(s) {
 		return dst, ErrUTF8
 	}
@@ -171,6 +176,24 @@ func AppendString(dst []byte, s string) ([]byte, error) {
 		dst = appendEscape(dst, s[n])
 		s = s[n+1:]
 	}
+}
+
+// isPlain reports whether s is of ASCII characters that need no escape, as most
+// strings are.
+func isPlain(s string) bool {
+	const tops = 0x8080808080808080
+	var found uint64
+	for len(s) >= 8 {
+		word := load(s)
+		found |= stops(word) | word&tops
+		s = s[8:]
+	}
+	for i := range len(s) {
+		if c := s[i]; c == '"' || c == '\\' || c < ' ' || c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return found == 0
 }
 
 func appendEscape(dst []byte, c byte) []byte {
