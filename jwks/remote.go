@@ -43,9 +43,10 @@ type Remote struct {
 
 // flight is a fetch that callers may wait for.
 type flight struct {
-	started time.Time // real time, as waiting is
-	done    chan struct{}
-	err     error // to be read when done is closed
+	started     time.Time // real time, as waiting is
+	revalidates bool      // no cache on the way answers it
+	done        chan struct{}
+	err         error // to be read when done is closed
 }
 
 // New returns a Remote for the configured set. It asks nobody yet; its errors
@@ -101,22 +102,34 @@ func (r *Remote) findOrFetch(ctx context.Context, now time.Time, alg jwk.Algorit
 	return r.findUnknown(ctx, now, alg, kid)
 }
 
-// findUnknown looks for a key that the set at hand hasn't got.
+// findUnknown looks for a key that the set at hand hasn't got. If a refresh was
+// under way that brings no such key, that means little: a cache on the way may
+// have answered it. Then there is a fetch for the key's own sake, in the same
+// time.
 func (r *Remote) findUnknown(ctx context.Context, now time.Time, alg jwk.Algorithm, kid string) (jwk.VerifyingKey, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.MaxWait)
+	defer cancel()
 	id := keyID{alg, kid}
-	f := r.fetchFor(id, now)
-	if f == nil {
-		return nil, r.missing()
+	for range 2 {
+		f := r.fetchFor(id, now)
+		if f == nil {
+			break
+		}
+		if !r.wait(ctx, f) {
+			return nil, fmt.Errorf("jwks: asking for an unknown key: %w", errSlow)
+		}
+		if key, err := r.current.Load().set.FindKey(ctx, alg, kid); err == nil {
+			return key, nil
+		}
+		if f.err != nil {
+			break
+		}
+		if f.revalidates {
+			r.note(id, now)
+			break
+		}
 	}
-	if !r.wait(ctx, f) {
-		return nil, fmt.Errorf("jwks: asking for an unknown key: %w", errSlow)
-	}
-	key, err := r.current.Load().set.FindKey(ctx, alg, kid)
-	if err != nil {
-		r.note(id, now)
-		return nil, r.missing()
-	}
-	return key, nil
+	return nil, r.missing()
 }
 
 var errSlow = errors.New("the issuer takes its time")
@@ -155,17 +168,17 @@ func (r *Remote) fetchFor(id keyID, now time.Time) *flight {
 
 // start begins a fetch. The caller holds the lock.
 func (r *Remote) start(revalidate bool) *flight {
-	f := &flight{started: time.Now(), done: make(chan struct{})}
+	f := &flight{started: time.Now(), revalidates: revalidate, done: make(chan struct{})}
 	r.flight = f
-	go r.run(f, revalidate)
+	go r.run(f)
 	return f
 }
 
 // run fetches once and takes over what came.
-func (r *Remote) run(f *flight, revalidate bool) {
+func (r *Remote) run(f *flight) {
 	ctx, cancel := context.WithTimeout(r.ctx, fetch.Timeout)
 	defer cancel()
-	next, err := r.fetch(ctx, revalidate)
+	next, err := r.fetch(ctx, f.revalidates)
 
 	r.mu.Lock()
 	wasFailing := r.failures > 0

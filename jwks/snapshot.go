@@ -3,6 +3,7 @@ package jwks
 import (
 	"cmp"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/writ-auth/writ/jwk"
@@ -103,6 +104,7 @@ func (m *misses) add(id keyID, now time.Time, first, most time.Duration) {
 			break
 		}
 	}
+	id = keyID{jwk.Algorithm(strings.Clone(string(id.alg))), strings.Clone(id.kid)} // parts of a token would keep the whole
 	(*m)[id] = miss{until: now.Add(wait), wait: wait}
 }
 
