@@ -85,7 +85,6 @@ func sweepOnce(t *testing.T, open opener) {
 	}
 }
 
-
 // What has ended goes with the last of its tokens, and what nobody used goes
 // too, long before the end that was planned for it.
 func sweepEnded(t *testing.T, open opener) {

@@ -68,6 +68,7 @@ func Run(t *testing.T, open func(*testing.T) Harness) {
 		{"Log", logTests()},
 		{"Values", valueTests()},
 		{"Concurrency", concurrencyTests()},
+		{"Races", raceTests()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for name, test := range part.tests {
