@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/writ-auth/writ/server/internal/clientauth"
 	"github.com/writ-auth/writ/server/internal/introspection"
@@ -24,6 +25,7 @@ func (a *App) openServices(mux *http.ServeMux) error {
 	})
 	tokens, err2 := introspection.New(introspection.Options{
 		Issuer: a.cfg.Issuer, Keys: a.keys, Sessions: a.sessions, Clients: a.store, Log: a.store, Now: a.now,
+		Remember: a.remember(),
 	})
 	if err := errors.Join(err1, err2); err != nil {
 		return err
@@ -33,4 +35,14 @@ func (a *App) openServices(mux *http.ServeMux) error {
 	introspect.New(introspect.Options{Issuer: a.cfg.Issuer, Clients: clients, Tokens: tokens}).Register(mux)
 	revoke.New(revoke.Options{Clients: clients, Tokens: tokens, Revocations: a.log}).Register(mux)
 	return nil
+}
+
+// remember is for how long what was read stays true while nothing is revoked on
+// this node. Another node's entry comes with the notification of its commit;
+// should that be lost, after this long.
+func (a *App) remember() time.Duration {
+	if a.cfg.Postgres() {
+		return 200 * time.Millisecond
+	}
+	return time.Second
 }

@@ -2,16 +2,15 @@
 // clients that ask whether one is still good (RFC 7662) or want it ended (RFC
 // 7009).
 //
-// Whatever a token says of itself, it is good only if what it stands for is:
-// the grant, the user, the client and the revocation log are read at the very
-// request. And a client learns of a token only if it is its own or is meant for
+// Whatever a token says of itself, it is good only if what it stands for is: the
+// grant, the user, the client and the revocation log are read, and what was read
+// counts until the next thing is revoked (see known). And a client learns of a token only if it is its own or is meant for
 // it, so that nobody can find out by trying what a token found somewhere is
 // good for.
 package introspection
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -25,7 +24,7 @@ import (
 	"github.com/writ-auth/writ/server/internal/session"
 )
 
-// Options are what a Service is made of; every field is required.
+// Options are what a Service is made of; every field but Remember is required.
 type Options struct {
 	Issuer   string
 	Keys     Keys
@@ -33,6 +32,9 @@ type Options struct {
 	Clients  auth.Registry
 	Log      Log
 	Now      func() time.Time
+	// Remember is how long a token that was found good counts as good while
+	// nothing is revoked. 0: every request judges anew.
+	Remember time.Duration
 }
 
 // Keys are what verifies our own tokens.
@@ -52,12 +54,16 @@ type Sessions interface {
 // Log is the revocation log, read.
 type Log interface {
 	Revoked(ctx context.Context, hashes [][16]byte, now time.Time) (bool, error)
+	// Published is closed when the log grows, after the commit and before the
+	// answer to who made it grow.
+	Published() <-chan struct{}
 }
 
 // Service judges tokens. It is safe for concurrent use.
 type Service struct {
 	Options
 	tokens *jwt.Verifier[jwt.AccessClaims] // of this issuer, for any API
+	known  known
 }
 
 // New makes the service; the error names what is wrong with opts.
@@ -65,14 +71,14 @@ func New(opts Options) (*Service, error) {
 	expect := jwt.AccessToken(opts.Issuer, opts.Issuer)
 	expect.Audience, expect.AnyAudience, expect.Now = nil, true, opts.Now
 	tokens, err := jwt.NewVerifier[jwt.AccessClaims](opts.Keys, expect)
-	return &Service{opts, tokens}, err
+	return &Service{Options: opts, tokens: tokens, known: known{age: opts.Remember}}, err
 }
 
-// Token is a token that this server made.
+// Token is a token that this server made. It is shared: nobody may change it.
 type Token struct {
-	Grant   *auth.Grant      // of a refresh token; nil for an access token
-	Claims  jwt.AccessClaims // of an access token
-	Payload json.RawMessage  // the same, as signed
+	Grant  *auth.Grant      // of a refresh token; nil for an access token
+	Claims jwt.AccessClaims // of an access token
+	Answer []byte           // what RFC 7662 answers for an access token, with a line's end
 }
 
 // Active answers the token if it is good at this moment and the client may
@@ -86,9 +92,7 @@ func (s *Service) Active(ctx context.Context, who clientauth.Client, raw string)
 		}
 		return &Token{Grant: grant}, nil
 	}
-	return s.access(ctx, raw, who, func(c jwt.AccessClaims) bool {
-		return c.ClientID == who.ID() || who.Serves(c.Audience[0])
-	})
+	return s.access(ctx, raw, who, mayKnow)
 }
 
 // Own answers the token if it is the client's own and there is still something
@@ -102,7 +106,7 @@ func (s *Service) Own(ctx context.Context, who clientauth.Client, raw string) (*
 		}
 		return &Token{Grant: grant}, nil
 	}
-	return s.access(ctx, raw, who, func(c jwt.AccessClaims) bool { return c.ClientID == who.ID() })
+	return s.access(ctx, raw, who, func(who clientauth.Client, t *Token) bool { return t.Claims.ClientID == who.ID() })
 }
 
 // refresh answers the grant of a refresh token of the client; nil if it is not
@@ -119,20 +123,34 @@ func (s *Service) refresh(ctx context.Context, who clientauth.Client, raw string
 }
 
 // access answers an access token that is good and that the client may know.
-func (s *Service) access(ctx context.Context, raw string, who clientauth.Client, may func(jwt.AccessClaims) bool) (*Token, error) {
+func (s *Service) access(ctx context.Context, raw string, who clientauth.Client, may func(clientauth.Client, *Token) bool) (*Token, error) {
+	now := s.Now()
+	if token := s.known.find(raw, now); token != nil {
+		if !may(who, token) {
+			return nil, nil
+		}
+		return token, nil
+	}
+	news := s.Log.Published() // before anything is read: what ends the token from here on closes it
 	tok, err := s.verify(ctx, who, raw)
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	claims := tok.Claims()
-	if len(claims.Audience) != 1 || !may(claims) {
+	token := &Token{Claims: tok.Claims()}
+	if len(token.Claims.Audience) != 1 || !may(who, token) {
 		return nil, nil
 	}
-	live, err := s.live(ctx, tok, claims)
+	live, err := s.live(ctx, tok, token.Claims)
 	if err != nil || !live {
 		return nil, err
 	}
-	return &Token{Claims: claims, Payload: tok.Payload()}, nil
+	if token.Answer, err = answer(token.Claims, tok.Payload()); err != nil {
+		return nil, err
+	}
+	if s.Remember > 0 && !shared(string(tok.Algorithm())) {
+		s.known.keep(raw, &entry{token: token, judged: now, expires: token.Claims.Expiry.Time(), news: news})
+	}
+	return token, nil
 }
 
 // verify checks that we made the token. A shared secret is tried only for the
@@ -144,7 +162,7 @@ func (s *Service) verify(ctx context.Context, who clientauth.Client, raw string)
 		return tok, err
 	}
 	for _, api := range who.APIs {
-		if !strings.HasPrefix(string(api.Algorithm), "HS") {
+		if !shared(string(api.Algorithm)) {
 			continue
 		}
 		secrets, loadErr := s.Keys.APISecrets(ctx, api)
@@ -198,3 +216,6 @@ func unavailable(err error) error {
 	}
 	return nil
 }
+
+// shared says whether an algorithm is of shared secrets.
+func shared(algorithm string) bool { return strings.HasPrefix(algorithm, "HS") }

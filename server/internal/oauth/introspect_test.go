@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -178,6 +180,33 @@ func TestIntrospectAfterTheEnd(t *testing.T) {
 		end()
 		s.introspect(api, token).inactive(what)
 		s.admin("DELETE", "/v1/admin/clients/svc", "").is(200)
+	}
+}
+
+// However many ask at that moment: who asks after the log-out was answered is
+// told that the token is over, though it was known to be good until then.
+func TestIntrospectBesideLogOut(t *testing.T) {
+	s := start(t)
+	api := s.reader(orders)
+	for range 20 {
+		in := s.signIn(orders)
+		token := in.str("access_token")
+		var over atomic.Bool
+		var askers sync.WaitGroup
+		for range 4 {
+			askers.Go(func() {
+				for done := false; !done; {
+					done = over.Load() // before the question
+					a := s.introspect(api, token)
+					if done && a.body["active"] != false {
+						t.Errorf("active after the log-out: %s", a.text)
+					}
+				}
+			})
+		}
+		s.send("POST", "/v1/logout", "", "", bearer(token)).is(200)
+		over.Store(true)
+		askers.Wait()
 	}
 }
 
