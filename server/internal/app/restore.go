@@ -42,12 +42,15 @@ func RestoreFile(ctx context.Context, cfg *config.Config, opts Options, file io.
 	if err := makeDataDir(cfg.Data); err != nil {
 		return nil, err
 	}
+	r := &restore{Restore: how, cfg: cfg, opts: opts, file: file}
+	if cfg.Postgres() {
+		return r.intoPostgres(ctx)
+	}
 	place, err := store.Reserve(cfg.Database)
 	if err != nil {
 		return nil, describe(cfg, err)
 	}
-	r := &restore{Restore: how, opts: opts, place: place}
-	out, err := r.run(ctx, cfg, file)
+	out, err := r.intoPlace(ctx, place)
 	return out, errors.Join(err, place.Close())
 }
 
@@ -85,79 +88,115 @@ func restoredIssuer(cfg *config.Config, saved string, change bool) (string, erro
 	return "", fmt.Errorf("the back-up is of %s, not of %s; leave --issuer out to restore that, or add --change-issuer if every API and client is to follow", saved, cfg.Issuer)
 }
 
-// restore is a restore into SQLite under way.
+// restore is a restore under way.
 type restore struct {
 	Restore
+	cfg    *config.Config
 	opts   Options
-	place  *store.Place
+	file   io.ReadSeeker
 	sealer *keyring.Sealer // nil where there is no master key yet
+
+	checked *backup.Checked
+	out     Outcome
 }
 
-func (r *restore) run(ctx context.Context, cfg *config.Config, file io.ReadSeeker) (*Outcome, error) {
-	out := &Outcome{Database: r.place.Path()}
-	keys, err := r.inTheWay(ctx, out)
-	if err != nil {
-		return nil, err
+// check reads all of the back-up.
+func (r *restore) check() (err error) {
+	if r.sealer, err = restoringSealer(r.cfg); err != nil {
+		return err
 	}
-	if r.sealer, err = restoringSealer(cfg); err != nil {
-		return nil, err
-	}
-	checked, err := backup.Check(file, r.sealer, r.Checked)
+	r.checked, err = backup.Check(r.file, r.sealer, r.Checked)
 	if errors.Is(err, keyring.ErrSealed) {
-		return nil, unopened(cfg, r.sealer)
+		return unopened(r.cfg, r.sealer)
 	}
-	if err != nil {
-		return nil, err
-	}
-	if out.Issuer, err = restoredIssuer(cfg, checked.Header.Issuer, r.ChangeIssuer); err != nil {
-		return nil, err
-	}
-	out.From, out.Secrets = checked.Header, checked.Secrets
-	x := backup.Restoration{Keys: keys, Issuer: out.Issuer, Now: r.opts.Now(), Progress: r.Loaded}
-	if err := r.load(ctx, cfg, file, checked, x, out); err != nil {
-		return nil, errors.Join(describe(cfg, err), r.place.Discard())
-	}
-	return out, nil
-}
-
-// load makes the new database beside the old one and puts it in its place.
-func (r *restore) load(ctx context.Context, cfg *config.Config, file io.ReadSeeker, checked *backup.Checked, x backup.Restoration, out *Outcome) error {
-	s, err := r.place.Build(ctx, store.Options{Now: r.opts.Now})
 	if err != nil {
 		return err
 	}
-	restored, err := x.Run(ctx, file, checked, s)
-	if err == nil {
-		err = r.finish(ctx, cfg, s)
+	r.out.From, r.out.Secrets = r.checked.Header, r.checked.Secrets
+	r.out.Issuer, err = restoredIssuer(r.cfg, r.checked.Header.Issuer, r.ChangeIssuer)
+	return err
+}
+
+// load fills an empty database. keys are those whose tokens must end, besides
+// the back-up's.
+func (r *restore) load(ctx context.Context, s *store.Store, keys []string) error {
+	x := backup.Restoration{Keys: keys, Issuer: r.out.Issuer, Now: s.Now(), Progress: r.Loaded}
+	restored, err := x.Run(ctx, r.file, r.checked, s)
+	r.out.Rows, r.out.Log = restored.Rows, restored.Log
+	return err
+}
+
+// intoPostgres fills an empty database. The first start makes its keys.
+func (r *restore) intoPostgres(ctx context.Context) (*Outcome, error) {
+	if r.Replace {
+		return nil, errors.New("--replace is for SQLite; make an empty PostgreSQL database and name that with --database")
+	}
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	s, err := openStore(ctx, r.cfg, store.Options{Now: r.opts.Now, Logger: r.opts.Logger})
+	if err != nil {
+		return nil, err
+	}
+	r.out.Database = s.Path()
+	err = errors.Join(r.load(ctx, s, nil), s.Close())
+	if errors.Is(err, store.ErrNotEmpty) {
+		return nil, fmt.Errorf("the database %s is not empty; make another and name that with --database", s.Path())
+	}
+	return &r.out, describe(r.cfg, err)
+}
+
+// intoPlace makes a SQLite database beside the place and puts it there.
+func (r *restore) intoPlace(ctx context.Context, place *store.Place) (*Outcome, error) {
+	r.out.Database = place.Path()
+	keys, err := r.inTheWay(ctx, place)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	if err := r.build(ctx, place, keys); err != nil {
+		return nil, errors.Join(describe(r.cfg, err), place.Discard())
+	}
+	return &r.out, nil
+}
+
+func (r *restore) build(ctx context.Context, place *store.Place, keys []string) error {
+	s, err := place.Build(ctx, store.Options{Now: r.opts.Now})
+	if err != nil {
+		return err
+	}
+	now := s.Now()
+	if err = r.load(ctx, s, keys); err == nil {
+		err = r.finish(ctx, s)
 	}
 	if err = errors.Join(err, s.Close()); err != nil {
 		return err
 	}
-	out.Rows, out.Log = restored.Rows, restored.Log
-	out.Aside, err = r.place.Install(ctx, r.opts.Now())
+	r.out.Aside, err = place.Install(ctx, now)
 	return err
 }
 
 // inTheWay refuses to replace what isn't to be replaced, and answers the keys of
 // what is: tokens that they signed must end with it.
-func (r *restore) inTheWay(ctx context.Context, out *Outcome) ([]string, error) {
-	empty, err := r.place.Empty()
+func (r *restore) inTheWay(ctx context.Context, place *store.Place) (keys []string, err error) {
+	empty, err := place.Empty()
 	if err != nil || empty {
 		return nil, err
 	}
 	if !r.Replace {
-		return nil, fmt.Errorf("there is a database at %s already; --replace puts it aside, --data names another place", r.place.Path())
+		return nil, fmt.Errorf("there is a database at %s already; --replace puts it aside, --data names another place", place.Path())
 	}
-	keys, err := r.place.KeyIDs(ctx)
-	out.Lost = err
+	keys, r.out.Lost = place.KeyIDs(ctx)
 	return keys, nil
 }
 
 // finish makes the keys of the restored server, under the master key that it
 // will start with, and looks at what was loaded.
-func (r *restore) finish(ctx context.Context, cfg *config.Config, s *store.Store) error {
+func (r *restore) finish(ctx context.Context, s *store.Store) error {
 	if r.sealer == nil {
-		master, err := masterKey(ctx, cfg, s, slog.New(slog.DiscardHandler))
+		master, err := masterKey(ctx, r.cfg, s, slog.New(slog.DiscardHandler))
 		if err != nil {
 			return err
 		}
@@ -166,8 +205,8 @@ func (r *restore) finish(ctx context.Context, cfg *config.Config, s *store.Store
 		}
 	}
 	_, err := keyring.Open(ctx, keyring.Options{
-		Keys: s, Secrets: s, Sealer: r.sealer, Algorithm: jwk.Algorithm(cfg.Algorithm),
-		Period: cfg.KeyRotation, Announce: cfg.KeyAnnounce, Now: r.opts.Now,
+		Keys: s, Secrets: s, Sealer: r.sealer, Algorithm: jwk.Algorithm(r.cfg.Algorithm),
+		Period: r.cfg.KeyRotation, Announce: r.cfg.KeyAnnounce, Now: s.Now,
 	})
 	if err != nil {
 		return err

@@ -49,7 +49,11 @@ func (p *Place) Empty() (bool, error) {
 // KeyIDs lists the ids of the signing keys and shared secrets in the database
 // that is there, which it doesn't change.
 func (p *Place) KeyIDs(ctx context.Context) (ids []string, err error) {
-	c, err := sqlite.NewConnector(uri(p.path, url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(5000)"}}))
+	query := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(5000)"}}
+	if info, err := os.Stat(p.path + "-wal"); err != nil || info.Size() == 0 {
+		query.Set("immutable", "1") // makes no files beside it
+	}
+	c, err := sqlite.NewConnector(uri(p.path, query))
 	if err != nil {
 		return nil, err
 	}
