@@ -66,8 +66,10 @@ type RouteResult struct {
 // ScalingResult says how much more two processors do than one.
 type ScalingResult struct {
 	Name   string  `json:"name"`
-	Best   float64 `json:"best"`   // the best of all rounds with two, over the best with one
-	Median float64 `json:"median"` // of the ratio within the round
+	Floor  bool    `json:"floor,omitempty"` // shows what the machine allows
+	Best   float64 `json:"best"`            // the best of all rounds with two, over the best with one
+	Median float64 `json:"median"`          // of the ratio within the round
+	CPU    float64 `json:"cpu_ratio"`       // CPU time of an operation with two, over that with one: the minima
 }
 
 func newResult(c cell, floor *trial) Result {

@@ -10,14 +10,19 @@ import (
 	"github.com/writ-auth/writ/jwk"
 )
 
-// shared is something that two goroutines do at once, with all they need in
-// common.
+// shared is something that two goroutines do at once. What is ours they do with
+// all that they need in common.
 type shared struct {
-	name string
-	op   func() error
+	name  string
+	floor bool                // shows what the machine allows
+	newOp func() func() error // for each goroutine
 
-	one, two []float64 // operations per second
+	one, two       []float64 // operations per second
+	cpuOne, cpuTwo []float64 // ns of CPU time of an operation
 }
+
+// common is an operation that all goroutines share.
+func common(op func() error) func() func() error { return func() func() error { return op } }
 
 // measureScaling measures, by the clock, how much more two processors do than
 // one: what is shared must not be in the way.
@@ -35,7 +40,7 @@ func measureScaling(p plan, report *Report) error {
 		return err
 	}
 	defer closeGuard()
-	duration := 5 * p.slice
+	duration := 2 * p.slice // short, so that some rounds find the machine at rest
 	err = rounds(p.scale, func(int) error {
 		for _, s := range work {
 			if err := s.sample(duration); err != nil {
@@ -49,7 +54,8 @@ func measureScaling(p plan, report *Report) error {
 	}
 	for _, s := range work {
 		report.Scaling = append(report.Scaling, ScalingResult{
-			Name: s.name, Best: slices.Max(s.two) / slices.Max(s.one), Median: median(ratios(s.two, s.one)),
+			Name: s.name, Floor: s.floor, Best: slices.Max(s.two) / slices.Max(s.one), Median: median(ratios(s.two, s.one)),
+			CPU: slices.Min(s.cpuTwo) / slices.Min(s.cpuOne),
 		})
 	}
 	return nil
@@ -72,12 +78,13 @@ func sharedWork(i *issuer) ([]*shared, func() error, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if alg == jwk.ES256 { // the raw HMAC is no work for two, having but one state
-			work = append(work, &shared{name: rawName + ", ES256", op: f.verifyOnce})
+		raw := common(f.verifyOnce)
+		if alg == jwk.HS256 { // two can't share the state of an HMAC
+			raw = func() func() error { own := *f; own.useHMAC(m.secret); return own.verifyOnce }
 		}
-		work = append(work, &shared{
-			name: ourName + ", " + string(alg), op: func() error { _, err := c.verify(m.token); return err },
-		})
+		work = append(work,
+			&shared{name: rawName + ", " + string(alg), floor: true, newOp: raw},
+			&shared{name: ourName + ", " + string(alg), newOp: common(func() error { _, err := c.verify(m.token); return err })})
 	}
 	g, err := i.guard(i.config())
 	if err != nil {
@@ -89,24 +96,25 @@ func sharedWork(i *issuer) ([]*shared, func() error, error) {
 		return nil, nil, err
 	}
 	return append(work, &shared{
-		name: "the guard, one known token", op: func() error { _, err := g.Verify(background(), token); return err },
+		name: "the guard, one known token", newOp: common(func() error { _, err := g.Verify(background(), token); return err }),
 	}), g.Close, nil
 }
 
 // sample measures one goroutine on one processor, then two on two.
 func (s *shared) sample(duration time.Duration) error {
-	one, err := throughput(1, duration, s.op)
+	one, cpuOne, err := throughput(1, duration, s.newOp)
 	if err != nil {
 		return err
 	}
-	two, err := throughput(2, duration, s.op)
+	two, cpuTwo, err := throughput(2, duration, s.newOp)
 	s.one, s.two = append(s.one, one), append(s.two, two)
+	s.cpuOne, s.cpuTwo = append(s.cpuOne, cpuOne), append(s.cpuTwo, cpuTwo)
 	return err
 }
 
 // throughput returns how many operations n goroutines do on n processors in a
-// second, by the clock.
-func throughput(n int, duration time.Duration, op func() error) (float64, error) {
+// second, by the clock, and the CPU time of one.
+func throughput(n int, duration time.Duration, newOp func() func() error) (perSecond, cpu float64, err error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
 	var (
 		stop    atomic.Bool
@@ -115,9 +123,10 @@ func throughput(n int, duration time.Duration, op func() error) (float64, error)
 		running sync.WaitGroup
 	)
 	runtime.GC()
-	began := time.Now()
+	began, used := time.Now(), cpuTime()
 	time.AfterFunc(duration, func() { stop.Store(true) })
 	for range n {
+		op := newOp()
 		running.Go(func() {
 			for done := int64(1); ; done++ {
 				if err := op(); err != nil {
@@ -133,7 +142,8 @@ func throughput(n int, duration time.Duration, op func() error) (float64, error)
 	}
 	running.Wait()
 	if err := failure.Load(); err != nil {
-		return 0, *err
+		return 0, 0, *err
 	}
-	return float64(total.Load()) / time.Since(began).Seconds(), nil
+	done := float64(total.Load())
+	return done / time.Since(began).Seconds(), float64(cpuTime()-used) / done, nil
 }

@@ -128,9 +128,9 @@ func (r *Report) routeTable() table {
 }
 
 func (r *Report) scalingTable() table {
-	t := table{title: "Two processors instead of one, by the clock", head: []string{"", "best round", "median"}}
+	t := table{title: "Two processors instead of one, by the clock", head: []string{"", "best round", "median", "CPU time of one operation"}}
 	for _, x := range r.Scaling {
-		t.rows = append(t.rows, []string{x.Name, times(x.Best), times(x.Median)})
+		t.rows = append(t.rows, []string{x.Name, times(x.Best), times(x.Median), times(x.CPU)})
 	}
 	return t
 }
