@@ -209,8 +209,16 @@ type refresher struct {
 	token, before, past string // the newest, the one it was got for, and the one before that
 }
 
+// run refreshes until no answer comes. A refusal is a violation and not the
+// end: a server that answers too early knows a moment later what it answered.
 func (r *refresher) run(ctx context.Context) {
-	for r.refresh(ctx) == nil {
+	for refusals := 0; refusals < 100; {
+		switch err := r.refresh(ctx); {
+		case errors.Is(err, errRefused):
+			refusals++
+		case err != nil:
+			return
+		}
 	}
 }
 

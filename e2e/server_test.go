@@ -103,6 +103,10 @@ func freePort(t testing.TB) int {
 
 func (s *server) url(path string) string { return fmt.Sprintf("http://localhost:%d%s", s.port, path) }
 
+func (s *server) adminURL(path string) string {
+	return fmt.Sprintf("http://127.0.0.1:%d%s", s.admin, path)
+}
+
 // start runs the program and returns when it answers.
 func (s *server) start() {
 	s.t.Helper()
