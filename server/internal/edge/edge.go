@@ -39,15 +39,26 @@ func (h Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// exchange is what the edge knows of one request and its answer. The Front
-// puts it into the request's context; handlers under test may go without.
+// exchange is what the edge knows of one request and its answer. It is the
+// request's context, with itself as a value; handlers under test may go without.
 type exchange struct {
+	context.Context // the request's own
+
 	id      string
 	address netip.Addr
 	route   string // the pattern that matched
 	err     error  // what Render turned into the answer
 	late    bool   // err came when the answer had begun, so the client didn't see it
-	answer  *answer
+	answer  answer
+	idValue [1]string // the header with the id
+}
+
+// Value answers the exchange itself, and what the request's context has.
+func (x *exchange) Value(key any) any {
+	if _, own := key.(exchangeKey); own {
+		return x
+	}
+	return x.Context.Value(key)
 }
 
 type exchangeKey struct{}
@@ -55,10 +66,6 @@ type exchangeKey struct{}
 func exchangeOf(r *http.Request) *exchange {
 	x, _ := r.Context().Value(exchangeKey{}).(*exchange)
 	return x
-}
-
-func withExchange(r *http.Request, x *exchange) *http.Request {
-	return r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 }
 
 // RequestID is the id that the Front gave r, "" without one. It is the server's

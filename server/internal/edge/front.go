@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -41,12 +40,16 @@ func (f *Front) Handler(next http.Handler) http.Handler {
 	strict := secure(strings.HasPrefix(f.Issuer, "https://"))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := f.Now()
-		x := &exchange{id: newRequestID()}
-		r = withExchange(r, x)
-		a := &answer{ResponseWriter: w, r: r}
-		x.answer = a
-		maps.Copy(a.Header(), strict)
-		a.Header()["X-Request-Id"] = []string{x.id}
+		x := &exchange{Context: r.Context(), id: newRequestID()}
+		r = r.WithContext(x)
+		a := &x.answer
+		a.ResponseWriter, a.r = w, r
+		header := a.Header()
+		for _, h := range strict {
+			header[h.name] = h.values
+		}
+		x.idValue[0] = x.id
+		header["X-Request-Id"] = x.idValue[:]
 		f.serve(next, a, r, x)
 		f.account(a, r, x, f.Now().Sub(start))
 		if a.broken {
@@ -135,20 +138,26 @@ func knownMethod(method string) string {
 //
 // All answers share the values, which are replaced and never changed: the
 // names are in their canonical form, and no slice has room for a second value.
-func secure(hsts bool) http.Header {
-	h := http.Header{
-		"X-Content-Type-Options":       {"nosniff"},
-		"Cache-Control":                {"no-store"},
-		"Content-Security-Policy":      {"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"},
-		"X-Frame-Options":              {"DENY"},
-		"Referrer-Policy":              {"same-origin"},
-		"Cross-Origin-Opener-Policy":   {"same-origin"},
-		"Cross-Origin-Resource-Policy": {"same-origin"},
+func secure(hsts bool) []field {
+	fields := []field{
+		{"X-Content-Type-Options", []string{"nosniff"}},
+		{"Cache-Control", []string{"no-store"}},
+		{"Content-Security-Policy", []string{"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"}},
+		{"X-Frame-Options", []string{"DENY"}},
+		{"Referrer-Policy", []string{"same-origin"}},
+		{"Cross-Origin-Opener-Policy", []string{"same-origin"}},
+		{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
 	}
 	if hsts {
-		h["Strict-Transport-Security"] = []string{"max-age=31536000"}
+		fields = append(fields, field{"Strict-Transport-Security", []string{"max-age=31536000"}})
 	}
-	return h
+	return fields
+}
+
+// field is a header of every answer.
+type field struct {
+	name   string
+	values []string
 }
 
 // answer notes what is sent, and puts a problem document in place of the plain
