@@ -10,6 +10,7 @@ import (
 	"math"
 	"runtime"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +26,18 @@ type Metrics struct {
 	signIns   *prometheus.CounterVec
 	refreshes *prometheus.CounterVec
 	tokens    *prometheus.CounterVec
+	known     sync.Map // answered → *requestMetrics: to find them by their labels takes longer
+}
+
+// answered is what requests are told apart by; it has few values.
+type answered struct {
+	route  string
+	status int
+}
+
+type requestMetrics struct {
+	count prometheus.Counter
+	took  prometheus.Observer
 }
 
 // New makes a registry. Version is the server's, for writ_build_info.
@@ -69,11 +82,24 @@ func buildInfo(version string) prometheus.Collector {
 // Request counts an answered request. Route is the pattern that matched, ""
 // if none did.
 func (m *Metrics) Request(route string, status int, took time.Duration) {
-	if route == "" {
-		route = "none"
+	key := answered{route, status}
+	known, ok := m.known.Load(key)
+	if !ok {
+		known, _ = m.known.LoadOrStore(key, m.newRequestMetrics(key))
 	}
-	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
-	m.durations.WithLabelValues(route, class(status)).Observe(took.Seconds())
+	r := known.(*requestMetrics)
+	r.count.Inc()
+	r.took.Observe(took.Seconds())
+}
+
+func (m *Metrics) newRequestMetrics(key answered) *requestMetrics {
+	if key.route == "" {
+		key.route = "none"
+	}
+	return &requestMetrics{
+		m.requests.WithLabelValues(key.route, strconv.Itoa(key.status)),
+		m.durations.WithLabelValues(key.route, class(key.status)),
+	}
 }
 
 func class(status int) string { return strconv.Itoa(status/100) + "xx" }
