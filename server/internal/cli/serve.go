@@ -9,10 +9,12 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"runtime/debug"
 	"strings"
 
 	"github.com/writ-auth/writ/server/internal/app"
 	"github.com/writ-auth/writ/server/internal/config"
+	"github.com/writ-auth/writ/server/internal/edge"
 )
 
 type serveCmd struct{ settingsOf }
@@ -28,7 +30,9 @@ func (c serveCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	opts := p.appOptions(logHandler(p.Stderr, cfg))
+	lines := edge.NewLines(p.Stderr, urgent(cfg)...)
+	defer lines.Close() // after everything that logs
+	opts := p.appOptions(logHandler(lines, cfg))
 	a, err := app.New(ctx, cfg, opts)
 	if err != nil {
 		return errors.Join(err, listeners.Close())
@@ -40,7 +44,27 @@ func (c serveCmd) Run(ctx context.Context, p *program) error {
 	if err := p.welcome(cfg, listeners, a.FirstAdmin()); err != nil {
 		return errors.Join(err, listeners.Close(), a.Close())
 	}
+	p.calm()
 	return errors.Join(a.Run(ctx, listeners), a.Close())
+}
+
+// calm makes the garbage collector wait until the heap has grown fivefold: a
+// server has little that lives and makes much that does not, and would else
+// collect a hundred times a second. What the start left behind is given back
+// first. GOGC in the environment has the last word.
+func (p *program) calm() {
+	if p.getenv("GOGC") == "" {
+		debug.FreeOSMemory()
+		debug.SetGCPercent(400)
+	}
+}
+
+// urgent is what a line of the log has that must not wait for others.
+func urgent(cfg *config.Config) []string {
+	if cfg.LogFormat == "json" {
+		return []string{`"level":"WARN"`, `"level":"ERROR"`}
+	}
+	return []string{"level=WARN", "level=ERROR"}
 }
 
 // elsewhere reports whether the issuer is a port of this machine that isn't the
