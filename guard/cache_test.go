@@ -211,9 +211,10 @@ func TestHitDoesNotAllocate(t *testing.T) {
 	}
 }
 
-func benchmarkGuard(b *testing.B) (*guard.Guard, string) {
+func benchmarkGuard(b *testing.B, public ...string) (*guard.Guard, string) {
 	issuer := guardtest.NewIssuer(b)
 	cfg := issuer.Config(audience)
+	cfg.Public = public
 	cfg.Now = nil // the real clock, as in production
 	g, err := guard.New(cfg)
 	if err != nil {

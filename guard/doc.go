@@ -43,8 +43,11 @@
 // # What it costs
 //
 // A token that was verified before is found in memory, compared as a whole, and
-// checked against the clock, the key set and the log, in some 120 ns and without
-// an allocation. Memory is bounded by Config.CacheBytes.
+// checked against the clock, the key set and the log, in some 140 ns and without
+// an allocation. When the log has changed, the next use of each token takes some
+// 70 ns more. Processors that serve the same token don't wait for each other.
+// Memory is bounded by Config.CacheBytes. A handler behind the guard gets a
+// request of its own, since its context says who asks: two allocations.
 //
 // # In tests
 //

@@ -3,6 +3,7 @@ package guard
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -13,6 +14,7 @@ import (
 // needs, and never the other way about.
 type pattern struct {
 	method, host string // empty: any
+	prefix       string // of every path that may match: enough to tell most others
 	segments     []segment
 }
 
@@ -45,7 +47,24 @@ func readPattern(text string) pattern {
 	if last := &p.segments[len(p.segments)-1]; last.kind == literal && last.text == "" {
 		last.kind = anyRest
 	}
+	p.prefix = p.literalPrefix()
 	return p
+}
+
+// hasGap reports whether there is nothing between two slashes of the path.
+// ServeMux takes that for a wildcard: "/a//b" would let "/a/secret/b" pass.
+func (p *pattern) hasGap() bool { return slices.Contains(p.segments, segment{kind: literal}) }
+
+// literalPrefix returns what stands before the first wildcard.
+func (p *pattern) literalPrefix() string {
+	prefix := ""
+	for _, s := range p.segments {
+		if s.kind != literal || strings.Contains(s.text, "/") {
+			return prefix + "/"
+		}
+		prefix += "/" + s.text
+	}
+	return prefix
 }
 
 func readSegment(part string) segment {
@@ -66,12 +85,15 @@ func readSegment(part string) segment {
 // mayMatch reports false only of a request that ServeMux would not give to this
 // pattern, if its path is clean.
 func (p *pattern) mayMatch(r *http.Request) bool {
+	if !strings.HasPrefix(r.URL.Path, p.prefix) {
+		return false
+	}
 	if p.method != "" && p.method != r.Method && !(p.method == http.MethodGet && r.Method == http.MethodHead) {
 		return false
 	}
 	// ServeMux compares the host without its port, and what "without" means
 	// there is left to it.
-	return strings.Contains(r.Host, p.host) && p.mayMatchPath(r.URL.Path)
+	return (p.host == "" || strings.Contains(r.Host, p.host)) && p.mayMatchPath(r.URL.Path)
 }
 
 // mayMatchPath compares a path without its escapes. That is the same as to

@@ -25,7 +25,7 @@ func publicPatterns() [][]string {
 		{"GET  \t /two-spaces", "HEAD /head", "POST example.com/form", "example.com/{$}"},
 		{"/a/%2F", "/a%2Fb", "/%41/c", "/bad%zz/x", "/a%20b", "/ä/%C3%A4"}, // %2F alone means {$}
 		{"/{x}/", "GET /{x}/{y...}"},
-		{"/a//b", "/a/../b", "CONNECT /tunnel//x", "CONNECT host.example/"},
+		{"/a/./b", "/a/../b", "CONNECT /tunnel/../x", "CONNECT host.example/"},
 		{"[::1]/v6", "::1/v6", "example.com:8080/port", "EXAMPLE.com/case"},
 		{"/{p...}"}, {"GET /{p...}", "GET /x/{$}", "GET /x/y/"},
 		{"OPTIONS /*", "/*"},
@@ -142,6 +142,17 @@ func TestPublicOddities(t *testing.T) {
 	}
 }
 
+// ServeMux would take an empty segment for a wildcard.
+func TestPublicEmptySegment(t *testing.T) {
+	for _, text := range []string{"//", "/a//b", "/a//", "CONNECT //a", "example.com//a", "/a//{$}"} {
+		cfg := newWorld(t).config()
+		cfg.Public = []string{"/healthz", text}
+		if g, err := guard.New(cfg); err == nil || !strings.Contains(err.Error(), "empty segment") {
+			t.Errorf("%q: got %v, %v; want an error about the empty segment", text, g, err)
+		}
+	}
+}
+
 // Patterns cost those who show a token next to nothing.
 func TestPublicDoesNotAllocate(t *testing.T) {
 	issuer, g := newGuard(t, func(cfg *guard.Config) { cfg.Public = publicPatterns()[0] })
@@ -151,5 +162,17 @@ func TestPublicDoesNotAllocate(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, func() { g.Check(request) }); n != 0 {
 		t.Errorf("Check where there are public paths allocates %v times, want 0", n)
+	}
+}
+
+// BenchmarkCheckPublic is BenchmarkCheck where there are public paths.
+func BenchmarkCheckPublic(b *testing.B) {
+	g, token := benchmarkGuard(b, "GET /healthz", "/assets/", "/user/{name}/avatar", "/{$}")
+	request := guardtest.Bearer(get("/orders"), token)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := g.Check(request); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

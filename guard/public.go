@@ -30,7 +30,11 @@ func newPublicPaths(patterns []string) (p *publicPaths, err error) {
 	p = &publicPaths{mux: http.NewServeMux()}
 	for _, text := range patterns {
 		p.mux.Handle(text, pass{})
-		p.patterns = append(p.patterns, readPattern(text))
+		read := readPattern(text)
+		if read.hasGap() {
+			return nil, fmt.Errorf("guard: Config.Public: pattern %q has an empty segment", text)
+		}
+		p.patterns = append(p.patterns, read)
 	}
 	return p, nil
 }
