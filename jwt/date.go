@@ -70,9 +70,6 @@ func (d *NumericDate) UnmarshalJSON(data []byte) error {
 // parseDate reads a JSON number exactly, as decimal digits: a float64 would
 // round next to the second on which a token ends.
 func parseDate(text string) (NumericDate, bool) {
-	if seconds, ok := wholeSeconds(text); ok { // nearly always
-		return unixDate(seconds, 0), seconds <= maxSeconds
-	}
 	n, ok := parseDecimal(text)
 	if !ok {
 		return NumericDate{}, false
@@ -90,6 +87,12 @@ func parseDate(text string) (NumericDate, bool) {
 }
 
 func readDate(r *strictjson.Reader) (NumericDate, error) {
+	if seconds, ok := r.ReadDigits(); ok { // nearly always
+		if seconds > maxSeconds {
+			return NumericDate{}, strictjson.ErrRange
+		}
+		return unixDate(seconds, 0), nil
+	}
 	text, err := r.ReadNumber()
 	if err != nil {
 		return NumericDate{}, err
@@ -153,21 +156,6 @@ func (n decimal) digit(i int) int64 {
 		return int64(n.whole[i] - '0')
 	}
 	return int64(n.fraction[i-len(n.whole)] - '0')
-}
-
-// wholeSeconds reads up to twelve digits, at which no int64 overflows.
-func wholeSeconds(text string) (seconds int64, ok bool) {
-	if text == "" || len(text) > len("253402300799") || (text[0] == '0' && len(text) > 1) {
-		return 0, false
-	}
-	for i := range len(text) {
-		digit := text[i] - '0'
-		if digit > 9 {
-			return 0, false
-		}
-		seconds = seconds*10 + int64(digit)
-	}
-	return seconds, true
 }
 
 func leadingDigits(s string) (digits, rest string) {

@@ -142,20 +142,36 @@ func (l *listRoom) take(n int) []string {
 	return list
 }
 
+// rest returns an empty list with all the room that is left, for up to that
+// many members; take then takes those that were appended.
+func (l *listRoom) rest() []string {
+	if l == nil {
+		return nil
+	}
+	return (*l)[:0]
+}
+
 // readStrings reads an array of strings into a slice without spare capacity.
 func readStrings(r *strictjson.Reader, room *listRoom) ([]string, error) {
 	if err := r.BeginArray(); err != nil {
 		return nil, err
 	}
-	var few [16]string // most lists are short: collected here, they cost one allocation
-	list := few[:0]
+	list := room.rest()
+	inRoom := cap(list)
+	if inRoom == 0 {
+		var few [16]string // most lists are short: collected here, they cost one allocation
+		list = few[:0]
+	}
 	for {
 		more, err := r.NextElement()
 		if err != nil {
 			return nil, err
 		}
 		if !more {
-			out := room.take(len(list))
+			if inRoom > 0 && cap(list) == inRoom { // where append has left it
+				return room.take(len(list)), nil
+			}
+			out := make([]string, len(list))
 			copy(out, list)
 			return out, nil
 		}

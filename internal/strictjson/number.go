@@ -35,6 +35,28 @@ func (r *Reader) ReadNumber() (string, error) {
 	return token, nil
 }
 
+// ReadDigits reads a number that is plainly written as one to fifteen digits, as
+// most are. Otherwise it reads nothing and ok is false: ask ReadNumber.
+func (r *Reader) ReadDigits() (n int64, ok bool) {
+	if r.peek()-'0' > 9 {
+		return 0, false
+	}
+	i := r.pos
+	for i < len(r.text) && r.text[i]-'0' <= 9 {
+		n = n*10 + int64(r.text[i]-'0')
+		i++
+	}
+	length := i - r.pos
+	if length > 15 || (length > 1 && r.text[r.pos] == '0') || i == len(r.text) {
+		return 0, false
+	}
+	if c := r.text[i]; c != ',' && c != '}' && c != ']' {
+		return 0, false
+	}
+	r.pos = i
+	return n, true
+}
+
 // number moves over -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?
 func (r *Reader) number() (exponent, ok bool) {
 	if r.text[r.pos] == '-' {

@@ -2,6 +2,7 @@ package strictjson_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/writ-auth/writ/internal/strictjson"
@@ -50,5 +51,28 @@ func TestFloat64(t *testing.T) {
 	}
 	if got, err := strictjson.Float64("-1e309"); !errors.Is(err, strictjson.ErrRange) {
 		t.Errorf("Float64(-1e309) = %g, %v; want ErrRange", got, err)
+	}
+}
+
+func TestReadDigits(t *testing.T) {
+	for text, want := range map[string]int64{
+		`0,`: 0, `7]`: 7, ` 12}`: 12, `1767225600}`: 1767225600, `999999999999999,`: 999999999999999,
+		// Whatever else, ReadNumber decides.
+		`0`: -1, `12`: -1, `00,`: -1, `01,`: -1, `-1,`: -1, `1.0,`: -1, `1e3,`: -1, `1 ,`: -1, `1000000000000000,`: -1,
+		`00000000000000000000001,`: -1, `99999999999999999999999999,`: -1, `"1",`: -1, `null`: -1, `x`: -1, ``: -1, `1x,`: -1,
+	} {
+		r := strictjson.NewReader(text)
+		got, ok := r.ReadDigits()
+		if ok != (want >= 0) || (ok && got != want) {
+			t.Errorf("%q: %d, %v; want %d", text, got, ok, want)
+		}
+		if ok && r.Offset() != len(text)-1 {
+			t.Errorf("%q: read to byte %d", text, r.Offset())
+		}
+		if !ok {
+			if number, err := r.ReadNumber(); err == nil && !strings.HasPrefix(strings.TrimSpace(text), number) {
+				t.Errorf("%q: what was not read is lost: %q", text, number)
+			}
+		}
 	}
 }
