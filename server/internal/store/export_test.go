@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// FleetLock takes the lock that a writer's transaction begins with.
+const FleetLock = `SELECT pg_advisory_xact_lock(6292172254516084737)`
+
 // Wrapped makes Open put wrap around the connector of the writing connection.
 func (o Options) Wrapped(wrap func(driver.Connector) driver.Connector) Options {
 	o.wrap = wrap
