@@ -123,8 +123,6 @@ func (g *Guard) Synced(ctx context.Context, issuer string, seq uint64) error {
 	return fmt.Errorf("guard: revocations of %q are not followed", issuer)
 }
 
-var errZero = &jwt.Error{Reason: jwt.ErrKey, Detail: "guard not made by New"}
-
 // Verify decides about a token that came some other way than in an HTTP
 // request: a queue, gRPC, a WebSocket message. All rules must hold. The error
 // is a *Refusal. A token that is bound to a key by cnf is refused: the proof is
@@ -136,7 +134,7 @@ func (g *Guard) Verify(ctx context.Context, token string, rules ...Rule) (*Acces
 // decide decides about a token, and counts it.
 func (g *Guard) decide(ctx context.Context, c credential, rules []Rule) (*Access, error) {
 	if g.verifier == nil {
-		return nil, g.refused(errZero, rules)
+		return nil, g.refused(&jwt.Error{Reason: jwt.ErrKey, Detail: "guard not made by New"}, rules)
 	}
 	now := g.cfg.Now()
 	a := g.known(ctx, c.token, now)
