@@ -106,7 +106,7 @@ func killDatabase(t *testing.T, pg *pgtest.Server, s *server, n int) *history {
 	h := newHistory(t, s, refreshers, visitors)
 	for range n {
 		h.load(t, func() { pg.Kill(t) })
-		h.withoutDatabase(t.Context())
+		h.outage(t.Context())
 		pg.Resume(t)
 		s.waitReady()
 		h.audit(t.Context())
@@ -114,18 +114,18 @@ func killDatabase(t *testing.T, pg *pgtest.Server, s *server, n int) *history {
 	return h
 }
 
-// withoutDatabase wants what needs none to be answered, and the rest refused.
-func (h *history) withoutDatabase(ctx context.Context) {
+// outage wants what needs no database to be answered, and the rest refused.
+func (h *history) outage(ctx context.Context) {
 	s := h.server
 	if a, err := call(ctx, "GET", s.url("/.well-known/jwks.json"), "", nil); err != nil || a.status != 200 {
-		h.violation("the key set without a database: %d %v", a.status, err)
+		h.violation("the key set in an outage: %d %v", a.status, err)
 	}
 	if status := s.ready(ctx); status != http.StatusServiceUnavailable {
-		h.violation("readyz without a database: %d", status)
+		h.violation("readyz in an outage: %d", status)
 	}
 	a, err := call(ctx, "POST", s.url("/v1/refresh"), "", map[string]string{"refresh_token": h.refreshers[0].token})
 	if err != nil || a.status != 503 || a.code() != "unavailable" || a.header.Get("Retry-After") == "" {
-		h.violation("a refresh without a database: %d %s %v", a.status, a.code(), err)
+		h.violation("a refresh in an outage: %d %s %v", a.status, a.code(), err)
 	}
 }
 

@@ -20,9 +20,9 @@ func straced(strace, into string) []string {
 		"-e", "trace=write,writev,pwrite64,pwritev,pwritev2,sendto,sendmsg,fsync,fdatasync,ftruncate,openat,unlink,unlinkat,rename,renameat,renameat2,mkdirat"}
 }
 
-// syscall is one system call of a trace. A call that others overlapped has its
+// tracedCall is one system call of a trace. A call that others overlapped has its
 // begin and its end at two places in the order of all calls.
-type syscall struct {
+type tracedCall struct {
 	name   string
 	path   string // of the descriptor that is its first argument
 	args   string // what follows that, undecoded
@@ -30,7 +30,7 @@ type syscall struct {
 }
 
 // data is the first string among the arguments: what is written.
-func (c syscall) data() ([]byte, error) {
+func (c tracedCall) data() ([]byte, error) {
 	_, text, _ := strings.Cut(c.args, `"`)
 	text, rest, ok := strings.Cut(text, `"`)
 	if !ok || strings.HasPrefix(rest, "...") {
@@ -40,13 +40,13 @@ func (c syscall) data() ([]byte, error) {
 }
 
 // offset is the last argument of a pwrite64.
-func (c syscall) offset() (int64, error) {
+func (c tracedCall) offset() (int64, error) {
 	return strconv.ParseInt(c.args[strings.LastIndex(c.args, " ")+1:], 10, 64)
 }
 
 // mark is a call's begin or end, in the order in which they happened.
 type mark struct {
-	call  *syscall
+	call  *tracedCall
 	begin bool
 }
 
@@ -75,14 +75,14 @@ type trace struct {
 
 // begun is a call of which the trace has shown only the begin.
 type begun struct {
-	call *syscall
+	call *tracedCall
 	text string
 }
 
 // add reads a line, which is a call, the begin of one, or the end of one.
 func (t *trace) add(thread, text string) error {
 	if head, ok := strings.CutSuffix(text, " <unfinished ...>"); ok {
-		b := &begun{&syscall{result: -1}, head}
+		b := &begun{&tracedCall{result: -1}, head}
 		t.overlapped[thread] = b
 		t.marks = append(t.marks, mark{b.call, true})
 		return b.call.parse(head + ") = ?")
@@ -96,13 +96,13 @@ func (t *trace) add(thread, text string) error {
 	if strings.HasPrefix(text, "+++ ") || strings.HasPrefix(text, "--- ") { // an exit, a signal
 		return nil
 	}
-	call := &syscall{}
+	call := &tracedCall{}
 	t.marks = append(t.marks, mark{call, true}, mark{call, false})
 	return call.parse(text)
 }
 
 // parse reads a call that is whole: name(arguments) = result.
-func (c *syscall) parse(text string) error {
+func (c *tracedCall) parse(text string) error {
 	name, rest, ok := strings.Cut(text, "(")
 	end := strings.LastIndex(rest, ")")
 	for ; end >= 0 && !strings.HasPrefix(strings.TrimLeft(rest[end+1:], " "), "= "); end = strings.LastIndex(rest[:end], ")") {

@@ -15,10 +15,10 @@ type syncReport struct {
 	promised map[string]promise
 	seen     map[string]bool // answers that the trace shows
 
-	written  []written        // to the log, in order, and not synced
-	syncing  map[*syscall]int // fsyncs under way, and how much of written was there when they began
-	durable  [][]byte         // pages that a synced commit has made part of the database
-	unsynced bool             // the database file holds writes that were not synced
+	written  []written           // to the log, in order, and not synced
+	syncing  map[*tracedCall]int // fsyncs under way, and how much of written was there when they began
+	durable  [][]byte            // pages that a synced commit has made part of the database
+	unsynced bool                // the database file holds writes that were not synced
 
 	failed                   error // a client was refused
 	answers, syncs, restarts int
@@ -49,7 +49,7 @@ func (r *syncReport) step(m mark) error {
 }
 
 // answer checks a promise at the moment in which its answer leaves.
-func (r *syncReport) answer(c *syscall) error {
+func (r *syncReport) answer(c *tracedCall) error {
 	data, err := c.data()
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ func (r *syncReport) answer(c *syscall) error {
 
 // log follows the write-ahead log. A write counts when it has ended, and is on
 // the disk when a sync has ended that began after that.
-func (r *syncReport) log(c *syscall, begin bool) error {
+func (r *syncReport) log(c *tracedCall, begin bool) error {
 	switch c.name {
 	case "pwrite64":
 		if begin {
@@ -87,7 +87,7 @@ func (r *syncReport) log(c *syscall, begin bool) error {
 		r.written = append(r.written, written{offset, data})
 	case "fsync", "fdatasync":
 		if r.syncing == nil {
-			r.syncing = map[*syscall]int{}
+			r.syncing = map[*tracedCall]int{}
 		}
 		if begin {
 			r.syncing[c] = len(r.written)
@@ -106,7 +106,7 @@ func (r *syncReport) log(c *syscall, begin bool) error {
 
 // overwrites checks the other half of the promise: what was in the log must be
 // in the database file, synced, before the log begins anew.
-func (r *syncReport) overwrites(c *syscall) error {
+func (r *syncReport) overwrites(c *tracedCall) error {
 	offset, err := c.offset()
 	if err != nil || offset != 0 {
 		return err

@@ -30,6 +30,7 @@ const (
 	Chromium Tool = "chromium" // the browser
 	Python   Tool = "python"   // Python 3 with PyJWT and cryptography
 	Strace   Tool = "strace"   // strace, on a machine where a process may be traced
+	Unshare  Tool = "unshare"  // unshare, where everybody may mount in a namespace of their own
 )
 
 // MinNode is the oldest major version of Node.js that the JavaScript tests
@@ -111,6 +112,8 @@ func programs(tool Tool) []string {
 		return []string{"python3", "/usr/bin/python3"}
 	case Strace:
 		return []string{"strace"}
+	case Unshare:
+		return []string{"unshare"}
 	}
 	return nil
 }
@@ -151,7 +154,9 @@ func usable(tool Tool, path string) error {
 	case Python:
 		return usablePython(path)
 	case Strace:
-		return usableStrace(path)
+		return tried("can't trace a process", path, "-f", "-o", os.DevNull, path, "-V")
+	case Unshare:
+		return tried("can't mount in a namespace", path, "-rm", "mount", "-t", "tmpfs", "none", "/tmp")
 	}
 	return nil
 }
@@ -174,13 +179,13 @@ func usablePython(path string) error {
 	return nil
 }
 
-// usableStrace tries it out: many containers have the program and forbid the
-// system call that it is made of.
-func usableStrace(path string) error {
-	out, err := exec.Command(path, "-f", "-o", os.DevNull, path, "-V").CombinedOutput()
+// tried tries a program out: many containers have it and forbid the system
+// call that it is made of.
+func tried(complaint, path string, args ...string) error {
+	out, err := exec.Command(path, args...).CombinedOutput()
 	if err != nil {
 		line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-		return fmt.Errorf("strace can't trace a process here: %w: %s", err, line)
+		return fmt.Errorf("%s %s here: %w: %s", filepath.Base(path), complaint, err, line)
 	}
 	return nil
 }

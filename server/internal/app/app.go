@@ -46,6 +46,7 @@ type App struct {
 	store     *store.Store
 	keys      *keyring.Ring
 	passwords *credential.Hasher
+	redis     *limit.Redis // nil: none
 	throttle  *limit.Throttle
 	mint      *mint.Mint
 	directory *directory.Service
@@ -56,6 +57,7 @@ type App struct {
 
 	public, operator, admin http.Handler
 
+	writable probe
 	first    *FirstAdmin
 	draining context.Context // ends when the server stops: long polls are answered then
 	drain    context.CancelFunc
@@ -138,12 +140,15 @@ func (a *App) assemble(ctx context.Context) error {
 	}
 	a.metrics = metric.New(Version())
 	a.passwords = credential.New(credential.Options{Memory: a.cfg.HashMemory})
-	a.throttle = limit.New(a.now)
+	if err := a.openLimits(master); err != nil {
+		return err
+	}
 	a.mint = mint.New(a.cfg.Issuer, a.keys)
 	a.mint.Issued = a.metrics.TokenIssued
 	a.directory = directory.New(directory.Options{
 		Issuer: a.cfg.Issuer, Users: a.store, Directory: a.store, Secrets: a.store, Sessions: a.store, Audit: a.store,
 		Keys: a.keys, Passwords: a.passwords, Signup: a.cfg.Signup, Now: a.now,
+		Probes: limit.NewShared(a.now, a.redis, "probes"), Signups: limit.Signups(a.now, a.redis),
 	})
 	a.log, err = revocation.New(revocation.Options{
 		Issuer: a.cfg.Issuer, Log: a.store, Sessions: a.store, Keys: a.keys, Longest: directory.MaxAccessTTL, Now: a.now,
@@ -182,5 +187,8 @@ func (a *App) Check(ctx context.Context) error { return a.store.Check(ctx) }
 // Close ends what New opened; the database is closed after its last commit.
 func (a *App) Close() error {
 	a.drain()
+	if a.redis != nil {
+		a.redis.Close()
+	}
 	return a.store.Close()
 }

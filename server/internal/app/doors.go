@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/writ-auth/writ/internal/revlog"
@@ -72,13 +73,39 @@ func (a *App) adminListener() http.Handler {
 	return listener.Handler()
 }
 
-// ready reports whether the server can do its work: not while it stops, so
-// that a balancer sends nobody here any more.
+// ready reports whether the server can do its work: not while its database
+// can't be written to, and not while it stops, so that a balancer sends nobody
+// here any more.
 func (a *App) ready(ctx context.Context) error {
 	if a.draining.Err() != nil {
 		return errors.New("the server is stopping")
 	}
-	return a.store.Ping(ctx)
+	return a.writable.check(ctx, a.now(), a.store.Writable)
+}
+
+// probe keeps the outcome of a check that costs too much for everybody who asks.
+type probe struct {
+	mu   sync.Mutex
+	at   time.Time
+	last error
+}
+
+// probeEvery is how often a check is made at most.
+const probeEvery = time.Second
+
+// check carries the check out, or answers what it said a moment ago. A caller
+// who goes away leaves nothing that others would be told.
+func (p *probe) check(ctx context.Context, now time.Time, check func(context.Context) error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if age := now.Sub(p.at); age >= 0 && age < probeEvery {
+		return p.last
+	}
+	err := check(ctx)
+	if ctx.Err() == nil {
+		p.at, p.last = now, err
+	}
+	return err
 }
 
 // asOperator makes every request the operator's: only who may open the socket
