@@ -20,7 +20,10 @@ func (m *Memory) Keep(raw string, t *Token, judged, expires time.Time, news <-ch
 }
 
 // Find answers it.
-func (m *Memory) Find(raw string, now time.Time) *Token { return m.find(raw, now) }
+func (m *Memory) Find(raw string, now time.Time) *Token {
+	token, _ := m.find(raw, now)
+	return token
+}
 
 // Len is how many it holds.
 func (m *Memory) Len() int { return len(m.entries) }

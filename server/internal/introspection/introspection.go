@@ -125,32 +125,45 @@ func (s *Service) refresh(ctx context.Context, who clientauth.Client, raw string
 // access answers an access token that is good and that the client may know.
 func (s *Service) access(ctx context.Context, raw string, who clientauth.Client, may func(clientauth.Client, *Token) bool) (*Token, error) {
 	now := s.Now()
-	if token := s.known.find(raw, now); token != nil {
-		if !may(who, token) {
-			return nil, nil
+	token, known := s.known.find(raw, now)
+	if !known {
+		var err error
+		if token, err = s.judge(ctx, who, raw, now); err != nil {
+			return nil, err
 		}
-		return token, nil
 	}
+	if token == nil || !may(who, token) {
+		return nil, nil
+	}
+	return token, nil
+}
+
+// judge answers an access token that is good, nil if it is not, and remembers
+// either of one that is genuine.
+func (s *Service) judge(ctx context.Context, who clientauth.Client, raw string, now time.Time) (*Token, error) {
 	news := s.Log.Published() // before anything is read: what ends the token from here on closes it
 	tok, err := s.verify(ctx, who, raw)
 	if err != nil {
 		return nil, unavailable(err)
 	}
 	token := &Token{Claims: tok.Claims()}
-	if len(token.Claims.Audience) != 1 || !may(who, token) {
+	if len(token.Claims.Audience) != 1 {
 		return nil, nil
 	}
+	expires := token.Claims.Expiry.Time()
 	live, err := s.live(ctx, tok, token.Claims)
-	if err != nil || !live {
+	if err != nil {
 		return nil, err
 	}
-	if token.Answer, err = answer(token.Claims, tok.Payload()); err != nil {
-		return nil, err
+	if live {
+		token.Answer, err = answer(token.Claims, tok.Payload())
+	} else {
+		token = nil
 	}
-	if s.Remember > 0 && !shared(string(tok.Algorithm())) {
-		s.known.keep(raw, &entry{token: token, judged: now, expires: token.Claims.Expiry.Time(), news: news})
+	if err == nil && s.Remember > 0 && !shared(string(tok.Algorithm())) {
+		s.known.keep(raw, &entry{token: token, judged: now, expires: expires, news: news})
 	}
-	return token, nil
+	return token, err
 }
 
 // verify checks that we made the token. A shared secret is tried only for the

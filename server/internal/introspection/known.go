@@ -13,8 +13,8 @@ const (
 	maxKnownSize = 2048 // of a token; larger ones are judged anew each time
 )
 
-// known remembers tokens that were found genuine and good, by the whole token:
-// to check a signature and to ask the database costs a hundred times what the
+// known remembers tokens that were found genuine, and whether they were good, by
+// the whole token: to check a signature and to ask the database costs a hundred times what the
 // rest of an introspection does, and an API asks about one token many times.
 //
 // What is remembered is good no longer than until the next entry of the
@@ -33,25 +33,25 @@ type known struct {
 
 // entry is immutable.
 type entry struct {
-	token   *Token
+	token   *Token // nil: it is over
 	judged  time.Time
 	expires time.Time
 	news    <-chan struct{} // closed when the log grows
 }
 
 // find answers what is known of a token and still holds at now.
-func (k *known) find(raw string, now time.Time) *Token {
+func (k *known) find(raw string, now time.Time) (token *Token, ok bool) {
 	k.mu.RLock()
 	e := k.entries[raw]
 	k.mu.RUnlock()
 	if e == nil || !now.Before(e.expires) || now.Before(e.judged) || now.Sub(e.judged) >= k.age {
-		return nil
+		return nil, false
 	}
 	select {
 	case <-e.news:
-		return nil
+		return nil, false
 	default:
-		return e.token
+		return e.token, true
 	}
 }
 
