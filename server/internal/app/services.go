@@ -21,7 +21,7 @@ func (a *App) openServices(mux *http.ServeMux) error {
 		Issuer: a.cfg.Issuer, Clients: a.store, Assertions: a.store, Audit: a.store,
 		// Not the throttle of people: a service with an old secret would slow
 		// down the sign-in of everybody at its address.
-		Throttle: limit.New(a.now), Now: a.now,
+		Throttle: limit.NewShared(a.now, a.redis, "clients"), Now: a.now,
 	})
 	tokens, err2 := introspection.New(introspection.Options{
 		Issuer: a.cfg.Issuer, Keys: a.keys, Sessions: a.sessions, Clients: a.store, Log: a.store, Now: a.now,

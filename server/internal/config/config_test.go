@@ -57,7 +57,7 @@ func TestDefaults(t *testing.T) {
 		"key-rotation": "720h", "key-announce": "24h", "jwks-max-age": "10m", "signup": "on",
 		"tls-cert": "", "tls-key": "", "hash-memory": "1GiB", "cookie-domain": "", "cookie-refresh-path": "",
 		"audit-retention": "8760h",
-		"pprof": "off", "log-level": "info", "log-format": "text", "config": "",
+		"pprof":           "off", "log-level": "info", "log-format": "text", "config": "",
 		"database": "[redacted]",
 	}
 	got := map[string]string{}
@@ -194,7 +194,9 @@ func TestMistakes(t *testing.T) {
 		{"cookie domain of everybody", flag("cookie-domain", "com"), nil, "", []string{"example.com"}},
 		{"postgres without a master key", nil, env("WRIT_DATABASE=postgres://writ:hunter2@db/writ"), "", []string{"WRIT_DATABASE", "WRIT_MASTER_KEY", "--master-key-file"}},
 		{"a short audit", flag("audit-retention", "23h"), nil, "", []string{"--audit-retention", "24h"}},
-		{"redis", nil, env("WRIT_REDIS=redis://:hunter2@cache:6379"), "", []string{"WRIT_REDIS", "not available in this version"}},
+		{"redis", nil, env("WRIT_REDIS=http://:hunter2@cache:6379"), "", []string{"WRIT_REDIS", "redis://host:port"}},
+		{"redis without a host", nil, env("WRIT_REDIS=redis://:hunter2@:6379"), "", []string{"WRIT_REDIS", "redis://host:port"}},
+		{"redis at no path", flag("redis", "unix://tmp/s"), nil, "", []string{"--redis", "unix:///path"}},
 		{"database", nil, env("WRIT_DATABASE=mysql://writ:hunter2@db/writ"), "", []string{"WRIT_DATABASE", "sqlite:"}},
 		{"database options", flag("database", "sqlite:a.db?mode=memory"), nil, "", []string{"sqlite:"}},
 		{"master key", nil, env("WRIT_MASTER_KEY=hunter2"), "", []string{"WRIT_MASTER_KEY", "43 characters"}},

@@ -298,8 +298,21 @@ func isPostgres(text string) bool {
 
 func redis(text string) error {
 	u, err := url.Parse(text)
-	if err != nil || (u.Scheme != "redis" && u.Scheme != "rediss") || u.Host == "" {
-		return errors.New("give redis://host:port or rediss://host:port")
+	wrong := errors.New("give redis://host:port, rediss://host:port (TLS) or unix:///path")
+	if err != nil || u.Fragment != "" {
+		return wrong
+	}
+	switch u.Scheme {
+	case "redis", "rediss":
+		if u.Hostname() == "" {
+			return wrong
+		}
+	case "unix":
+		if u.Path == "" || u.Host != "" {
+			return wrong
+		}
+	default:
+		return wrong
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ func (c *Config) Postgres() bool { return isPostgres(c.Database) }
 
 // Validate checks what a setting alone doesn't show. Load has called it.
 func (c *Config) Validate() error {
-	for _, check := range []func() error{c.checkVersion, c.checkKeys, c.checkTLS, c.checkCookies, c.checkMasterKey, c.checkFleet, c.checkAudit, c.checkAdmin} {
+	for _, check := range []func() error{c.checkKeys, c.checkTLS, c.checkCookies, c.checkMasterKey, c.checkFleet, c.checkAudit, c.checkAdmin} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -63,15 +63,6 @@ func (c *Config) wrong(setting, format string, args ...any) error {
 		where = "--" + setting
 	}
 	return &Error{Where: where, Setting: setting, Problem: fmt.Sprintf(format, args...)}
-}
-
-// checkVersion refuses what is planned and not made yet: a server that quietly
-// did without would share no limits and no revocations.
-func (c *Config) checkVersion() error {
-	if c.Redis != "" {
-		return c.wrong("redis", "Redis is not available in this version; leave it out")
-	}
-	return nil
 }
 
 func (c *Config) checkKeys() error {

@@ -21,8 +21,8 @@ import (
 	"github.com/writ-auth/writ/server/internal/limit"
 )
 
-// Options are what a Service is made of. Every field is required, but Signup;
-// false is its strict value.
+// Options are what a Service is made of. Every field is required but Signup,
+// whose strict value is false, and the two after it.
 type Options struct {
 	Issuer    string
 	Users     auth.Users
@@ -33,7 +33,14 @@ type Options struct {
 	Keys      *keyring.Ring
 	Passwords Passwords
 	Signup    bool // whether strangers may make accounts
-	Now       func() time.Time
+	// Probes slows down those who sign up to learn whose addresses are taken.
+	// It is not the throttle of sign-in: whoever asks after an address must not
+	// be able to slow down its owner's sign-in. Default: this node's own.
+	Probes *limit.Throttle
+	// Signups bounds how many accounts are made from one address. Default: this
+	// node's own.
+	Signups *limit.Quota
+	Now     func() time.Time
 }
 
 // Passwords is the password policy and the hash.
@@ -50,14 +57,18 @@ type Service struct {
 	// edits at once could take the last administrator away between them, or let
 	// a user's own edit undo that the account was disabled meanwhile.
 	edit sync.Mutex
-	// probes slows down those who sign up to learn whose addresses are taken.
-	// It is not the throttle of sign-in: whoever asks after an address must not
-	// be able to slow down its owner's sign-in.
-	probes *limit.Throttle
 }
 
 // New makes the service.
-func New(opts Options) *Service { return &Service{Options: opts, probes: limit.New(opts.Now)} }
+func New(opts Options) *Service {
+	if opts.Probes == nil {
+		opts.Probes = limit.New(opts.Now)
+	}
+	if opts.Signups == nil {
+		opts.Signups = limit.Signups(opts.Now, nil)
+	}
+	return &Service{Options: opts}
+}
 
 // AllowedOrigins lists the exact origins whose pages may use Writ's cookies:
 // the issuer's and those of the client "writ".

@@ -21,7 +21,8 @@ type SignupFields struct {
 // Signup makes an account for a stranger: no role, and an address that counts
 // as unverified, so that nobody can claim another's by signing up with it.
 // CodeSignupDisabled where the server doesn't allow it, CodeConflict for a
-// taken address or name (until there is mail to answer differently).
+// taken address or name (until there is mail to answer differently), CodeTooMany
+// where too many came from one address.
 func (s *Service) Signup(ctx context.Context, in SignupFields, address string) (auth.User, error) {
 	if !s.Options.Signup {
 		return auth.User{}, auth.Errorf(auth.CodeSignupDisabled, "Signing up is turned off here; ask an administrator for an account.")
@@ -32,11 +33,14 @@ func (s *Service) Signup(ctx context.Context, in SignupFields, address string) (
 	if err := checkUser(u); err != nil {
 		return u, err
 	}
-	probe, err := s.probes.Attempt(ctx, cmp.Or(in.Email, in.Username), address)
+	probe, err := s.Probes.Attempt(ctx, cmp.Or(in.Email, in.Username), address)
 	if err != nil {
 		return u, err
 	}
 	defer probe.Release()
+	if err := s.Signups.Take(ctx, address); err != nil {
+		return u, err
+	}
 	ctx = credential.Network(ctx, limit.Network(address))
 	if u.PasswordHash, err = s.hash(ctx, "password", in.Password); err != nil {
 		return u, err
@@ -62,7 +66,7 @@ func (s *Service) UpdateSelf(ctx context.Context, id string, in SelfFields, addr
 	if in.Username == nil {
 		return s.updateSelf(ctx, id, in, address)
 	}
-	probe, err := s.probes.Attempt(ctx, id, address)
+	probe, err := s.Probes.Attempt(ctx, id, address)
 	if err != nil {
 		return auth.User{}, err
 	}

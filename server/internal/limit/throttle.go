@@ -24,7 +24,11 @@
 // ones in parallel all get their turn.
 //
 // Everything is in the memory of one process and bounded: the entry that was
-// used least recently makes room. A restart forgets.
+// used least recently makes room. A restart forgets. The nodes of a fleet count
+// together where there is a [Redis], each for itself where there is none or while
+// it is gone.
+//
+// A Quota counts every act, for what leaves a mark though nothing fails.
 package limit
 
 import (
@@ -50,7 +54,8 @@ const (
 // Throttle counts failures. Use New.
 type Throttle struct {
 	now     func() time.Time
-	most    int // entries
+	most    int     // entries
+	shared  *shared // nil: what this node has counted is all there is
 	mu      sync.Mutex
 	entries map[key]*list.Element // of *entry
 	recent  *list.List            // the most recently used first
@@ -61,6 +66,16 @@ type Throttle struct {
 // New makes a Throttle that reads the time from now.
 func New(now func() time.Time) *Throttle {
 	return &Throttle{now: now, most: maxEntries, entries: make(map[key]*list.Element), recent: list.New()}
+}
+
+// NewShared makes a Throttle that counts together with those of its name on the
+// nodes that share redis; nil: for itself.
+func NewShared(now func() time.Time, redis *Redis, name string) *Throttle {
+	t := New(now)
+	if redis != nil {
+		t.shared = &shared{redis, name}
+	}
+	return t
 }
 
 // Stats is the size of a Throttle, for metrics.
@@ -87,6 +102,7 @@ func (t *Throttle) Stats() Stats {
 // that ends first.
 func (t *Throttle) Attempt(ctx context.Context, account, address string) (*Attempt, error) {
 	keys := keysOf(account, address)
+	t.refresh(ctx, keys[:])
 	a, turn, err := t.reserve(keys)
 	if turn == nil {
 		return a, err // as most do: nobody else is guessing
@@ -97,7 +113,7 @@ func (t *Throttle) Attempt(ctx context.Context, account, address string) (*Attem
 		select {
 		case <-turn:
 		case <-timeout.C:
-			err = tooMany(time.Second)
+			err = tooMany(time.Second, failures)
 		case <-ctx.Done():
 			err = ctx.Err()
 		}
@@ -125,7 +141,7 @@ func (t *Throttle) reserve(keys [3]key) (*Attempt, <-chan struct{}, error) {
 		}
 		switch delay, busy := e.admit(now); {
 		case delay > 0:
-			return nil, nil, tooMany(delay)
+			return nil, nil, tooMany(delay, failures)
 		case busy:
 			wait = e
 		}
@@ -134,7 +150,7 @@ func (t *Throttle) reserve(keys [3]key) (*Attempt, <-chan struct{}, error) {
 		return t.take(counted, now), nil, nil
 	}
 	if t.waiting >= maxWaiting {
-		return nil, nil, tooMany(time.Second)
+		return nil, nil, tooMany(time.Second, failures)
 	}
 	t.waiting++
 	return nil, wait.turn(), nil
@@ -209,34 +225,53 @@ type Attempt struct {
 
 // Failed says that the password was wrong.
 func (a *Attempt) Failed() {
-	a.end(func(e *entry, now time.Time) { e.failed(now) })
+	now, all := a.end(func(e *entry, now time.Time) { e.failed(now) })
+	if len(all) > 0 {
+		a.throttle.shared.failed(context.Background(), all, now)
+	}
 }
 
 // Succeeded says that it was right: the failures of this account at this
 // address are forgotten. Those of the account and of the address are not, for
 // they may be somebody else's, or those of one who also has an account.
 func (a *Attempt) Succeeded() {
-	a.end(func(e *entry, now time.Time) { e.succeeded(now) })
+	_, all := a.end(func(e *entry, now time.Time) { e.succeeded(now) })
+	for _, e := range all {
+		if e.key.kind == perBoth {
+			a.throttle.shared.succeeded(context.Background(), e.key, e.memory)
+		}
+	}
 }
 
 // Release ends an attempt that had no outcome; after Failed or Succeeded it does
 // nothing.
 func (a *Attempt) Release() { a.end(func(*entry, time.Time) {}) }
 
-func (a *Attempt) end(outcome func(*entry, time.Time)) {
+// remembered is an entry as it was after an outcome, to be shared.
+type remembered struct {
+	key key
+	memory
+}
+
+// end answers what the other nodes have to know; nothing where there are none.
+func (a *Attempt) end(outcome func(*entry, time.Time)) (now time.Time, all []remembered) {
 	a.throttle.mu.Lock()
 	defer a.throttle.mu.Unlock()
 	if a.done {
-		return
+		return now, nil
 	}
 	a.done = true
-	now := a.throttle.now()
+	now = a.throttle.now()
 	for _, e := range a.entries {
 		e.pending--
 		outcome(e, now)
 		e.announce()
+		if a.throttle.shared != nil {
+			all = append(all, remembered{e.key, memory{e.level, e.since, e.last, e.goodTill}})
+		}
 		a.throttle.dropEmpty(e, now)
 	}
+	return now, all
 }
 
 // dropEmpty forgets an entry that remembers nothing. Attempts that end without
@@ -252,7 +287,9 @@ func (t *Throttle) dropEmpty(e *entry, now time.Time) {
 	}
 }
 
-func tooMany(wait time.Duration) error {
+const failures = "too many failed attempts; try again later"
+
+func tooMany(wait time.Duration, text string) error {
 	seconds := time.Duration(math.Ceil(wait.Seconds())) * time.Second
-	return &auth.Error{Code: auth.CodeTooMany, Message: "too many failed attempts; try again later", RetryAfter: seconds}
+	return &auth.Error{Code: auth.CodeTooMany, Message: text, RetryAfter: seconds}
 }

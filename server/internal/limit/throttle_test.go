@@ -20,12 +20,29 @@ const (
 )
 
 // clock is a time that tests move by hand.
-type clock struct{ t time.Time }
+type clock struct {
+	t     time.Time
+	redis *limit.Redis // nil: none
+}
 
-func newClock() *clock                     { return &clock{time.Unix(1_000_000, 0)} }
+func newClock() *clock                     { return &clock{t: time.Unix(1_000_000, 0)} }
 func (c *clock) now() time.Time            { return c.t }
 func (c *clock) advance(d time.Duration)   { c.t = c.t.Add(d) }
-func (c *clock) throttle() *limit.Throttle { return limit.New(c.now) }
+func (c *clock) throttle() *limit.Throttle { return limit.NewShared(c.now, c.redis, "test") }
+
+// both runs a test of the rules on a node for itself, and on one that counts in
+// Redis.
+func both(t *testing.T, test func(t *testing.T, fresh func() *clock)) {
+	t.Run("memory", func(t *testing.T) { test(t, newClock) })
+	t.Run("Redis", func(t *testing.T) {
+		server := startRedis(t)
+		test(t, func() *clock {
+			c := newClock()
+			c.redis = server.open(t, nil) // with a key of its own, and so nothing counted yet
+			return c
+		})
+	})
+}
 
 // wait is what an attempt must wait for, 0 if it may begin now.
 func wait(t *testing.T, err error) time.Duration {
@@ -73,8 +90,10 @@ func failTimes(t *testing.T, th *limit.Throttle, n int, account, address string)
 	}
 }
 
-func TestDelayGrowsAndEnds(t *testing.T) {
-	c := newClock()
+func TestDelayGrowsAndEnds(t *testing.T) { both(t, testDelayGrowsAndEnds) }
+
+func testDelayGrowsAndEnds(t *testing.T, fresh func() *clock) {
+	c := fresh()
 	th := c.throttle()
 	failTimes(t, th, 10, "ann@example.com", home)
 	for i, want := range []time.Duration{1, 2, 4, 8, 16, 32, 64, 128, 256} {
@@ -94,8 +113,10 @@ func TestDelayGrowsAndEnds(t *testing.T) {
 }
 
 // However long somebody guesses, nobody waits longer than MaxDelay.
-func TestDelayIsBounded(t *testing.T) {
-	c := newClock()
+func TestDelayIsBounded(t *testing.T) { both(t, testDelayIsBounded) }
+
+func testDelayIsBounded(t *testing.T, fresh func() *clock) {
+	c := fresh()
 	th := c.throttle()
 	guesses := 0
 	for end := c.t.Add(24 * time.Hour); c.t.Before(end); {
@@ -119,8 +140,10 @@ func TestDelayIsBounded(t *testing.T) {
 	}
 }
 
-func TestForgets(t *testing.T) {
-	c := newClock()
+func TestForgets(t *testing.T) { both(t, testForgets) }
+
+func testForgets(t *testing.T, fresh func() *clock) {
+	c := fresh()
 	th := c.throttle()
 	failTimes(t, th, 10, "ann", home)
 	c.advance(10 * time.Minute)
@@ -132,8 +155,10 @@ func TestForgets(t *testing.T) {
 	failTimes(t, th, 10, "ann", home)
 }
 
-func TestSuccessForgives(t *testing.T) {
-	c := newClock()
+func TestSuccessForgives(t *testing.T) { both(t, testSuccessForgives) }
+
+func testSuccessForgives(t *testing.T, fresh func() *clock) {
+	c := fresh()
 	th := c.throttle()
 	failTimes(t, th, 9, "ann", home)
 	if d := succeed(t, th, "ann", home); d != 0 {
@@ -142,8 +167,10 @@ func TestSuccessForgives(t *testing.T) {
 	failTimes(t, th, 10, "ann", home)
 }
 
-func TestReleaseCountsNothing(t *testing.T) {
-	c := newClock()
+func TestReleaseCountsNothing(t *testing.T) { both(t, testReleaseCountsNothing) }
+
+func testReleaseCountsNothing(t *testing.T, fresh func() *clock) {
+	c := fresh()
 	th := c.throttle()
 	for range 50 {
 		a, err := th.Attempt(t.Context(), "ann", home)
@@ -156,8 +183,10 @@ func TestReleaseCountsNothing(t *testing.T) {
 	failTimes(t, th, 10, "ann", home)
 }
 
-func TestAccountsAndAddressesAreApart(t *testing.T) {
-	c := newClock()
+func TestAccountsAndAddressesAreApart(t *testing.T) { both(t, testAccountsAndAddressesAreApart) }
+
+func testAccountsAndAddressesAreApart(t *testing.T, fresh func() *clock) {
+	c := fresh()
 	th := c.throttle()
 	failTimes(t, th, 10, "ann", home)
 	if d := fail(t, th, "ann", home); d == 0 {
@@ -172,21 +201,23 @@ func TestAccountsAndAddressesAreApart(t *testing.T) {
 }
 
 // The spelling of account or address opens no second allowance.
-func TestSpellings(t *testing.T) {
+func TestSpellings(t *testing.T) { both(t, testSpellings) }
+
+func testSpellings(t *testing.T, fresh func() *clock) {
 	tests := []struct{ name, account, address string }{
 		{"account in another case", "ANN@Example.com", "192.0.2.1"},
 		{"mapped address", "ann@example.com", "::ffff:192.0.2.1"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			th := newClock().throttle()
+			th := fresh().throttle()
 			failTimes(t, th, 10, "ann@example.com", "192.0.2.1")
 			if d := fail(t, th, tt.account, tt.address); d == 0 {
 				t.Errorf("%s at %s has an allowance of its own", tt.account, tt.address)
 			}
 		})
 	}
-	th := newClock().throttle()
+	th := fresh().throttle()
 	for i := range 10 {
 		failTimes(t, th, 1, "ann", fmt.Sprintf("2001:db8:1:2:%x::1", i))
 	}
@@ -196,7 +227,7 @@ func TestSpellings(t *testing.T) {
 	if d := fail(t, th, "ann", "2001:db8:1:3::1"); d != 0 {
 		t.Errorf("another /64 waits %s", d)
 	}
-	th = newClock().throttle()
+	th = fresh().throttle()
 	failTimes(t, th, 10, "ann", "")
 	if d := fail(t, th, "ann", "@"); d == 0 {
 		t.Error("what is no address isn't counted as one client")
@@ -205,8 +236,10 @@ func TestSpellings(t *testing.T) {
 
 // Guesses from many addresses are slowed as well, but they can't keep the owner
 // out of where the account has signed in before.
-func TestManyAddresses(t *testing.T) {
-	c := newClock()
+func TestManyAddresses(t *testing.T) { both(t, testManyAddresses) }
+
+func testManyAddresses(t *testing.T, fresh func() *clock) {
+	c := fresh()
 	th := c.throttle()
 	succeed(t, th, "ann", home)
 	for i := range 100 {
@@ -232,8 +265,10 @@ func TestManyAddresses(t *testing.T) {
 }
 
 // One address can't try a list of accounts and passwords.
-func TestManyAccounts(t *testing.T) {
-	c := newClock()
+func TestManyAccounts(t *testing.T) { both(t, testManyAccounts) }
+
+func testManyAccounts(t *testing.T, fresh func() *clock) {
+	c := fresh()
 	th := c.throttle()
 	succeed(t, th, "ann", home)
 	for i := range 100 {

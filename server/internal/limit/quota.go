@@ -1,0 +1,113 @@
+package limit
+
+import (
+	"context"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// Quota bounds how often something that leaves a mark may be done from one
+// address (IPv6 by /64), right or wrong: a number at once, and as many again
+// over a time. It is safe for concurrent use. Use NewQuota.
+type Quota struct {
+	now    func() time.Time
+	most   int
+	per    time.Duration
+	text   string // what is said to who has had enough
+	shared *shared
+
+	// The moment from which the address has all of it again. Two generations, so
+	// that what was forgotten needs no search: older moments have passed.
+	mu       sync.Mutex
+	new, old map[netip.Prefix]time.Time
+	turned   time.Time
+}
+
+// NewQuota allows most acts at once and in each per. redis, where the nodes of a
+// fleet count those of this name together, may be nil. text is the message of
+// the error.
+func NewQuota(most int, per time.Duration, text string, now func() time.Time, redis *Redis, name string) *Quota {
+	q := &Quota{now: now, most: most, per: per, text: text, new: map[netip.Prefix]time.Time{}, turned: now()}
+	if redis != nil {
+		q.shared = &shared{redis, name}
+	}
+	return q
+}
+
+// each is how long one act counts.
+func (q *Quota) each() time.Duration { return q.per / time.Duration(q.most) }
+
+// Take counts an act; CodeTooMany with RetryAfter, and nothing counted, if there
+// were too many.
+func (q *Quota) Take(ctx context.Context, address string) error {
+	network, now := Network(address), q.now()
+	wait := q.take(network, now)
+	if q.shared != nil {
+		if together, ok := q.takeTogether(ctx, network, now); ok {
+			wait = together
+		}
+	}
+	if wait > 0 {
+		return tooMany(wait, q.text)
+	}
+	return nil
+}
+
+// take answers how long to wait, 0 if the act was counted.
+func (q *Quota) take(network netip.Prefix, now time.Time) time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if now.Sub(q.turned) >= q.per || len(q.new) >= maxEntries {
+		q.new, q.old, q.turned = map[netip.Prefix]time.Time{}, q.new, now
+	}
+	free, ok := q.new[network]
+	if !ok {
+		free = q.old[network]
+	}
+	if free.Before(now) {
+		free = now
+	}
+	free = free.Add(q.each())
+	if wait := free.Sub(now) - q.per; wait > 0 {
+		return wait
+	}
+	q.new[network] = free
+	return 0
+}
+
+// quotaScript is take.
+const quotaScript = `
+local now, each, per = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local free = math.max(tonumber(redis.call('GET', KEYS[1]) or 0) or 0, now) + each
+if free - now > per then return free - now - per end
+redis.call('SET', KEYS[1], string.format('%d', free), 'PX', string.format('%d', free - now))
+return 0`
+
+func (q *Quota) takeTogether(ctx context.Context, network netip.Prefix, now time.Time) (wait time.Duration, ok bool) {
+	args := []string{
+		strconv.FormatInt(now.UnixMilli(), 10), strconv.FormatInt(q.each().Milliseconds(), 10), strconv.FormatInt(q.per.Milliseconds(), 10),
+	}
+	ok = q.shared.redis.ask(ctx, func(ctx context.Context, c rueidis.Client) error {
+		name := q.shared.redis.name(q.shared.name, network.String())
+		n, err := c.Do(ctx, c.B().Eval().Script(quotaScript).Numkeys(1).Key(name).Arg(args...).Build()).AsInt64()
+		wait = time.Duration(n) * time.Millisecond
+		return err
+	})
+	return wait, ok
+}
+
+// The quota of sign-ups: a school behind one address gets by, who wants to fill
+// the database doesn't.
+const (
+	signups   = 60
+	signupPer = time.Hour
+)
+
+// Signups bounds how many accounts strangers make from one address.
+func Signups(now func() time.Time, redis *Redis) *Quota {
+	return NewQuota(signups, signupPer, "Too many accounts were made from this address; try again later.", now, redis, "signups")
+}
