@@ -18,6 +18,8 @@ func TestAllocations(t *testing.T) {
 	raw := forge(t, key, header(key), good)
 	forged := raw[:len(raw)-4] + "AAAA"
 	tok := must[*jwt.Token[jwt.Claims]](t)(v.Verify(context.Background(), raw))
+	signer := must[*jwt.Signer[jwt.AccessClaims]](t)(jwt.NewSigner[jwt.AccessClaims](key, jwt.SignOptions{AllowNoExpiry: true}))
+	claims := benchmarkClaims()
 	for name, c := range map[string]struct {
 		f    func()
 		want float64
@@ -25,6 +27,7 @@ func TestAllocations(t *testing.T) {
 		"Verify":         {func() { v.Verify(context.Background(), raw) }, 2},
 		"Verify, forged": {func() { v.Verify(context.Background(), forged) }, 1},
 		"Claims":         {func() { tok.Claims() }, 0},
+		"Sign":           {func() { signer.Sign(claims) }, 2},
 		"With":           {func() { v.With("https://issuer.example", key) }, 1},
 	} {
 		if got := testing.AllocsPerRun(100, c.f); got > c.want {
