@@ -35,15 +35,38 @@ func (p *Page) AppendJSON(dst []byte) ([]byte, error) {
 	out = strconv.AppendUint(append(out, `,"first":`...), p.First, 10)
 	out = strconv.AppendUint(append(out, `,"head":`...), p.Head, 10)
 	out = strconv.AppendInt(append(out, `,"time":`...), p.Time, 10)
-	out = append(out, `,"entries":[`...)
-	for i, e := range p.Entries {
-		if i > 0 {
-			out = append(out, ',')
+	out = appendEntries(append(out, `,"entries":`...), p.Entries)
+	out = strconv.AppendBool(append(out, `,"more":`...), p.More)
+	if p.Proof != nil {
+		if out, err = p.Proof.appendMembers(out); err != nil {
+			return dst, err
 		}
-		out = e.AppendJSON(out)
 	}
-	out = strconv.AppendBool(append(out, `],"more":`...), p.More)
 	return append(out, '}'), nil
+}
+
+func appendEntries(dst []byte, entries []Entry) []byte {
+	dst = append(dst, '[')
+	for i, e := range entries {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = e.AppendJSON(dst)
+	}
+	return append(dst, ']')
+}
+
+// appendMembers appends the members of a page that has a proof.
+func (p *Proof) appendMembers(dst []byte) ([]byte, error) {
+	out := base64url.AppendEncode(append(dst, `,"prev":"`...), p.Prev[:])
+	out = base64url.AppendEncode(append(out, `","chain":"`...), p.Chain[:])
+	out = strconv.AppendInt(append(out, `","time_ms":`...), p.TimeMS, 10)
+	out, err := strictjson.AppendString(append(out, `,"key":`...), p.KeyID)
+	if err != nil {
+		return dst, err
+	}
+	out = base64url.AppendEncode(append(out, `,"sig":"`...), p.Signature[:])
+	return append(out, '"'), nil
 }
 
 // MarshalJSON is [Page.AppendJSON].
@@ -65,31 +88,44 @@ func (p *Page) UnmarshalJSON(data []byte) error {
 // whatever the strict JSON reader refuses, a member of the page that is missing
 // or of another type, an entry that isn't exactly [seq, kind, hash, expiry],
 // entries out of order or above the head, a page without entries that promises
-// more, and one above the limits of this package. Members it doesn't know are
-// passed over, so that a later server may add some.
+// more, and one above the limits of this package. The members of a [Proof] come
+// all or not at all, and then numbers have no gaps and the two times agree.
+// Members it doesn't know are passed over, so that a later server may add some.
 func Decode(data []byte) (*Page, error) {
 	if len(data) > MaxBytes {
 		return nil, malformed("%d bytes are too many", len(data))
 	}
-	page := new(Page)
-	seen, err := page.read(strictjson.NewReader(string(data)))
-	if err != nil {
+	d := new(decoder)
+	if _, err := readObject(strictjson.NewReader(string(data)), d.member); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	if seen != members {
+	if d.required != members || d.proving != 0 && d.proving != proofMembers {
 		return nil, malformed("a member is missing")
 	}
-	if err := page.check(); err != nil {
+	if d.proving != 0 {
+		d.page.Proof = &d.proof
+	}
+	if err := d.page.check(); err != nil {
 		return nil, err
 	}
-	return page, nil
+	return &d.page, nil
 }
 
-const members = 6 // of a page, all required
+const (
+	members      = 6 // of a page, all required
+	proofMembers = 5 // of a proof
+)
 
-// read reads the object and counts the members that it knows; the reader
+// decoder is a page under way, and how many of its members have come.
+type decoder struct {
+	page              Page
+	proof             Proof
+	required, proving int
+}
+
+// readObject reads an object and counts the members that it knows; the reader
 // refuses one that comes twice.
-func (p *Page) read(r *strictjson.Reader) (seen int, err error) {
+func readObject(r *strictjson.Reader, member func(*strictjson.Reader, string) (bool, error)) (seen int, err error) {
 	if err := r.BeginObject(); err != nil {
 		return 0, err
 	}
@@ -101,7 +137,7 @@ func (p *Page) read(r *strictjson.Reader) (seen int, err error) {
 		if !more {
 			return seen, r.End()
 		}
-		known, err := p.member(r, name)
+		known, err := member(r, name)
 		if err != nil {
 			return 0, fmt.Errorf("%q: %w", name, err)
 		}
@@ -109,6 +145,36 @@ func (p *Page) read(r *strictjson.Reader) (seen int, err error) {
 			seen++
 		}
 	}
+}
+
+func (d *decoder) member(r *strictjson.Reader, name string) (known bool, err error) {
+	if known, err = d.page.member(r, name); known {
+		d.required++
+		return true, err
+	}
+	if known, err = d.proof.member(r, name); known {
+		d.proving++
+		return true, err
+	}
+	return false, r.Skip()
+}
+
+func (p *Proof) member(r *strictjson.Reader, name string) (known bool, err error) {
+	switch name {
+	case "prev":
+		err = readBytes(r, p.Prev[:])
+	case "chain":
+		err = readBytes(r, p.Chain[:])
+	case "time_ms":
+		p.TimeMS, err = readInt(r)
+	case "key":
+		p.KeyID, err = r.ReadString()
+	case "sig":
+		err = readBytes(r, p.Signature[:])
+	default:
+		return false, nil
+	}
+	return true, err
 }
 
 func (p *Page) member(r *strictjson.Reader, name string) (known bool, err error) {
@@ -126,7 +192,7 @@ func (p *Page) member(r *strictjson.Reader, name string) (known bool, err error)
 	case "more":
 		p.More, err = r.ReadBool()
 	default:
-		return false, r.Skip()
+		return false, nil
 	}
 	return true, err
 }
@@ -196,7 +262,7 @@ func (e *Entry) element(r *strictjson.Reader, i int) (err error) {
 	case 1:
 		err = e.readKind(r)
 	case 2:
-		err = e.readHash(r)
+		err = readBytes(r, e.Hash[:])
 	case 3:
 		e.Expiry, err = readInt(r)
 	}
@@ -212,15 +278,16 @@ func (e *Entry) readKind(r *strictjson.Reader) error {
 	return err
 }
 
-func (e *Entry) readHash(r *strictjson.Reader) error {
+// readBytes reads exactly as many bytes as dst has.
+func readBytes(r *strictjson.Reader, dst []byte) error {
 	text, err := r.ReadString()
 	if err != nil {
 		return err
 	}
-	if len(text) != base64url.EncodedLen(HashSize) {
+	if len(text) != base64url.EncodedLen(len(dst)) {
 		return strictjson.ErrRange
 	}
-	_, err = base64url.AppendDecode(e.Hash[:0], text)
+	_, err = base64url.AppendDecode(dst[:0], text)
 	return err
 }
 
@@ -243,6 +310,25 @@ func (p *Page) check() error {
 			return malformed("expiry of entry %d", e.Seq)
 		}
 		last = e.Seq
+	}
+	return p.checkProof()
+}
+
+// checkProof refuses a page whose proof can't be about it.
+func (p *Page) checkProof() error {
+	switch {
+	case p.Proof == nil:
+		return nil
+	case p.Proof.KeyID == "" || len(p.Proof.KeyID) > MaxKeyID:
+		return malformed("length of the key id")
+	case p.Proof.TimeMS/1000 != p.Time:
+		return malformed("two times that differ")
+	case p.First == 0 || p.First > p.Head+1:
+		return malformed("first number")
+	case !gapless(p.Entries):
+		return malformed("a gap")
+	case len(p.Entries) > 0 && p.More != (p.Entries[len(p.Entries)-1].Seq < p.Head):
+		return malformed("an end that isn't the head")
 	}
 	return nil
 }

@@ -11,6 +11,10 @@
 // A [Page] is the answer of the issuer's revocations endpoint. [Decode] reads
 // one strictly, since what it lets through decides which tokens live: an
 // answer that is not exactly understood is no answer.
+//
+// Entries are chained by hashes ([Chain]), and a page carries a [Head] that one
+// of the issuer's log keys has signed, so that whoever passes pages on needs no
+// trust. An [EventReader] reads pages from a stream of server-sent events.
 package revlog
 
 import (
@@ -45,6 +49,7 @@ const (
 	MaxBytes   = 1 << 20          // bytes of a page; MaxEntries of the longest entries fit
 	MaxWait    = 25 * time.Second // the longest a long poll is held
 	MaxLogID   = 128              // bytes of a log id
+	MaxKeyID   = 128              // bytes of a log key's id
 )
 
 // HashSize is the number of bytes of a [Hash].
@@ -78,6 +83,7 @@ type Page struct {
 	Time    int64   // unix seconds on the issuer's clock, read after the log was
 	Entries []Entry // in order of number; there may be gaps
 	More    bool    // there are more after the last of Entries
+	Proof   *Proof  // nil where the issuer signs nothing
 }
 
 // ErrMalformed is what every error of [Decode] wraps.

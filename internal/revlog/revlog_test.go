@@ -145,6 +145,12 @@ func TestDecodeRefuses(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"log":"l","first":1,"head":9,"time":5,"entries":[[1,1,"` + hash1 + `",0]],"more":true}`))
 	f.Add([]byte(`{"log":"l","first":1,"head":9,"time":5,"entries":[],"more":false,"head":9}`))
+	signed, _ := signedPage(f)
+	data, err := json.Marshal(signed)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		page, err := revlog.Decode(data)
 		if err != nil {
