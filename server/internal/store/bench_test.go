@@ -10,16 +10,27 @@ import (
 	"testing"
 	"time"
 
+	"github.com/writ-auth/writ/internal/pgtest"
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/store"
 )
 
-// begun opens a store in a directory of its own with n users, each with a
-// session and a grant.
-func begun(b *testing.B, n int) (*store.Store, []auth.Grant) {
+// engines runs a benchmark on each, both durable.
+func engines(b *testing.B, run func(b *testing.B, fresh func() string)) {
+	b.Run("engine=sqlite", func(b *testing.B) {
+		run(b, func() string { return "sqlite:" + filepath.Join(b.TempDir(), "writ.db") })
+	})
+	b.Run("engine=postgres", func(b *testing.B) {
+		server := pgtest.StartOwn(b)
+		run(b, func() string { return server.Database(b) })
+	})
+}
+
+// begun opens a fresh store with n users, each with a session and a grant.
+func begun(b *testing.B, dsn string, n int) (*store.Store, []auth.Grant) {
 	b.Helper()
 	ctx := b.Context()
-	s, err := store.Open(ctx, store.Options{DSN: "sqlite:" + filepath.Join(b.TempDir(), "writ.db")})
+	s, err := store.Open(ctx, store.Options{DSN: dsn})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -54,10 +65,12 @@ func grantOf(u auth.User, c auth.Client) auth.Grant {
 }
 
 // BenchmarkRotate measures durable refreshes, one grant a goroutine.
-func BenchmarkRotate(b *testing.B) {
+func BenchmarkRotate(b *testing.B) { engines(b, benchmarkRotate) }
+
+func benchmarkRotate(b *testing.B, fresh func() string) {
 	for _, n := range []int{1, 16, 64} {
 		b.Run(fmt.Sprintf("goroutines=%d", n), func(b *testing.B) {
-			s, grants := begun(b, n)
+			s, grants := begun(b, fresh(), n)
 			ctx := context.Background()
 			idle := time.Now().Add(time.Hour)
 			var done atomic.Int64
@@ -85,8 +98,10 @@ func BenchmarkRotate(b *testing.B) {
 }
 
 // BenchmarkHeldByHandle measures what every refresh reads.
-func BenchmarkHeldByHandle(b *testing.B) {
-	s, grants := begun(b, 64)
+func BenchmarkHeldByHandle(b *testing.B) { engines(b, benchmarkHeldByHandle) }
+
+func benchmarkHeldByHandle(b *testing.B, fresh func() string) {
+	s, grants := begun(b, fresh(), 64)
 	ctx, cancel := context.WithCancel(context.Background()) // as a request's is
 	defer cancel()
 	b.ReportAllocs()

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql/driver"
+	"strings"
 	"time"
 )
 
@@ -50,6 +51,39 @@ func (s *Store) WriterQuery(ctx context.Context, text string) (value string, err
 func Latest() (int64, error) {
 	_, latest, err := sqliteEngine().schema()
 	return latest, err
+}
+
+// HotPlans is how PostgreSQL carries out what a refresh does, a step a line.
+func (s *Store) HotPlans(ctx context.Context) (steps []string, err error) {
+	conn, err := s.pool.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	for name, text := range map[string]string{"read": selectHeldShort + byHandle, "write": rotateOnce} {
+		if _, err := conn.ExecContext(ctx, "PREPARE "+name+" AS "+text); err != nil {
+			return nil, err
+		}
+		args := "NULL"
+		if name == "write" {
+			args += strings.Repeat(", NULL", 13)
+		}
+		rows, err := conn.QueryContext(ctx, "EXPLAIN EXECUTE "+name+"("+args+")")
+		if err != nil {
+			return nil, err
+		}
+		for rows.Next() {
+			var step string
+			if err := rows.Scan(&step); err != nil {
+				return nil, err
+			}
+			steps = append(steps, step)
+		}
+		if err := rows.Close(); err != nil {
+			return nil, err
+		}
+	}
+	return steps, nil
 }
 
 // LogPagePlan is how the engine carries out LogPage, a step a line.

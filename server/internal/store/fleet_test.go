@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -29,6 +30,7 @@ func TestFleet(t *testing.T) {
 		"a lock that nobody releases": lockForEver,
 		"one clock":                   oneClock,
 		"settings of the connection":  connectionSettings,
+		"plans":                       plans,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, server.Database(t)) })
 	}
@@ -348,6 +350,26 @@ func connectionSettings(t *testing.T, dsn string) {
 			s.Close()
 			t.Errorf("DSN %q was accepted", url)
 		}
+	}
+}
+
+// plans: a refresh reads no table as a whole, though all are empty.
+func plans(t *testing.T, dsn string) {
+	steps, err := opened(t, dsn, 1)[0].HotPlans(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	indexes := 0
+	for _, step := range steps {
+		if strings.Contains(step, "Seq Scan") {
+			t.Errorf("the plan has %q", step)
+		}
+		if strings.Contains(step, "Index") {
+			indexes++
+		}
+	}
+	if indexes < 8 {
+		t.Errorf("%d steps use an index, want one for each table: %q", indexes, steps)
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 // What bounds the wait for a database that doesn't answer, and for a node that
 // has stopped in the middle of a transaction: within seconds the others either
 // go on or say that they can't. A DSN may set the last three otherwise, as
-// parameters of their names.
+// parameters of their names: ?statement_timeout=10s.
 const (
 	connectTimeout = 3 * time.Second
 	answerTimeout  = 8 * time.Second // for the answer to what was sent; more than the server allows a statement
@@ -85,17 +85,24 @@ func poolSize(config *pgx.ConnConfig, given int) (int, error) {
 // impatient is config for connections that give up. The limits of the server
 // hold where the server is there to keep them; the connection's own where it
 // isn't.
+//
+// Every hot statement finds its rows by an index, and is planned once for each
+// connection. A plan made while a table is small, by reading all of it, would be
+// kept while it grows, and planning costs many times what the statement does.
 func impatient(config *pgx.ConnConfig) *pgx.ConnConfig {
 	config = config.Copy()
-	limits := map[string]string{
+	settings := map[string]string{
 		"idle_in_transaction_session_timeout": idleInTransaction,
 		"lock_timeout":                        lockTimeout,
 		"statement_timeout":                   statementTimeout,
 		"default_transaction_isolation":       "read committed",
+		"plan_cache_mode":                     "force_generic_plan",
+		"enable_seqscan":                      "off",
+		"jit":                                 "off",
 		"application_name":                    "writ",
 	}
-	maps.Copy(limits, config.RuntimeParams)
-	config.RuntimeParams = limits
+	maps.Copy(settings, config.RuntimeParams)
+	config.RuntimeParams = settings
 	dialer := &net.Dialer{
 		Timeout:         connectTimeout,
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3},
