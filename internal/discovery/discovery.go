@@ -27,6 +27,7 @@ type Document struct {
 	Issuer        string
 	JWKS          string // jwks_uri
 	Revocations   string // writ_revocations_endpoint
+	LogKeys       string // writ_revocation_keys_endpoint
 	Introspection string // introspection_endpoint
 }
 
@@ -92,7 +93,7 @@ func parse(data []byte, issuer string) (*Document, error) {
 	if doc.Issuer != issuer {
 		return nil, ErrIssuer
 	}
-	for _, address := range []string{doc.JWKS, doc.Revocations, doc.Introspection} {
+	for _, address := range []string{doc.JWKS, doc.Revocations, doc.LogKeys, doc.Introspection} {
 		if address == "" {
 			continue
 		}
@@ -129,6 +130,8 @@ func (d *Document) member(r *strictjson.Reader, name string) (err error) {
 		d.JWKS, err = r.ReadString()
 	case "writ_revocations_endpoint":
 		d.Revocations, err = r.ReadString()
+	case "writ_revocation_keys_endpoint":
+		d.LogKeys, err = r.ReadString()
 	case "introspection_endpoint":
 		d.Introspection, err = r.ReadString()
 	default:

@@ -31,7 +31,7 @@ func serve(t *testing.T, path, document string) (address string, asked *[]string
 
 func TestFetch(t *testing.T) {
 	address, _ := serve(t, "/.well-known/openid-configuration", `{"issuer":"ISSUER","jwks_uri":"ISSUER/keys",
-		"introspection_endpoint":"ISSUER/introspect","writ_revocations_endpoint":"ISSUER/revocations",
+		"introspection_endpoint":"ISSUER/introspect","writ_revocations_endpoint":"ISSUER/revocations","writ_revocation_keys_endpoint":"ISSUER/log-keys",
 		"scopes_supported":["openid"],"ISSUER":{"x":null}}`)
 	got, err := discovery.Fetch(t.Context(), fetch.New(nil), address)
 	if err != nil {
@@ -39,7 +39,7 @@ func TestFetch(t *testing.T) {
 	}
 	want := discovery.Document{
 		Issuer: address, JWKS: address + "/keys",
-		Introspection: address + "/introspect", Revocations: address + "/revocations",
+		Introspection: address + "/introspect", Revocations: address + "/revocations", LogKeys: address + "/log-keys",
 	}
 	if *got != want {
 		t.Errorf("got %+v, want %+v", *got, want)
@@ -68,19 +68,20 @@ func TestPlaces(t *testing.T) {
 
 func TestFetchRefuses(t *testing.T) {
 	for name, document := range map[string]string{
-		"another issuer":        `{"issuer":"https://evil.example"}`,
-		"issuer with a slash":   `{"issuer":"ISSUER/"}`,
-		"no issuer":             `{"jwks_uri":"ISSUER/keys"}`,
-		"issuer twice":          `{"issuer":"https://evil.example","issuer":"ISSUER"}`,
-		"issuer in capitals":    `{"Issuer":"ISSUER"}`,
-		"issuer a list":         `{"issuer":["ISSUER"]}`,
-		"keys over plain http":  `{"issuer":"ISSUER","jwks_uri":"http://a.example/keys"}`,
-		"log over plain http":   `{"issuer":"ISSUER","writ_revocations_endpoint":"http://a.example/r"}`,
-		"introspection by file": `{"issuer":"ISSUER","introspection_endpoint":"file:///x"}`,
-		"trailing data":         `{"issuer":"ISSUER"}{}`,
-		"not JSON":              `<html>`,
-		"nothing":               ``,
-		"too large":             `{"issuer":"ISSUER","x":"` + strings.Repeat("x", 256<<10) + `"}`,
+		"another issuer":           `{"issuer":"https://evil.example"}`,
+		"issuer with a slash":      `{"issuer":"ISSUER/"}`,
+		"no issuer":                `{"jwks_uri":"ISSUER/keys"}`,
+		"issuer twice":             `{"issuer":"https://evil.example","issuer":"ISSUER"}`,
+		"issuer in capitals":       `{"Issuer":"ISSUER"}`,
+		"issuer a list":            `{"issuer":["ISSUER"]}`,
+		"keys over plain http":     `{"issuer":"ISSUER","jwks_uri":"http://a.example/keys"}`,
+		"log keys over plain http": `{"issuer":"ISSUER","writ_revocation_keys_endpoint":"http://a.example/r"}`,
+		"log over plain http":      `{"issuer":"ISSUER","writ_revocations_endpoint":"http://a.example/r"}`,
+		"introspection by file":    `{"issuer":"ISSUER","introspection_endpoint":"file:///x"}`,
+		"trailing data":            `{"issuer":"ISSUER"}{}`,
+		"not JSON":                 `<html>`,
+		"nothing":                  ``,
+		"too large":                `{"issuer":"ISSUER","x":"` + strings.Repeat("x", 256<<10) + `"}`,
 	} {
 		address, _ := serve(t, "/.well-known/openid-configuration", document)
 		if doc, err := discovery.Fetch(t.Context(), fetch.New(nil), address); err == nil || doc != nil {

@@ -115,16 +115,27 @@ func (c *Client) Get(ctx context.Context, address string, header http.Header, li
 	return c.Do(req, limit)
 }
 
-// Do sends a request and reads at most limit bytes of the answer.
-func (c *Client) Do(req *http.Request, limit int64) (*Answer, error) {
+// Open sends a request. The caller closes the body of the answer, and bounds
+// what is read of it.
+func (c *Client) Open(req *http.Request) (*http.Response, error) {
 	if _, err := ParseURL(req.URL.String()); err != nil {
 		return nil, err
 	}
-	resp, err := c.http.Do(req)
+	return c.http.Do(req)
+}
+
+// Do sends a request and reads at most limit bytes of the answer.
+func (c *Client) Do(req *http.Request, limit int64) (*Answer, error) {
+	resp, err := c.Open(req)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
+	return Read(resp, limit)
+}
+
+// Read reads at most limit bytes of an answer.
+func Read(resp *http.Response, limit int64) (*Answer, error) {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
 		return nil, err
