@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,6 +30,8 @@ type history struct {
 	server     *server
 	refreshers []*refresher
 	visitors   []*visitor
+	giveUp     func()      // ends the requests of a load that are under way
+	enough     atomic.Bool // the clients of a load begin nothing more
 
 	mu         sync.Mutex
 	faults     int
@@ -124,22 +127,28 @@ func (h *history) post(ctx context.Context, path, who string, body map[string]st
 	return nil
 }
 
-// load lets all clients go on, each until it gets no answer, while fault
-// happens among them: after some answers, at a moment that may fall anywhere.
+// load lets all clients go on while fault happens among them: after some
+// answers, at a moment that may fall anywhere. Each client stops when it gets
+// no answer, at the latest after the fault.
 func (h *history) load(t *testing.T, fault func()) {
 	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	h.giveUp = cancel
+	h.enough.Store(false)
 	var wg sync.WaitGroup
 	for _, r := range h.refreshers {
-		wg.Go(func() { r.run(t.Context()) })
+		wg.Go(func() { r.run(ctx) })
 	}
 	for _, v := range h.visitors {
-		wg.Go(func() { v.run(t.Context()) })
+		wg.Go(func() { v.run(ctx) })
 	}
 	enough := h.answers() + len(h.refreshers) + rand.IntN(8*len(h.refreshers))
 	for deadline := time.Now().Add(time.Minute); h.answers() < enough && time.Now().Before(deadline); {
 		time.Sleep(rand.N(5 * time.Millisecond))
 	}
 	fault()
+	h.enough.Store(true)
 	wg.Wait()
 	h.faults++
 }
@@ -212,7 +221,7 @@ type refresher struct {
 // run refreshes until no answer comes. A refusal is a violation and not the
 // end: a server that answers too early knows a moment later what it answered.
 func (r *refresher) run(ctx context.Context) {
-	for refusals := 0; refusals < 100; {
+	for refusals := 0; refusals < 100 && !r.h.enough.Load(); {
 		switch err := r.refresh(ctx); {
 		case errors.Is(err, errRefused):
 			refusals++
@@ -318,7 +327,7 @@ type visitor struct {
 }
 
 func (v *visitor) run(ctx context.Context) {
-	for v.visit(ctx) == nil {
+	for !v.h.enough.Load() && v.visit(ctx) == nil {
 	}
 }
 

@@ -59,6 +59,7 @@ type server struct {
 	t           testing.TB
 	binary, dir string
 	port, admin int
+	behind      int // the port it listens at, if a proxy has port; else 0
 	flags       []string
 	under       []string // the command, such as a tracer, that runs it; nil: none
 	cmd         *exec.Cmd
@@ -110,8 +111,12 @@ func (s *server) adminURL(path string) string {
 // start runs the program and returns when it answers.
 func (s *server) start() {
 	s.t.Helper()
+	listen := s.port
+	if s.behind != 0 {
+		listen = s.behind
+	}
 	args := append([]string{"serve",
-		"--listen", fmt.Sprintf("127.0.0.1:%d", s.port), "--issuer", s.url(""),
+		"--listen", fmt.Sprintf("127.0.0.1:%d", listen), "--issuer", s.url(""),
 		"--admin-listen", fmt.Sprintf("127.0.0.1:%d", s.admin), "--data", filepath.Join(s.dir, "data")}, s.flags...)
 	line := slices.Concat(s.under, []string{s.binary}, args)
 	s.cmd = exec.Command(line[0], line[1:]...)
