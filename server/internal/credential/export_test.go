@@ -1,8 +1,23 @@
 package credential
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
-// Run occupies a place of the pool while work runs.
+// Run occupies a place of the pool while work runs, and never rests after it.
 func (h *Hasher) Run(ctx context.Context, bytes int64, work func()) error {
-	return h.run(ctx, bytes, work)
+	return h.run(ctx, bytes, "", work)
 }
+
+// Pace says for how long a place stays empty.
+type Pace struct{ pace }
+
+// NewPace makes one that knows no hash.
+func NewPace() *Pace { return &Pace{} }
+
+// Rest is for how long, after a hash that took so long.
+func (p *Pace) Rest(cost string, took time.Duration) time.Duration { return p.rest(cost, took) }
+
+// Kinds is how many kinds of hashes it knows.
+func (p *Pace) Kinds() int { return len(p.fastest) }

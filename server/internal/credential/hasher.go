@@ -18,6 +18,7 @@ import (
 	"errors"
 	"net/netip"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -36,7 +37,7 @@ type Options struct {
 	// take; one always may. The garbage collector can hold as much again for a
 	// while.
 	Memory  int64
-	Workers int // hashes at once; 0: as many as GOMAXPROCS
+	Workers int // hashes at once; 0: half as many as GOMAXPROCS, rounded up
 }
 
 // Hasher hashes and verifies passwords in a bounded pool. It is safe for
@@ -46,6 +47,7 @@ type Hasher struct {
 	size    int64 // of the pool, bytes: the default hash times the workers
 	queue   queue
 	running atomic.Int64
+	pace    pace
 }
 
 // New makes a Hasher. The number of workers is what both processors and memory
@@ -53,7 +55,7 @@ type Hasher struct {
 func New(opts Options) *Hasher {
 	workers := int64(opts.Workers)
 	if workers <= 0 {
-		workers = int64(runtime.GOMAXPROCS(0))
+		workers = int64(runtime.GOMAXPROCS(0)+1) / 2 // a sign-in may wait better than everything else
 	}
 	memory := max(opts.Memory, standard().bytes())
 	workers = min(workers, memory/standard().bytes())
@@ -79,7 +81,7 @@ func Network(ctx context.Context, network netip.Prefix) context.Context {
 // error when that ends while waiting.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	var phc string
-	err := h.run(ctx, standard().bytes(), func() { phc = standard().hash(password) })
+	err := h.run(ctx, standard().bytes(), costStandard, func() { phc = standard().hash(password) })
 	return phc, err
 }
 
@@ -98,7 +100,11 @@ func (h *Hasher) Verify(ctx context.Context, hash, password string) (bool, error
 		return false, h.VerifyNobody(ctx, password)
 	}
 	var ok bool
-	err = h.run(ctx, p.bytes(), func() { ok = p.verify(password) })
+	cost := costStandard
+	if !p.current() {
+		cost = costOf(hash)
+	}
+	err = h.run(ctx, p.bytes(), cost, func() { ok = p.verify(password) })
 	return ok, err
 }
 
@@ -108,7 +114,7 @@ func (h *Hasher) VerifyNobody(ctx context.Context, password string) error {
 	if len(password) > MaxPassword {
 		password = password[:MaxPassword]
 	}
-	return h.run(ctx, standard().bytes(), func() { nobody().verify(password) })
+	return h.run(ctx, standard().bytes(), costStandard, func() { nobody().verify(password) })
 }
 
 // NeedsRehash reports whether hash isn't what Hash makes today. The caller
@@ -118,17 +124,45 @@ func (h *Hasher) NeedsRehash(hash string) bool {
 	return err != nil || !p.current()
 }
 
+// costStandard names what a hash of today costs; costOf what one costs that was
+// made otherwise: its algorithm and parameters.
+const costStandard = "standard"
+
+func costOf(hash string) string {
+	fields := strings.Split(hash, "$")
+	if n := 3; len(fields) > n { // "", 2b, 10 of bcrypt; what follows is the hash
+		if fields[1] == "argon2id" {
+			n++ // "", argon2id, v=19, m=…,t=…,p=…
+		}
+		fields = fields[:n]
+	}
+	return strings.Join(fields, "$")
+}
+
 // run calls work when its turn has come and there is room for so many bytes.
-func (h *Hasher) run(ctx context.Context, bytes int64, work func()) error {
+// Where others want the processor, the room stays taken for a while after it.
+func (h *Hasher) run(ctx context.Context, bytes int64, cost string, work func()) error {
 	weight := min(max(bytes, standard().bytes()), h.size) // an expensive hash takes more places, at most all
 	if err := h.wait(ctx, weight); err != nil {
 		return err
 	}
-	defer h.queue.release(weight)
+	begin := time.Now() // not the injected clock: this is about the machine
 	h.running.Add(1)
-	defer h.running.Add(-1)
+	defer func() {
+		h.running.Add(-1)
+		h.leave(weight, h.pace.rest(cost, time.Since(begin)))
+	}()
 	work()
 	return nil
+}
+
+// leave gives the room back after a rest.
+func (h *Hasher) leave(weight int64, rest time.Duration) {
+	if rest <= 0 {
+		h.queue.release(weight)
+		return
+	}
+	time.AfterFunc(rest, func() { h.queue.release(weight) })
 }
 
 // errFull says that there is no place to wait, or none any more.
