@@ -20,11 +20,12 @@ func newGrammar() *grammar {
 	g := &grammar{}
 	g.Serve.Settings = settingFlags()
 	g.Doctor.Settings = settingFlags()
+	g.Restore.Settings = settingFlags()
 	g.Bench.Settings = settingFlags("config", "data", "database", "issuer")
 	for _, f := range []*adminFlags{
 		&g.Users.adminFlags, &g.Orgs.adminFlags, &g.Roles.adminFlags, &g.Apis.adminFlags, &g.Clients.adminFlags,
 		&g.Sessions.adminFlags, &g.Revoke.adminFlags, &g.Keys.List.adminFlags, &g.Keys.Import.adminFlags,
-		&g.Keys.Export.adminFlags, &g.Keys.Rotate.adminFlags,
+		&g.Keys.Export.adminFlags, &g.Keys.Rotate.adminFlags, &g.Backup.adminFlags,
 	} {
 		f.Settings = settingFlags("config", "data", "database", "master-key-file", "issuer")
 	}

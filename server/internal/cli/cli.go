@@ -56,6 +56,8 @@ type grammar struct {
 	Token    tokenCmd    `cmd:"" help:"Sign, verify, decode and lint tokens."`
 	Revoke   revokeCmd   `cmd:"" help:"Revoke a token, a session, a user's or client's sessions, or a key."`
 	Bench    benchCmd    `cmd:"" help:"Measure a server under load, and check every answer."`
+	Backup   backupCmd   `cmd:"" help:"Back a server up, while it runs or not."`
+	Restore  restoreCmd  `cmd:"" help:"Make a server of a back-up."`
 	Doctor   doctorCmd   `cmd:"" help:"Check the configuration, the data and the running server."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 
