@@ -1,11 +1,16 @@
 package pgtest
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"syscall"
+	"testing"
 )
 
 // nobody is the user that PostgreSQL runs as where the tests run as root, for
@@ -45,4 +50,48 @@ func run(cmd *exec.Cmd, dir string, out io.Writer) (*process, error) {
 		runtime.UnlockOSThread()
 	}()
 	return p, <-started
+}
+
+// Pause stops all of the server's processes where they are, as a machine does
+// that hangs: connections stay, and nobody answers. It is for Linux.
+func (s *Server) Pause(t testing.TB) {
+	t.Helper()
+	s.toAll(t, syscall.SIGSTOP)
+}
+
+// Continue lets a paused server go on.
+func (s *Server) Continue(t testing.TB) {
+	t.Helper()
+	s.toAll(t, syscall.SIGCONT)
+}
+
+func (s *Server) toAll(t testing.TB, signal syscall.Signal) {
+	t.Helper()
+	parent := s.PID()
+	pids := []int{parent}
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range stats {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has just ended
+		}
+		// 123 (name) S 45 …: process, name, state, parent. A name may hold anything.
+		var state string
+		var pid, of int
+		end := bytes.LastIndexByte(text, ')')
+		if _, err := fmt.Sscan(string(text[end+1:]), &state, &of); err != nil || of != parent {
+			continue
+		}
+		if _, err := fmt.Sscan(string(text), &pid); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+			t.Fatal(err)
+		}
+	}
 }

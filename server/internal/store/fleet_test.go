@@ -326,9 +326,9 @@ func oneClock(t *testing.T, dsn string) {
 }
 
 func connectionSettings(t *testing.T, dsn string) {
-	for url, want := range map[string]string{dsn + "?statement_timeout=7s": "7s", dsn: "6s"} {
+	for url, want := range map[string]string{dsn + "?statement_timeout=7s": "7s", dsn: "4s"} {
 		s := opened(t, url, 1)[0]
-		for name, want := range map[string]string{"statement_timeout": want, "lock_timeout": "4s",
+		for name, want := range map[string]string{"statement_timeout": want, "lock_timeout": "3s",
 			"idle_in_transaction_session_timeout": "2s", "synchronous_commit": "on", "transaction_isolation": "read committed"} {
 			if got, err := s.Query(t.Context(), "SHOW "+name); err != nil || got != want {
 				t.Errorf("%s = %s, %v, want %s", name, got, err, want)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"maps"
@@ -21,11 +22,12 @@ import (
 // parameters of their names: ?statement_timeout=10s.
 const (
 	connectTimeout = 3 * time.Second
-	answerTimeout  = 8 * time.Second // for the answer to what was sent; more than the server allows a statement
+	answerTimeout  = 5 * time.Second // for the answer to what was sent; more than the server allows a statement
+	pingTimeout    = time.Second     // for a connection that was idle to show that it is good
 
 	idleInTransaction = "2000" // milliseconds; a stopped node's locks are free after it
-	lockTimeout       = "4000" // more than that, so that those who wait for them go on
-	statementTimeout  = "6000"
+	lockTimeout       = "3000" // more than that, so that those who wait for them go on
+	statementTimeout  = "4000"
 )
 
 // defaultPool is how many connections a node's pool has; pool_max_conns in the
@@ -55,7 +57,13 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 	if s.follower, err = s.follow(ctx, config); err != nil {
 		return err
 	}
-	connector := stdlib.GetConnector(*bounded)
+	connector := stdlib.GetConnector(*bounded, stdlib.OptionShouldPing(pingIdle),
+		stdlib.OptionResetSession(func(_ context.Context, c *pgx.Conn) error {
+			if c.IsClosed() {
+				return driver.ErrBadConn
+			}
+			return nil
+		}))
 	writing := stdlib.GetConnector(*bounded)
 	if o.wrap != nil {
 		writing = o.wrap(writing)
@@ -126,6 +134,21 @@ func (c *boundedConn) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return c.Conn.Write(p)
+}
+
+// pingIdle looks whether a connection is good that was idle for a while, and
+// closes it if not: the driver's own ping would wait for as long as a statement
+// may take, one connection after the other.
+func pingIdle(ctx context.Context, p stdlib.ShouldPingParams) bool {
+	if p.IdleDuration <= time.Second {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	if p.Conn.Ping(ctx) != nil {
+		p.Conn.Close(ctx)
+	}
+	return false
 }
 
 // prepareDatabase looks at the database and brings its schema up to date.

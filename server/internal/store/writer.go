@@ -265,6 +265,9 @@ func (w *writer) one(ctx context.Context, now time.Time, run func(context.Contex
 		}
 		wait(ctx, backOff(attempt))
 	}
+	if lost(own) {
+		own = unavailable(ErrBusy, own)
+	}
 	if _, err := t.exec(ctx, "RELEASE job"); err != nil {
 		return nil, nil, errors.Join(own, err)
 	}

@@ -1,0 +1,40 @@
+package store_test
+
+import (
+	"errors"
+	"sync"
+	"testing"
+
+	"github.com/writ-auth/writ/internal/pgtest"
+	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/store"
+)
+
+// TestHungPostgres stops the server where it is: whoever asks is told that it
+// can't be reached, and does not wait for ever; then all goes on.
+func TestHungPostgres(t *testing.T) {
+	server := pgtest.StartOwn(t, "fsync=off")
+	s := opened(t, server.Database(t), 1)[0]
+	if err := create(t, s, 1); err != nil {
+		t.Fatal(err)
+	}
+	server.Pause(t)
+	errs := make([]error, 3)
+	var all sync.WaitGroup
+	for i, act := range []func() error{
+		func() error { return create(t, s, 2) },
+		func() error { return s.Record(t.Context(), auth.Event{}) },
+		func() error { return s.Ping(t.Context()) },
+	} {
+		all.Go(func() { errs[i] = act() })
+	}
+	all.Wait()
+	server.Continue(t)
+	for i, err := range errs {
+		if !errors.Is(err, store.ErrUnreachable) {
+			t.Errorf("act %d: %v, want ErrUnreachable", i, err)
+		}
+	}
+	soon(t, "the store works again", func() error { return create(t, s, 3) })
+	soon(t, "it reads again", func() error { return s.Ping(t.Context()) })
+}
