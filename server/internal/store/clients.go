@@ -94,8 +94,12 @@ func (s *Store) DeleteClient(ctx context.Context, id string, now time.Time, ev a
 	if id == auth.ClientWrit {
 		return 0, auth.Invalid("client_id", "The client %q is built in and can't be deleted.", id)
 	}
+	over := auth.Ending{ClientID: id, NewEpoch: auth.Random128(), Reason: "deleted"}
+	if err := s.dropGrants(ctx, over, now); err != nil {
+		return 0, err
+	}
 	return s.ending(ctx, func(ctx context.Context, t *tx) (uint64, error) {
-		seq, err := t.end(ctx, auth.Ending{ClientID: id, NewEpoch: auth.Random128(), Reason: "deleted"}, now)
+		seq, err := t.end(ctx, over, now)
 		if err != nil {
 			return 0, err
 		}
@@ -104,6 +108,32 @@ func (s *Store) DeleteClient(ctx context.Context, id string, now time.Time, ev a
 		}
 		return seq, t.record(ctx, ev)
 	})
+}
+
+// dropGrants ends a client with very many grants and removes them before the
+// client, some at a time: all other writers would wait for the client to go
+// with a million of them, longer than a statement may take.
+func (s *Store) dropGrants(ctx context.Context, over auth.Ending, now time.Time) error {
+	const (
+		step = 1000
+		many = `SELECT 1 FROM grants WHERE client_id = $1 LIMIT 1 OFFSET $2`
+		drop = `DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE client_id = $1 LIMIT $2)`
+	)
+	if more, err := s.sql.exists(ctx, many, over.ClientID, step); err != nil || !more {
+		return err
+	}
+	over.NewEpoch = auth.Random128()
+	err := s.write(ctx, func(ctx context.Context, t *tx) error {
+		_, err := t.end(ctx, over, now)
+		return err
+	})
+	for n := int64(step); n == step && err == nil; {
+		err = s.write(ctx, func(ctx context.Context, t *tx) (err error) {
+			n, err = t.exec(ctx, drop, over.ClientID, step)
+			return err
+		})
+	}
+	return err
 }
 
 // ClientSecrets implements auth.Directory.

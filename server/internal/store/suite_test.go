@@ -83,6 +83,7 @@ func TestEngines(t *testing.T) {
 		"SweepEnded":  sweepEnded,
 		"SweepClient": sweepClient,
 		"SweepLeap":   sweepLeap,
+		"BigClient":   deleteBigClient,
 		"SweepAudit":  sweepAudit,
 	}
 	t.Run("SQLite", func(t *testing.T) {

@@ -197,6 +197,40 @@ func sweepClient(t *testing.T, open opener) {
 	}
 }
 
+// A client goes with all its grants, however many, and leaves no session behind.
+func deleteBigClient(t *testing.T, open opener) {
+	s := open(t, store.Options{})
+	ctx := t.Context()
+	c := auth.Client{ID: "shop", Epoch: "e1"}
+	if err := s.CreateClient(ctx, c, nil, auth.Event{}); err != nil {
+		t.Fatal(err)
+	}
+	u := auth.User{ID: "usr_1", Epoch: "e"}
+	if err := s.CreateUser(ctx, u, auth.Event{}); err != nil {
+		t.Fatal(err)
+	}
+	const many = 2300
+	for i := range many {
+		g := grantOf(u, c)
+		g.HandleHash = fmt.Appendf(nil, "handle %d", i)
+		if err := s.Begin(ctx, auth.Session{ID: g.SessionID, UserID: u.ID}, g, auth.Marks{}, auth.Event{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.DeleteClient(ctx, c.ID, s0, auth.Event{Action: "client.delete"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.ClientByID(ctx, c.ID); !errors.Is(err, auth.ErrNotFound) {
+		t.Errorf("the client: %v, want ErrNotFound", err)
+	}
+	if gone, err := s.Revoked(ctx, [][16]byte{revlog.Hash(revlog.Epoch, "e1")}, s0); err != nil || !gone {
+		t.Errorf("its epoch is revoked: %v, %v", gone, err)
+	}
+	if n, err := s.Sweep(ctx, s0); err != nil || n != many {
+		t.Errorf("Sweep = %d, %v, want the %d sessions", n, err, many)
+	}
+}
+
 // The clock is a year ahead, and comes back: nothing that is alive has gone. If
 // it stays there, it is believed in the end.
 func sweepLeap(t *testing.T, open opener) {
