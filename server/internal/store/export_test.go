@@ -10,6 +10,19 @@ import (
 // FleetLock takes the lock that a writer's transaction begins with.
 const FleetLock = `SELECT pg_advisory_xact_lock(6292172254516084737)`
 
+// Stored and Read are a text's way into a column and back.
+func Stored(s string) string { return stored(s) }
+func Read(s string) string   { return read(s) }
+
+// Clock is the database's clock, as nodes have it.
+type Clock struct{ clock }
+
+// At is what the clock shows at a moment of this machine.
+func (c *Clock) At(local time.Time) time.Time { return c.reading.Load().at(local) }
+
+// Measured tells the clock what the database answered.
+func (c *Clock) Measured(database, sent, received time.Time) { c.measured(database, sent, received) }
+
 // Wrapped makes Open put wrap around the connector of the writing connection.
 func (o Options) Wrapped(wrap func(driver.Connector) driver.Connector) Options {
 	o.wrap = wrap
