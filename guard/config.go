@@ -122,7 +122,13 @@ type Issuer struct {
 	Revocation Revocation
 	// LogURL is the address of the revocation log instead of the one that
 	// discovery would name; it is followed then.
+	// What is behind it needs no trust, and may be a relay or a cache, if the
+	// issuer has log keys; else TLS alone says whose log it is.
 	LogURL string
+	// LogKeysURL is the address of the keys that sign the log, at the issuer,
+	// instead of the one that discovery would name. With Keys, where nothing is
+	// discovered, it is the only way to name them.
+	LogKeysURL string
 	// Credentials are this API's own at this issuer; see Config.Credentials.
 	Credentials *Credentials
 }
@@ -254,6 +260,11 @@ func (i *Issuer) validate() error {
 	if i.LogURL != "" {
 		if _, err := fetch.ParseURL(i.LogURL); err != nil {
 			return fmt.Errorf("reading LogURL: %w", err)
+		}
+	}
+	if i.LogKeysURL != "" {
+		if _, err := fetch.ParseURL(i.LogKeysURL); err != nil {
+			return fmt.Errorf("reading LogKeysURL: %w", err)
 		}
 	}
 	if i.Keys == nil {

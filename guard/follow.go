@@ -1,18 +1,16 @@
 package guard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
-	"net/url"
-	"strconv"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/writ-auth/writ/internal/fetch"
 	"github.com/writ-auth/writ/internal/revlog"
 )
 
@@ -30,13 +28,13 @@ var (
 	errUnknown  = errors.New("revocation log: an entry of an unknown critical kind")
 )
 
-// follower keeps an index up to date with an issuer's revocation log, by long
-// polling. It counts as fresh while it holds every entry up to the head of an
-// answer that came at most maxStale ago and whose time was about ours.
+// follower keeps an index up to date with an issuer's revocation log, by a
+// stream of events or by long polling. It counts as fresh while it holds every
+// entry up to the head of an answer that came at most maxStale ago and whose
+// time was about ours.
 //
-// The answers are believed because TLS says who sent them. Heads that the
-// issuer signs, so that relays and caches need no trust, will be checked where
-// apply compares the time.
+// Where the issuer has log keys, heads are signed and relays and caches need no
+// trust; see proof.go. Else answers are believed because TLS says who sent them.
 type follower struct {
 	issuer   *issuer
 	index    *index
@@ -56,12 +54,17 @@ type follower struct {
 	moved   chan struct{} // closed, and replaced, when applied moves
 
 	// These belong to run.
-	endpoint  string
+	endpoint  string   // "" until it is found
+	keys      *logKeys // nil: TLS alone says whose answers these are
 	logID     string
-	after     uint64 // all entries up to here are in
-	complete  bool   // and that was the head
+	after     uint64   // all entries up to here are in, or staged
+	complete  bool     // and that was the head
+	position  position // of a signed log
+	streams   streams
+	failures  int // in a row
 	nextPrune time.Time
 	readyOnce sync.Once
+	cfg       Config
 }
 
 func newFollower(i *issuer, cfg Config) *follower {
@@ -72,7 +75,7 @@ func newFollower(i *issuer, cfg Config) *follower {
 		maxSkew:  max(cfg.Leeway, clockTolerance),
 		ready:    make(chan struct{}),
 		moved:    make(chan struct{}),
-		endpoint: i.cfg.LogURL,
+		cfg:      cfg,
 	}
 }
 
@@ -86,24 +89,24 @@ func (f *follower) isFresh(now time.Time) bool {
 
 // run follows until ctx is done.
 func (f *follower) run(ctx context.Context) {
-	failures := 0
+	defer func() { f.keys.close() }()
 	for ctx.Err() == nil {
 		err := f.step(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		if err == nil {
-			f.recovered(&failures)
+			f.recovered()
 			continue
 		}
-		failures++
-		if failures == 1 {
+		f.failures++
+		if f.failures == 1 {
 			f.logger.Warn("revocations can't be followed", "issuer", f.issuer.cfg.URL, "error", err)
 		}
-		if failures%rediscoverAfter == 0 {
-			f.endpoint = f.issuer.cfg.LogURL
+		if f.failures%rediscoverAfter == 0 {
+			f.endpoint = ""
 		}
-		if !sleep(ctx, max(backoff(failures, f.patience()), retryAfter(err))) {
+		if !sleep(ctx, max(backoff(f.failures, f.patience()), retryAfter(err))) {
 			return
 		}
 	}
@@ -118,32 +121,27 @@ func (f *follower) patience() time.Duration {
 	return maxBackoff
 }
 
-func (f *follower) recovered(failures *int) {
-	if *failures > 0 && f.complete {
+func (f *follower) recovered() {
+	if f.failures > 0 && f.complete {
 		f.logger.Info("revocations can be followed again", "issuer", f.issuer.cfg.URL)
 	}
 	if f.complete {
-		*failures = 0
+		f.failures = 0
 	}
 }
 
-// step finds the log if need be and asks it once.
+// step finds the log if need be and asks it once, or follows a stream of it to
+// its end.
 func (f *follower) step(ctx context.Context) error {
-	if now := f.now(); now.After(f.nextPrune) {
-		// A token is taken for as long as the leeway after its end.
-		f.index.prune(now.Add(-f.maxSkew))
-		f.nextPrune = now.Add(pruneEvery)
+	f.prune()
+	if f.endpoint == "" {
+		if err := f.locate(ctx); err != nil {
+			return err
+		}
 	}
 	if f.endpoint != "" {
-		return f.poll(ctx)
-	}
-	doc, err := f.issuer.discover(ctx)
-	if err != nil {
-		return err
-	}
-	if f.endpoint = doc.Revocations; f.endpoint != "" {
 		f.unoffered.Store(false)
-		return f.poll(ctx)
+		return f.ask(ctx)
 	}
 	// A log that was offered once doesn't vanish: then revocations are out of
 	// reach, not unknown to this issuer.
@@ -156,91 +154,96 @@ func (f *follower) step(ctx context.Context) error {
 	return nil
 }
 
-// poll asks for what comes after the last entry. Only a follower that is up to
-// date lets the answer be held back: after an outage, requests are refused until
-// there is one. If the server has no place for one
-// more to wait, what there is can be had all the same: else whoever takes all the
-// places would have this guard refuse everybody once the log is stale.
-func (f *follower) poll(ctx context.Context) error {
-	waits, asked := f.complete && f.isFresh(f.now()), time.Now()
-	answer, err := f.ask(ctx, waits)
-	if err == nil && waits && answer.Status == http.StatusServiceUnavailable {
-		answer, err = f.ask(ctx, false)
+// prune drops what has expired, from time to time. A token is taken for as long
+// as the leeway after its end.
+func (f *follower) prune() {
+	if now := f.now(); now.After(f.nextPrune) {
+		f.index.prune(now.Add(-f.maxSkew))
+		f.nextPrune = now.Add(pruneEvery)
 	}
-	if err != nil {
+}
+
+// locate finds out where the log and its keys are. What the configuration names
+// counts before what the issuer's document names; with keys of the configuration
+// there may be no document.
+func (f *follower) locate(ctx context.Context) error {
+	endpoint, keys := f.issuer.cfg.LogURL, f.issuer.cfg.LogKeysURL
+	if f.issuer.cfg.Keys == nil {
+		doc, err := f.issuer.discover(ctx)
+		if err != nil {
+			return err
+		}
+		endpoint, keys = cmp.Or(endpoint, doc.Revocations), cmp.Or(keys, doc.LogKeys)
+	}
+	if err := f.useKeys(keys); err != nil {
 		return err
 	}
-	if answer.Status != http.StatusOK {
-		return statusError{answer}
+	f.endpoint = endpoint
+	return nil
+}
+
+// useKeys makes heads count that keys at an address have signed. "" means that
+// the issuer signs nothing.
+func (f *follower) useKeys(address string) error {
+	if f.keys == nil && address == "" || f.keys != nil && f.keys.address == address {
+		return nil
 	}
-	page, err := revlog.Decode(answer.Body)
-	if err != nil {
-		return err
+	var keys *logKeys
+	if address != "" {
+		var err error
+		if keys, err = newLogKeys(address, f.cfg); err != nil {
+			return err
+		}
 	}
-	if err := f.apply(page, f.now()); err != nil {
-		return err
-	}
-	if early := time.Since(asked) < f.wait/2; early && waits && len(page.Entries) == 0 {
-		sleep(ctx, min(time.Second, f.maxStale/4)) // a server that holds nothing back isn't to be asked without end
+	f.keys.close()
+	f.keys = keys
+	if f.logID != "" {
+		f.restart() // what is in was believed for another reason
 	}
 	return nil
 }
 
-// ask sends one request, which the server may hold back for a while if waits.
-func (f *follower) ask(ctx context.Context, waits bool) (*fetch.Answer, error) {
-	timeout := fetch.Timeout
-	query := url.Values{"after": {strconv.FormatUint(f.after, 10)}, "limit": {strconv.Itoa(revlog.MaxEntries)}}
-	if waits {
-		query.Set("wait", f.wait.String())
-		timeout = f.wait + max(f.maxStale/3, time.Second)
+// apply takes a page over.
+func (f *follower) apply(ctx context.Context, page *revlog.Page) error {
+	if f.keys != nil {
+		return f.applySigned(ctx, page, f.now())
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	req, err := newRequest(ctx, http.MethodGet, f.endpoint, query, f.issuer.credentials)
-	if err != nil {
-		return nil, err
-	}
-	return f.issuer.client.Do(req, revlog.MaxBytes)
+	return f.applyUnsigned(page, f.now())
 }
 
-// apply takes a page over. Entries count even if the page makes nothing fresh:
-// they can only refuse more.
-func (f *follower) apply(page *revlog.Page, now time.Time) error {
+// applyUnsigned takes over a page that TLS vouches for. Entries count even if
+// the page makes nothing fresh: they can only refuse more.
+func (f *follower) applyUnsigned(page *revlog.Page, now time.Time) error {
 	if f.logID != "" && page.Log != f.logID || page.Head < f.after {
 		f.restart()
 		return errOtherLog
 	}
-	last := page.Head
-	if page.More {
-		last = page.Entries[len(page.Entries)-1].Seq // Decode sees to it that there is one
-		if last <= f.after {
-			return errStuck
-		}
+	last := page.Last()
+	if page.More && last <= f.after {
+		return errStuck
 	}
 	f.logID = page.Log
 	f.index.add(page.Entries)
-	f.noteUnknown(page.Entries)
+	f.noteUnknown(blindUntil(page.Entries))
 	f.after, f.complete = last, !page.More
 	if !f.complete {
 		return nil
 	}
-	err := f.freshen(page.Time, now)
-	f.publish(last)
-	if err == nil {
-		f.readyOnce.Do(func() { close(f.ready) }) // last: who waits for it finds all the rest
-	}
-	return err
-}
-
-// freshen notes that every entry is in, if the log's clock is about ours.
-func (f *follower) freshen(logTime int64, now time.Time) error {
-	if now.Sub(time.Unix(logTime, 0)).Abs() > f.maxSkew {
+	if now.Sub(time.Unix(page.Time, 0)).Abs() > f.maxSkew {
+		f.publish(last)
 		return errClock
 	}
-	f.fresh.Store(now.UnixNano())
+	return f.upToDate(last, now, now)
+}
+
+// upToDate notes that every entry up to a number is in, as of a time.
+func (f *follower) upToDate(seq uint64, at, now time.Time) error {
+	f.fresh.Store(at.UnixNano())
+	f.publish(seq)
 	if !f.isFresh(now) {
 		return errUnknown
 	}
+	f.readyOnce.Do(func() { close(f.ready) }) // last: who waits for it finds all the rest
 	return nil
 }
 
@@ -248,24 +251,27 @@ func (f *follower) freshen(logTime int64, now time.Time) error {
 // was revoked in the log's earlier life stays so until it expires.
 func (f *follower) restart() {
 	f.logID, f.after, f.complete = "", 0, false
+	f.position = position{timeMS: f.position.timeMS} // time doesn't go back with the log
 	f.fresh.Store(0)
 	f.publish(0)
 }
 
-// noteUnknown remembers for how long there is a revocation in force that can't
-// be applied because its kind isn't known here.
-func (f *follower) noteUnknown(entries []revlog.Entry) {
+// blindUntil answers until when entries have a revocation in force that can't
+// be applied because its kind isn't known here, in unix seconds; 0: none has.
+func blindUntil(entries []revlog.Entry) (until int64) {
 	for _, e := range entries {
-		if e.Kind.Known() || !e.Kind.Critical() {
-			continue
+		switch {
+		case e.Kind.Known() || !e.Kind.Critical():
+		case e.Expiry == 0:
+			until = math.MaxInt64
+		default:
+			until = max(until, e.Expiry)
 		}
-		until := e.Expiry
-		if until == 0 {
-			until = 1<<63 - 1
-		}
-		f.blind.Store(max(f.blind.Load(), until))
 	}
+	return until
 }
+
+func (f *follower) noteUnknown(until int64) { f.blind.Store(max(f.blind.Load(), until)) }
 
 // publish tells those who wait for a number.
 func (f *follower) publish(applied uint64) {
@@ -291,42 +297,4 @@ func (f *follower) synced(ctx context.Context, seq uint64) error {
 			return fmt.Errorf("guard: revocations are applied up to %d, not %d: %w", applied, seq, err)
 		}
 	}
-}
-
-// statusError is an answer of another status than 200.
-type statusError struct{ answer *fetch.Answer }
-
-func (e statusError) Error() string { return "revocation log: " + e.answer.StatusError().Error() }
-func (e statusError) Unwrap() error { return e.answer.StatusError() }
-
-// retryAfter is what the server asked for, within reason.
-func retryAfter(err error) time.Duration {
-	var status statusError
-	if !errors.As(err, &status) {
-		return 0
-	}
-	seconds, err := strconv.ParseUint(status.answer.Header.Get("Retry-After"), 10, 16)
-	if err != nil {
-		return 0
-	}
-	return min(time.Duration(seconds)*time.Second, maxBackoff)
-}
-
-// newRequest is a request with a query added to what the address has, and with
-// credentials where there are some (RFC 6749 section 2.3.1).
-func newRequest(ctx context.Context, method, address string, query url.Values, c *Credentials) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, method, address, nil)
-	if err != nil {
-		return nil, fetch.ErrAddress
-	}
-	all := req.URL.Query()
-	for name, values := range query {
-		all[name] = values
-	}
-	req.URL.RawQuery = all.Encode()
-	req.Header.Set("Accept", "application/json")
-	if c != nil {
-		req.SetBasicAuth(url.QueryEscape(c.ClientID), url.QueryEscape(c.ClientSecret))
-	}
-	return req, nil
 }

@@ -83,6 +83,25 @@ func (x *index) add(entries []revlog.Entry) {
 	x.news.Store(x.news.Load().with(entries))
 }
 
+// merge takes a table over that was filled elsewhere: a log that was loaded in
+// parts. The caller doesn't use it any more.
+func (x *index) merge(t table) {
+	if x.table.used > 0 {
+		next := x.table.copied(x.table.used + t.used)
+		for _, s := range t.slots {
+			if s != (slot{}) {
+				next.put(s)
+			}
+		}
+		t = next
+	}
+	x.mu.Lock()
+	x.table = t
+	x.mu.Unlock()
+	state := x.news.Load().state + 1
+	x.news.Store(&news{state: state, since: state})
+}
+
 // news is what was added last. It never changes.
 type news struct {
 	// state counts additions: who has found nothing in one state needn't look
@@ -190,6 +209,17 @@ func newTable(n int) table { return table{slots: make([]slot, n+n/2+16)} }
 
 // room is how many entries fit before look-ups get slow.
 func (t *table) room() int { return len(t.slots) - len(t.slots)/5 }
+
+// copied returns a table for n entries that has those of t.
+func (t *table) copied(n int) table {
+	next := newTable(n)
+	for _, s := range t.slots {
+		if s != (slot{}) {
+			next.put(s)
+		}
+	}
+	return next
+}
 
 // find returns the slot of a hash: the one that has it, or the empty one where
 // it would be.
