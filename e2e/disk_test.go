@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -26,10 +27,10 @@ func TestFullDisk(t *testing.T) {
 	disk := smallDisk(t, s, 12<<20)
 	s.start()
 	h := newHistory(t, s, refreshers, visitors)
-	n := kills(3)
+	n := kills(4)
 	for range n {
 		h.load(t, func() { disk.fill(t) })
-		h.outage(t.Context())
+		h.untilRefused(t.Context())
 		disk.empty(t)
 		s.waitReady()
 		h.audit(t.Context())
@@ -39,6 +40,25 @@ func TestFullDisk(t *testing.T) {
 	h.audit(t.Context())
 	h.report(t)
 	h.provesSomething(t, n+1)
+	if h.outages == 0 {
+		t.Error("the disk was never full enough")
+	}
+}
+
+// untilRefused refreshes until the full disk is felt: there may be room left in
+// what the log has taken before. If there is always, nothing is amiss.
+func (h *history) untilRefused(ctx context.Context) {
+	for range 500 {
+		switch err := h.refreshers[0].refresh(ctx); {
+		case errors.Is(err, errBusy):
+			h.becomesUnready(ctx)
+			h.outages++
+			return
+		case err != nil:
+			h.violation("on a full disk: %v", err)
+			return
+		}
+	}
 }
 
 // disk is a small file system.

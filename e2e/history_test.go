@@ -35,6 +35,7 @@ type history struct {
 
 	mu         sync.Mutex
 	faults     int
+	outages    int // of them, those that the server could not work in
 	refreshed  int // acknowledged, as are the next two
 	signedIn   int
 	repeated   int // a used token got its successor again

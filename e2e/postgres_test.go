@@ -120,12 +120,22 @@ func (h *history) outage(ctx context.Context) {
 	if a, err := call(ctx, "GET", s.url("/.well-known/jwks.json"), "", nil); err != nil || a.status != 200 {
 		h.violation("the key set in an outage: %d %v", a.status, err)
 	}
-	if status := s.ready(ctx); status != http.StatusServiceUnavailable {
-		h.violation("readyz in an outage: %d", status)
-	}
+	h.becomesUnready(ctx)
 	a, err := call(ctx, "POST", s.url("/v1/refresh"), "", map[string]string{"refresh_token": h.refreshers[0].token})
 	if err != nil || a.status != 503 || a.code() != "unavailable" || a.header.Get("Retry-After") == "" {
 		h.violation("a refresh in an outage: %d %s %v", a.status, a.code(), err)
+	}
+}
+
+// becomesUnready waits until the readiness check has noticed: it looks once a
+// second at most.
+func (h *history) becomesUnready(ctx context.Context) {
+	for deadline := time.Now().Add(20 * time.Second); h.server.ready(ctx) != http.StatusServiceUnavailable; {
+		if time.Now().After(deadline) {
+			h.violation("readyz does not notice an outage")
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 
