@@ -23,7 +23,7 @@ import (
 // not grow with what went through it. TEST_REFRESHES says how many; the default
 // is short.
 func TestRefreshesLeaveNothing(t *testing.T) {
-	total := int64(30_000)
+	total := int64(8_000)
 	if n, err := strconv.ParseInt(os.Getenv("TEST_REFRESHES"), 10, 64); err == nil {
 		total = n
 	}
