@@ -105,6 +105,7 @@ func benchmarkHeldByHandle(b *testing.B, fresh func() string) {
 	ctx, cancel := context.WithCancel(context.Background()) // as a request's is
 	defer cancel()
 	b.ReportAllocs()
+	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for i := 0; pb.Next(); i++ {
 			if _, err := s.HeldByHandle(ctx, grants[i%len(grants)].HandleHash); err != nil {
