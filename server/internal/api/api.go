@@ -11,10 +11,10 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/writ-auth/writ/internal/revlog"
@@ -25,7 +25,7 @@ import (
 	"github.com/writ-auth/writ/server/internal/session"
 )
 
-// Options are what a Door is made of; every field but Waiters is required.
+// Options are what a Door is made of; the fields up to Now are required.
 type Options struct {
 	Sessions    *session.Service
 	Directory   *directory.Service
@@ -34,26 +34,40 @@ type Options struct {
 	Cookies     edge.Cookies
 	Now         func() time.Time
 	Waiters     int // how many may wait for a revocation at once; default 1,000
+
+	// Verifier reports whether a request comes from an API that is registered
+	// here, by its client credentials; default: none does. Those have
+	// VerifierStreams places to follow the log (default 10,000), all others
+	// Streams (default 200).
+	Verifier        func(r *http.Request) bool
+	VerifierStreams int
+	Streams         int
 }
 
 // Revocations is the published log.
 type Revocations interface {
 	Page(ctx context.Context, after uint64, limit int, wait time.Duration) (revlog.Page, error)
+	// Stream gives send one event after the other until ctx ends or send fails.
+	Stream(ctx context.Context, after uint64, send func(event []byte) error) error
 }
 
-const defaultWaiters = 1000
+const (
+	defaultWaiters         = 1000
+	defaultVerifierStreams = 10_000
+	defaultStreams         = 200
+)
 
 // Door is /v1 but for /v1/admin.
 type Door struct {
 	Options
-	waiting atomic.Int64 // long polls under way
+	waiters, verifiers, strangers places // long polls and streams under way
 }
 
 // New makes the door.
 func New(opts Options) *Door {
-	if opts.Waiters == 0 {
-		opts.Waiters = defaultWaiters
-	}
+	opts.Waiters = cmp.Or(opts.Waiters, defaultWaiters)
+	opts.VerifierStreams = cmp.Or(opts.VerifierStreams, defaultVerifierStreams)
+	opts.Streams = cmp.Or(opts.Streams, defaultStreams)
 	return &Door{Options: opts}
 }
 

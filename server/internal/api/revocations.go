@@ -26,12 +26,16 @@ func (d *Door) revocations(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	w.Header().Add("Vary", "Accept")
+	if wantsStream(r) {
+		return d.stream(w, r, after)
+	}
 	if wait > 0 {
-		if d.waiting.Add(1) > int64(d.Waiters) {
-			d.waiting.Add(-1)
+		free, ok := d.waiters.take(d.Waiters)
+		if !ok {
 			return &auth.Error{Code: auth.CodeUnavailable, Message: "Too many are waiting for revocations; ask without wait.", RetryAfter: time.Second}
 		}
-		defer d.waiting.Add(-1)
+		defer free()
 		if err := edge.Extend(w, wait+spare); err != nil && !errors.Is(err, http.ErrNotSupported) {
 			return err
 		}

@@ -73,6 +73,10 @@ func (l log) Page(ctx context.Context, _ uint64, _ int, wait time.Duration) (rev
 	return l(ctx, wait)
 }
 
+func (log) Stream(context.Context, uint64, func([]byte) error) error {
+	return errors.New("no streams here")
+}
+
 func door(l log, waiters int) http.Handler {
 	mux := http.NewServeMux()
 	none := func(context.Context) ([]string, error) { return nil, nil }

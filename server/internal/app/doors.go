@@ -31,15 +31,19 @@ func (a *App) openDoors() error {
 		Directory: a.directory, Revocations: a.log, Callers: callers, Audit: a.store, Keys: a.store, Keyring: a.keys,
 		Backups: &backups{store: a.store, now: a.now, one: make(chan struct{}, 1)},
 	})
+	clients, err := a.openClients()
+	if err != nil {
+		return err
+	}
 	accounts := api.New(api.Options{
 		Sessions: a.sessions, Directory: a.directory, Revocations: releasedLog{a.log, a.draining},
-		Callers: callers, Cookies: a.cookies, Now: a.now,
+		Callers: callers, Cookies: a.cookies, Now: a.now, Verifier: verifier(clients),
 	})
 	public := http.NewServeMux()
 	documents.Register(public)
 	accounts.Register(public)
 	administration.Register(public)
-	if err := a.openServices(public); err != nil {
+	if err := a.openServices(public, clients); err != nil {
 		return err
 	}
 	a.public = a.front(public)
@@ -145,6 +149,15 @@ func (l releasedLog) Page(ctx context.Context, after uint64, limit int, wait tim
 		return l.log.Page(ctx, after, limit, 0)
 	}
 	return page, err
+}
+
+// Stream ends when the server stops: followers go on with another node, or come
+// back.
+func (l releasedLog) Stream(ctx context.Context, after uint64, send func(event []byte) error) error {
+	streaming, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(l.draining, cancel)()
+	return l.log.Stream(streaming, after, send)
 }
 
 // Version is the server's version, as the Go tool recorded it.

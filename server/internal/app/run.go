@@ -40,8 +40,11 @@ func (a *App) Run(ctx context.Context, listeners *Listeners) error {
 	var running sync.WaitGroup
 	running.Go(func() { a.keys.Run(chores, a.logger) })
 	running.Go(func() { a.sweep(chores) })
+	reading, endReading := context.WithCancel(context.WithoutCancel(ctx)) // requests that are drained read the log, too
+	running.Go(func() { a.log.Run(reading, a.logger) })
 	err = a.serve(ctx, servers)
 	stop()
+	endReading()
 	running.Wait()
 	return err
 }

@@ -1,11 +1,11 @@
 package app
 
 import (
-	"errors"
 	"net/http"
 	"time"
 
 	"github.com/writ-auth/writ/server/internal/clientauth"
+	"github.com/writ-auth/writ/server/internal/edge"
 	"github.com/writ-auth/writ/server/internal/introspection"
 	"github.com/writ-auth/writ/server/internal/issuance"
 	"github.com/writ-auth/writ/server/internal/limit"
@@ -14,20 +14,37 @@ import (
 	"github.com/writ-auth/writ/server/internal/oauth/token"
 )
 
-// openServices mounts the endpoints that clients call: token, introspection and
-// revocation.
-func (a *App) openServices(mux *http.ServeMux) error {
-	clients, err1 := clientauth.New(clientauth.Options{
+// openClients makes what knows clients by their credentials.
+func (a *App) openClients() (*clientauth.Service, error) {
+	return clientauth.New(clientauth.Options{
 		Issuer: a.cfg.Issuer, Clients: a.store, Assertions: a.store, Audit: a.store,
 		// Not the throttle of people: a service with an old secret would slow
 		// down the sign-in of everybody at its address.
 		Throttle: limit.NewShared(a.now, a.redis, "clients"), Now: a.now,
 	})
-	tokens, err2 := introspection.New(introspection.Options{
+}
+
+// verifier reports whether a request has the credentials of a client. One whose
+// credentials are wrong gets what strangers get.
+func verifier(clients *clientauth.Service) func(*http.Request) bool {
+	return func(r *http.Request) bool {
+		c := clientauth.Credentials{Authorization: r.Header.Values("Authorization")}
+		if addr := edge.ClientAddress(r); addr.IsValid() {
+			c.Address = addr.String()
+		}
+		client, err := clients.Authenticate(r.Context(), c)
+		return err == nil && !client.Public()
+	}
+}
+
+// openServices mounts the endpoints that clients call: token, introspection and
+// revocation.
+func (a *App) openServices(mux *http.ServeMux, clients *clientauth.Service) error {
+	tokens, err := introspection.New(introspection.Options{
 		Issuer: a.cfg.Issuer, Keys: a.keys, Sessions: a.sessions, Clients: a.store, Log: a.store, Now: a.now,
 		Remember: a.remember(),
 	})
-	if err := errors.Join(err1, err2); err != nil {
+	if err != nil {
 		return err
 	}
 	issuer := issuance.New(issuance.Options{Mint: a.mint, Marks: a.store, Keys: a.keys, AccessTTL: a.cfg.AccessTTL, Now: a.now})

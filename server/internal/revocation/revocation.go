@@ -10,6 +10,7 @@ package revocation
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/writ-auth/writ/internal/base64url"
@@ -39,6 +40,9 @@ type Options struct {
 type Service struct {
 	Options
 	tokens *jwt.Verifier[jwt.AccessClaims]
+
+	current atomic.Pointer[view] // what Run has read
+	pruned  time.Time            // Run's
 }
 
 // New makes the service.
@@ -46,7 +50,7 @@ func New(opts Options) (*Service, error) {
 	expect := jwt.AccessToken(opts.Issuer, opts.Issuer)
 	expect.Audience, expect.AnyAudience, expect.Now = nil, true, opts.Now
 	tokens, err := jwt.NewVerifier[jwt.AccessClaims](opts.Keys, expect)
-	return &Service{opts, tokens}, err
+	return &Service{Options: opts, tokens: tokens}, err
 }
 
 // Page answers the entries after a number, at most limit of them. If there are
@@ -54,22 +58,45 @@ func New(opts Options) (*Service, error) {
 // never later than the reading: a follower may trust that at this time there
 // was nothing more.
 func (s *Service) Page(ctx context.Context, after uint64, limit int, wait time.Duration) (revlog.Page, error) {
+	limit = min(max(limit, 1), MaxPage)
 	deadline := time.NewTimer(min(wait, MaxWait))
 	defer deadline.Stop()
 	for {
 		published := s.Log.Published() // before the reading, or an entry could slip between
-		page, err := s.Log.LogPage(ctx, after, min(max(limit, 1), MaxPage), s.Now())
+		page, next, err := s.pageNow(ctx, after, limit)
 		if err != nil || page.Head > after || wait <= 0 {
 			return page, err
 		}
+		if next == nil {
+			next = published
+		}
 		select {
-		case <-published:
+		case <-next:
 		case <-deadline.C:
 			wait = 0
 		case <-ctx.Done():
 			return page, ctx.Err()
 		}
 	}
+}
+
+// pageNow answers a page of what Run has read, with a channel that is closed when
+// there is a later reading; or one that is read now.
+func (s *Service) pageNow(ctx context.Context, after uint64, limit int) (revlog.Page, <-chan struct{}, error) {
+	v, err := s.latest(ctx)
+	switch {
+	case err != nil:
+		return revlog.Page{}, nil, err
+	case v != nil:
+		return v.after(after, limit), v.next, nil
+	}
+	page, err := s.Log.LogPage(ctx, after, limit, s.Now())
+	return page, nil, err
+}
+
+// silent is what streams end with while the log can't be read.
+func silent() error {
+	return &auth.Error{Code: auth.CodeUnavailable, Message: "The log can't be read now.", RetryAfter: time.Second}
 }
 
 // Kind names what an administrator revokes.

@@ -1,0 +1,218 @@
+package revocation
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sort"
+	"sync"
+	"time"
+
+	"github.com/writ-auth/writ/internal/revlog"
+)
+
+// How often the log is read.
+const (
+	batchEvery = 20 * time.Millisecond // at most, however much is revoked
+	headEvery  = time.Second           // at least
+	pruneEvery = time.Minute
+	// tooOld is when a reading says nothing about the present any more. Who
+	// can't read the database falls silent, and followers notice.
+	tooOld = 3 * time.Second
+)
+
+// view is the log as this node has read it last: what is alive of it, in
+// memory, so that an answer to whoever asks costs no query. It never changes.
+type view struct {
+	page    revlog.Page     // without its entries
+	entries []revlog.Entry  // all that are alive, and some that were
+	read    time.Time       // before the reading
+	stale   <-chan struct{} // closed when there is more in the database
+	next    chan struct{}   // closed when there is a later view
+
+	before uint64 // the head of the view before this one
+	event  func() ([]byte, error)
+}
+
+// after answers the page after a number, at most limit entries. They are shared:
+// the caller only reads.
+func (v *view) after(seq uint64, limit int) revlog.Page {
+	p := v.page
+	i := sort.Search(len(v.entries), func(i int) bool { return v.entries[i].Seq > seq })
+	p.Entries = v.entries[i:]
+	if len(p.Entries) > limit {
+		p.Entries, p.More = p.Entries[:limit:limit], true
+	}
+	return p
+}
+
+// encoded answers the page after a number as an event. Nearly every stream asks
+// for what the view brought, which is encoded once for all.
+func (v *view) encoded(seq uint64) (event []byte, last uint64, err error) {
+	if seq == v.before {
+		event, err = v.event()
+		return event, v.page.Head, err
+	}
+	p := v.after(seq, MaxPage)
+	event, err = revlog.AppendEvent(nil, &p)
+	return event, p.Last(), err
+}
+
+// Run reads the log until ctx ends: when it has grown, and each second. Pages
+// and streams are made of what it has read. Without it each page costs a query.
+func (s *Service) Run(ctx context.Context, logger *slog.Logger) {
+	failing := false
+	for ctx.Err() == nil {
+		began := time.Now()
+		published := s.Log.Published() // before the reading, or an entry could slip between
+		err := s.read(ctx, published)
+		if (err != nil) != failing && ctx.Err() == nil {
+			failing = err != nil
+			if failing {
+				logger.Warn("the revocation log can't be read: followers will notice", "error", err)
+			} else {
+				logger.Info("the revocation log can be read again")
+			}
+		}
+		if err != nil {
+			published = nil // it can't be read any better for having grown
+		}
+		pause(ctx, published, headEvery)
+		pause(ctx, nil, batchEvery-time.Since(began))
+	}
+}
+
+// pause waits for something to happen, but no longer than d.
+func pause(ctx context.Context, what <-chan struct{}, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-what:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// read makes a view of what came since the last one, or of everything if the
+// database has another log than it had.
+func (s *Service) read(ctx context.Context, published <-chan struct{}) error {
+	old := s.current.Load()
+	next := &view{stale: published, next: make(chan struct{})}
+	if old != nil {
+		next.entries, next.before = old.entries, old.page.Head
+	}
+	for from := next.before; ; from = next.page.Entries[len(next.page.Entries)-1].Seq {
+		now := s.Now()
+		page, err := s.Log.LogPage(ctx, from, revlog.MaxEntries, now)
+		if err != nil {
+			return err
+		}
+		if old != nil && (page.Log != old.page.Log || page.Head < old.page.Head) {
+			old, from, next.entries, next.before = nil, 0, nil, 0
+			if page, err = s.Log.LogPage(ctx, 0, revlog.MaxEntries, now); err != nil {
+				return err
+			}
+		}
+		// Views share an array: what is appended lies beyond the end of the older ones.
+		next.page, next.read, next.entries = page, now, append(next.entries, page.Entries...)
+		if !page.More {
+			break
+		}
+	}
+	s.prune(next)
+	s.show(next)
+	return nil
+}
+
+// prune drops what has expired, from time to time.
+func (s *Service) prune(v *view) {
+	if now := v.read; now.Sub(s.pruned).Abs() >= pruneEvery {
+		s.pruned = now
+		dead := func(e revlog.Entry) bool { return e.Expiry != 0 && e.Expiry <= now.Unix() }
+		if slices.ContainsFunc(v.entries, dead) {
+			v.entries = slices.DeleteFunc(slices.Clone(v.entries), dead) // older views keep theirs
+		}
+	}
+}
+
+// show makes a view the one that is asked, and wakes who waits for it.
+func (s *Service) show(v *view) {
+	v.page.Entries = nil
+	news := v.after(v.before, MaxPage)
+	if news.More { // than an event holds: no stream gets it as one
+		v.before, news = v.page.Head, v.page
+	}
+	v.event = sync.OnceValues(func() ([]byte, error) { return revlog.AppendEvent(nil, &news) })
+	if old := s.current.Swap(v); old != nil {
+		close(old.next)
+	}
+}
+
+// latest answers what was read last, nil if that says nothing about now. An
+// entry that was published before the call is in it.
+func (s *Service) latest(ctx context.Context) (*view, error) {
+	for {
+		v := s.current.Load()
+		if v == nil || s.Now().Sub(v.read).Abs() > tooOld {
+			return nil, nil
+		}
+		select {
+		case <-v.stale:
+		default:
+			return v, nil
+		}
+		timer := time.NewTimer(tooOld)
+		select {
+		case <-v.next:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if s.current.Load() == v {
+			return nil, nil // its successor doesn't come
+		}
+	}
+}
+
+// Stream gives send the log after a number as events: at once what there is,
+// then what comes, at most every 20 ms, and each second a head though there is
+// nothing new. It ends with ctx or with an error of send. There is no queue: who
+// takes long to send gets in one event what came meanwhile.
+func (s *Service) Stream(ctx context.Context, after uint64, send func(event []byte) error) error {
+	v, err := s.latest(ctx)
+	if err == nil && v == nil {
+		err = silent()
+	}
+	for err == nil {
+		if after, err = v.send(after, send); err != nil {
+			break
+		}
+		select {
+		case <-v.next:
+			v = s.current.Load()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return err
+}
+
+// send gives send what the view has after a number, one event at least, and
+// answers the head; it is lower than the number if the log was set back.
+func (v *view) send(after uint64, send func(event []byte) error) (head uint64, err error) {
+	for {
+		event, last, err := v.encoded(after)
+		if err == nil {
+			err = send(event)
+		}
+		if after = last; err != nil || after >= v.page.Head {
+			return v.page.Head, err
+		}
+	}
+}

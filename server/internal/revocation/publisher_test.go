@@ -1,0 +1,332 @@
+package revocation_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/writ-auth/writ/internal/revlog"
+	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/revocation"
+)
+
+// table is a log whose readings are counted and can be made to fail.
+type table struct {
+	auth.Log
+	mu       sync.Mutex
+	id       string
+	entries  []revlog.Entry
+	broken   error
+	readings int
+	news     chan struct{}
+}
+
+func (l *table) add(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for range n {
+		l.entries = append(l.entries, revlog.Entry{
+			Seq: uint64(len(l.entries)) + 1, Kind: revlog.Token, Expiry: time.Now().Add(10 * time.Minute).Unix()})
+	}
+	close(l.news)
+	l.news = make(chan struct{})
+}
+
+func (l *table) Published() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.news
+}
+
+func (l *table) LogPage(_ context.Context, after uint64, limit int, now time.Time) (revlog.Page, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.readings++
+	p := revlog.Page{Log: l.id, First: 1, Head: uint64(len(l.entries)), Time: now.Unix()}
+	for _, e := range l.entries {
+		if e.Seq > after && e.Expiry > now.Unix() {
+			p.Entries = append(p.Entries, e)
+		}
+	}
+	if len(p.Entries) > limit {
+		p.Entries, p.More = p.Entries[:limit], true
+	}
+	return p, l.broken
+}
+
+// running starts a service on the table; it ends with the test.
+func (l *table) running(t *testing.T) *revocation.Service {
+	if l.news == nil {
+		l.news = make(chan struct{})
+	}
+	s := &revocation.Service{Options: revocation.Options{Log: l, Now: time.Now}}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { s.Run(ctx, slog.New(slog.DiscardHandler)); close(done) }()
+	t.Cleanup(func() { cancel(); <-done })
+	synctest.Wait()
+	return s
+}
+
+// received is what a stream has brought.
+type received struct {
+	pages []*revlog.Page
+	times []time.Time
+}
+
+// follow streams until the test ends.
+func follow(t *testing.T, s *revocation.Service, after uint64) *received {
+	got := &received{}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() {
+		done <- s.Stream(ctx, after, func(event []byte) error {
+			data, err := revlog.NewEventReader(strings.NewReader(string(event))).Next()
+			if err != nil {
+				return err
+			}
+			page, err := revlog.Decode(data)
+			got.pages, got.times = append(got.pages, page), append(got.times, time.Now())
+			return err
+		})
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("the stream ended with %v", err)
+		}
+	})
+	synctest.Wait()
+	return got
+}
+
+func (r *received) numbers() (numbers []uint64) {
+	for _, p := range r.pages {
+		for _, e := range p.Entries {
+			numbers = append(numbers, e.Seq)
+		}
+	}
+	return numbers
+}
+
+func upTo(from, to uint64) (numbers []uint64) {
+	for n := from; n <= to; n++ {
+		numbers = append(numbers, n)
+	}
+	return numbers
+}
+
+func TestStreamBringsEverythingOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &table{id: "l"}
+		l.news = make(chan struct{})
+		l.add(12_000) // more than two events hold
+		s := l.running(t)
+		streams := map[uint64]*received{0: follow(t, s, 0), 11_990: follow(t, s, 11_990), 12_000: follow(t, s, 12_000)}
+		began := time.Now()
+		for range 300 { // three in a batch
+			l.add(1)
+			time.Sleep(7 * time.Millisecond)
+		}
+		time.Sleep(100 * time.Millisecond)
+		for after, got := range streams {
+			if !slices.Equal(got.numbers(), upTo(after+1, 12_300)) {
+				t.Errorf("after %d: %d entries, want each of %d once and in order", after, len(got.numbers()), 12_300-after)
+			}
+		}
+		got := streams[12_000]
+		if n, most := len(got.pages), int(time.Since(began)/(20*time.Millisecond))+2; n > most {
+			t.Errorf("%d events, want at most one in 20 ms: %d", n, most)
+		}
+	})
+}
+
+// A revocation is out at once if there was none just before, and 20 ms later at
+// most.
+func TestStreamIsPrompt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &table{id: "l"}
+		s := l.running(t)
+		got := follow(t, s, 0)
+		time.Sleep(500 * time.Millisecond)
+		for _, want := range []time.Duration{0, 20 * time.Millisecond} {
+			at := time.Now()
+			l.add(1)
+			time.Sleep(want)
+			synctest.Wait()
+			if last := got.pages[len(got.pages)-1]; len(last.Entries) != 1 || got.times[len(got.times)-1].Sub(at) > want {
+				t.Errorf("after %v: %+v at %v", want, last, got.times[len(got.times)-1].Sub(at))
+			}
+		}
+	})
+}
+
+func TestStreamHasAHeadEachSecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &table{id: "l"}
+		s := l.running(t)
+		got := follow(t, s, 0)
+		time.Sleep(time.Minute)
+		if n := len(got.pages); n < 55 || n > 62 {
+			t.Errorf("%d heads in a minute", n)
+		}
+		for i, p := range got.pages {
+			if p.Time != got.times[i].Unix() {
+				t.Errorf("a head of %d at %d", p.Time, got.times[i].Unix())
+			}
+		}
+		if l.readings > 65 {
+			t.Errorf("%d readings in a minute", l.readings)
+		}
+	})
+}
+
+// A head says that the log was read. While it can't be, there is none, nor a
+// page.
+func TestNoHeadWithoutAReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &table{id: "l"}
+		s := l.running(t)
+		got := follow(t, s, 0)
+		time.Sleep(10 * time.Second)
+		l.broken = errors.New("disk on fire")
+		time.Sleep(2 * time.Second)
+		n := len(got.pages)
+		time.Sleep(time.Minute)
+		if len(got.pages) != n {
+			t.Errorf("%d heads while the log couldn't be read", len(got.pages)-n)
+		}
+		if p, err := s.Page(t.Context(), 0, 10, 0); err == nil {
+			t.Errorf("a page: %+v", p)
+		}
+		var e *auth.Error
+		if err := s.Stream(t.Context(), 0, nil); !errors.As(err, &e) || e.Code != auth.CodeUnavailable {
+			t.Errorf("a new stream: %v", err)
+		}
+		l.broken = nil
+		l.add(1)
+		time.Sleep(2 * time.Second)
+		if !slices.Equal(got.numbers(), upTo(1, 1)) {
+			t.Errorf("afterwards: %v", got.numbers())
+		}
+	})
+}
+
+// Pages cost no query, show what was published before they were asked for, and
+// hold nothing that is long over.
+func TestPagesFromMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &table{id: "l"}
+		s := l.running(t)
+		for n := range uint64(50) {
+			l.add(1)
+			p, err := s.Page(t.Context(), n, 10, 0)
+			if err != nil || p.Head != n+1 || len(p.Entries) != 1 {
+				t.Fatalf("after %d: %+v, %v", n, p, err)
+			}
+		}
+		readings := l.readings
+		for n := range uint64(50) {
+			p, err := s.Page(t.Context(), n, 20, 0)
+			if want := upTo(n+1, min(n+20, 50)); err != nil || len(p.Entries) != len(want) || p.Entries[0].Seq != want[0] || p.More != (n < 30) {
+				t.Errorf("after %d: %+v, %v", n, p, err)
+			}
+		}
+		if l.readings != readings {
+			t.Errorf("%d readings for pages", l.readings-readings)
+		}
+		time.Sleep(12 * time.Minute)
+		if p, err := s.Page(t.Context(), 0, 10, 0); err != nil || len(p.Entries) != 0 || p.Head != 50 {
+			t.Errorf("at last: %+v, %v", p, err)
+		}
+	})
+}
+
+func TestLogThatWasReplaced(t *testing.T) {
+	for _, id := range []string{"l", "m"} {
+		t.Run(id, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := &table{id: "l"}
+				s := l.running(t)
+				l.add(30)
+				got := follow(t, s, 0)
+				time.Sleep(time.Second)
+				l.mu.Lock()
+				l.id, l.entries = id, nil
+				l.mu.Unlock()
+				l.add(2)
+				time.Sleep(2 * time.Second)
+				last := got.pages[len(got.pages)-1]
+				if p, err := s.Page(t.Context(), 0, 10, 0); err != nil || p.Log != id || len(p.Entries) != 2 || last.Head != 2 || last.Log != id {
+					t.Errorf("page %+v, %v; last event %+v", p, err, last)
+				}
+			})
+		})
+	}
+}
+
+// Who takes long holds nobody back, and gets in one event what came meanwhile.
+func TestSlowFollower(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &table{id: "l"}
+		s := l.running(t)
+		quick := follow(t, s, 0)
+		ctx, cancel := context.WithCancel(t.Context())
+		events := 0
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			err := s.Stream(ctx, 0, func([]byte) error { events++; time.Sleep(time.Minute); return nil })
+			if !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		}()
+		for range 3000 {
+			l.add(1)
+			time.Sleep(20 * time.Millisecond)
+		}
+		if n := len(quick.numbers()); n < 2990 {
+			t.Errorf("the quick one has %d of 3000 entries", n)
+		}
+		cancel()
+		<-done
+		if events > 3 {
+			t.Errorf("%d events in a minute for one who takes a minute", events)
+		}
+		gone := errors.New("gone")
+		if err := s.Stream(t.Context(), 0, func([]byte) error { return gone }); !errors.Is(err, gone) {
+			t.Errorf("a stream whose reader has gone: %v", err)
+		}
+	})
+}
+
+// BenchmarkPage is what an anonymous caller can make the server do.
+func BenchmarkPage(b *testing.B) {
+	l := &table{id: "l", news: make(chan struct{})}
+	l.add(100_000)
+	s := &revocation.Service{Options: revocation.Options{Log: l, Now: time.Now}}
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	go s.Run(ctx, slog.New(slog.DiscardHandler))
+	l.add(1)
+	if _, err := s.Page(ctx, 100_000, 1, time.Minute); err != nil {
+		b.Fatal(err)
+	}
+	var buf []byte
+	for b.Loop() {
+		p, err := s.Page(ctx, 0, revocation.MaxPage, 0)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if buf, err = p.AppendJSON(buf[:0]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(len(buf)), "bytes")
+}
