@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -108,9 +109,11 @@ func benchSteps() string {
 type benchRun struct {
 	benchCmd
 	*program
-	server   *child // that --local started, else nil
-	admin    *adminClient
-	closers  []func() error
+	server  *child // that --local started, else nil
+	admin   *adminClient
+	closers []func() error
+
+	mu       sync.Mutex
 	progress string // what was last said
 }
 
@@ -208,8 +211,11 @@ func (b *benchRun) reach(ctx context.Context) (base string, err error) {
 	return base, err
 }
 
-// tell says what is going on, to a person who may wait for minutes.
+// tell says what is going on, to a person who may wait for minutes. Two phases
+// that run at once both call it.
 func (b *benchRun) tell(text string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if text != b.progress {
 		b.progress = text
 		fmt.Fprintln(b.Stderr, oneLine(text))
