@@ -10,7 +10,7 @@ import (
 // a request needs one: a flood of sign-ins would slow down everything else to a
 // crawl. How much others want can be seen in the hash itself: beside others it
 // takes longer than it would alone. Then its place in the pool stays empty for
-// as long again, and hashing has a third of the time at most, while others have
+// as long again, and hashing has half of the time at most, while others have
 // something to do. On an idle machine nobody rests.
 type pace struct {
 	mu      sync.Mutex
@@ -48,5 +48,5 @@ func (p *pace) rest(cost string, took time.Duration) time.Duration {
 	if float64(took) < contended*float64(fastest) {
 		return 0
 	}
-	return min(2*took, maxRest)
+	return min(took, maxRest)
 }
