@@ -222,7 +222,8 @@ func load32(t *testing.T, s *server, verifiers []verifier, length time.Duration)
 	return signed
 }
 
-// client signs in and refreshes twenty times, and again.
+// client signs in and refreshes twenty times, and again. Where more sign in at
+// once than the machine can hash passwords for, some are told to come back.
 func client(ctx context.Context, t *testing.T, s *server, use func(token string)) {
 	credentials := map[string]string{"email": adminEmail, "password": adminPassword, "audience": audience}
 	for ctx.Err() == nil {
@@ -232,6 +233,9 @@ func client(ctx context.Context, t *testing.T, s *server, use func(token string)
 				return
 			}
 			a, err := call(t.Context(), "POST", s.url(path), "", body)
+			if err == nil && a.status == http.StatusServiceUnavailable && path == "/v1/login" {
+				break
+			}
 			var out tokens
 			if err != nil || a.status != 200 || json.Unmarshal(a.body, &out) != nil {
 				t.Errorf("%s: %d %s %v", path, a.status, a.body, err)

@@ -113,7 +113,7 @@ func (t *Throttle) Attempt(ctx context.Context, account, address string) (*Attem
 		select {
 		case <-turn:
 		case <-timeout.C:
-			err = tooMany(time.Second, failures)
+			err = busy()
 		case <-ctx.Done():
 			err = ctx.Err()
 		}
@@ -150,7 +150,7 @@ func (t *Throttle) reserve(keys [3]key) (*Attempt, <-chan struct{}, error) {
 		return t.take(counted, now), nil, nil
 	}
 	if t.waiting >= maxWaiting {
-		return nil, nil, tooMany(time.Second, failures)
+		return nil, nil, busy()
 	}
 	t.waiting++
 	return nil, wait.turn(), nil
@@ -285,6 +285,12 @@ func (t *Throttle) dropEmpty(e *entry, now time.Time) {
 		t.recent.Remove(at)
 		delete(t.entries, e.key)
 	}
+}
+
+// busy is for whoever has done nothing wrong: the server doesn't keep up with
+// the attempts that are under way.
+func busy() error {
+	return &auth.Error{Code: auth.CodeUnavailable, Message: "The server is busy; try again.", RetryAfter: time.Second}
 }
 
 const failures = "too many failed attempts; try again later"

@@ -378,8 +378,10 @@ func TestWaitingEnds(t *testing.T) {
 		if err := <-errs; !errors.Is(err, context.Canceled) || th.Stats().Waiting != 0 {
 			t.Errorf("a caller that gave up: %v, %d waiting", err, th.Stats().Waiting)
 		}
-		if d := fail(t, th, "ann", home); d != time.Second {
-			t.Errorf("attempts that never end: told to come back in %s, want 1s", d)
+		_, err := th.Attempt(t.Context(), "ann", home)
+		var e *auth.Error
+		if !errors.As(err, &e) || e.Code != auth.CodeUnavailable || e.RetryAfter != time.Second {
+			t.Errorf("attempts that never end: %v, want %s and to come back in 1s", err, auth.CodeUnavailable)
 		}
 		held[0].Succeeded()
 		if d := succeed(t, th, "ann", home); d != 0 {
