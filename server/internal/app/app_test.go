@@ -213,9 +213,15 @@ func TestStopReleasesLongPolls(t *testing.T) {
 		answered <- err
 	}()
 	<-waiting
-	// Connections are accepted in order: when a later one was answered, the
-	// follower's has been accepted, and must not be dropped.
-	r.call(200, "GET", r.public+"/jwks.json", "", nil)
+	// Connections are accepted in order: when a later one was answered (a new
+	// one, not one that was kept), the follower's has been accepted, and must not
+	// be dropped.
+	later := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	res, err := later.Get(r.public + "/jwks.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
 	r.stop()
 	if err := <-answered; err != nil {
 		t.Errorf("a follower's long poll ended with %v", err)
