@@ -46,7 +46,7 @@ type signedLog struct {
 	keyring []*jwk.PublicKey
 }
 
-func newSignedLog(t *testing.T) *signedLog {
+func newSignedLog(t testing.TB) *signedLog {
 	l := &signedLog{world: newWorld(t), changed: make(chan struct{}), pageSize: 100}
 	l.begin("log-1")
 	l.turnKey()
@@ -88,10 +88,9 @@ func (l *signedLog) page(after uint64) *revlog.Page {
 	now := time.Now().Add(l.ahead)
 	head := uint64(len(l.entries))
 	after = min(max(after, l.first-1), head)
-	p := &revlog.Page{Log: l.id, First: l.first, Head: head, Time: now.Unix(), Entries: slices.Clone(l.entries[after:])}
-	if len(p.Entries) > l.pageSize {
-		p.Entries, p.More = p.Entries[:l.pageSize], true
-	}
+	p := &revlog.Page{Log: l.id, First: l.first, Head: head, Time: now.Unix()}
+	end := min(int(head), int(after)+l.pageSize)
+	p.Entries, p.More = slices.Clone(l.entries[after:end]), end < int(head)
 	l.sign(p, now, l.key)
 	p.Proof.Prev = l.chains[after]
 	return p
@@ -123,7 +122,7 @@ func (l *signedLog) answer(after uint64) (data []byte, last uint64) {
 	return data, last
 }
 
-func (l *signedLog) guard(t *testing.T, change func(*guard.Config)) *guard.Guard {
+func (l *signedLog) guard(t testing.TB, change func(*guard.Config)) *guard.Guard {
 	return l.world.guard(t, func(cfg *guard.Config) {
 		cfg.Client.Transport = roundTrip(l.roundTrip)
 		if change != nil {

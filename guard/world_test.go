@@ -28,7 +28,7 @@ const (
 // one by one. Times are those of time.Now, which a test sets by running in a
 // bubble of package synctest.
 type world struct {
-	t   *testing.T
+	t   testing.TB
 	key *jwk.PrivateKey
 	url string // its address, issuerURL unless it is served over real HTTP
 
@@ -52,7 +52,7 @@ const (
 	introspectionPath = "/introspect"
 )
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	key, err := jwk.Generate(jwk.ES256)
 	if err != nil {
@@ -123,7 +123,7 @@ func (w *world) config() guard.Config {
 }
 
 // guard makes a guard, closed at the end of the test.
-func (w *world) guard(t *testing.T, change func(*guard.Config)) *guard.Guard {
+func (w *world) guard(t testing.TB, change func(*guard.Config)) *guard.Guard {
 	t.Helper()
 	cfg := w.config()
 	if change != nil {
