@@ -262,7 +262,7 @@ func TestAlgorithmsInTheGuide(t *testing.T) {
 func TestChecksInTheGuide(t *testing.T) {
 	c := newCourt(t, jwk.ES256)
 	v, err := jwt.NewVerifier[jwt.Claims](c.key.(*jwk.PrivateKey).Public(), jwt.Expect{
-		Issuer: issuer, Audience: []string{audience}, Type: "JWT", Required: []string{"sub", "jti"}, Now: clock,
+		Issuer: issuer, Audience: []string{audience}, Type: "JWT", Subject: "u1", Required: []string{"sub", "jti"}, Now: clock,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -281,6 +281,7 @@ func TestChecksInTheGuide(t *testing.T) {
 		{"sign, verify", forged, jwt.ErrSignature},
 		{"`iss`", c.example(t, `{"alg":"ES256"}`, payload("iss", `"iss":"https://issuer.example/"`)).String(), jwt.ErrIssuer},
 		{"`sub`", c.example(t, `{"alg":"ES256"}`, payload("sub", `"a":1`)).String(), jwt.ErrClaim},
+		{"`sub`", c.example(t, `{"alg":"ES256"}`, payload("sub", `"sub":"somebody else"`)).String(), jwt.ErrClaim},
 		{"`aud`", c.example(t, `{"alg":"ES256"}`, payload("aud", `"aud":["x"]`)).String(), jwt.ErrAudience},
 		{"`exp`", c.example(t, `{"alg":"ES256"}`, payload("exp", `"exp":1800000000`)).String(), jwt.ErrExpired},
 		{"`nbf`", c.example(t, `{"alg":"ES256"}`, payload("x", `"nbf":1800000001`)).String(), jwt.ErrNotYetValid},

@@ -201,6 +201,14 @@ func TestRequired(t *testing.T) {
 	})
 }
 
+func TestSubject(t *testing.T) {
+	cases(t, "sub", []func(*jwt.Expect){func(e *jwt.Expect) { e.Subject = "client-1" }}, map[string]error{
+		``: jwt.ErrClaim, `null`: jwt.ErrClaim, `""`: jwt.ErrClaim, `["client-1"]`: jwt.ErrClaim,
+		`"client-2"`: jwt.ErrClaim, `"Client-1"`: jwt.ErrClaim, `"client-1 "`: jwt.ErrClaim,
+		`"client-1"`: nil, `"\u0063lient-1"`: nil,
+	})
+}
+
 // The order of checks is a promise: who learns that a token has expired may
 // conclude that it was good until then.
 func TestOrderOfChecks(t *testing.T) {

@@ -27,6 +27,9 @@ func (v *Verifier[C]) checkClaims(c *Claims, f *facts, nonce *string) error {
 	if err := v.expect.checkAudience(c.Audience, f.authorizedParty); err != nil {
 		return err
 	}
+	if want := v.expect.Subject; want != "" && c.Subject != want {
+		return refuse(ErrClaim, "sub", "another subject")
+	}
 	if err := v.expect.checkNonce(nonce, f.nonce); err != nil {
 		return err
 	}

@@ -40,6 +40,12 @@ type Expect struct {
 	// the type "at+jwt" those of RFC 9068 section 2.2 are added.
 	Required []string
 
+	// Subject, if not empty, is the sub claim, byte for byte; another one, or
+	// none, is ErrClaim. For tokens that one party alone may present, such as a
+	// client's assertions (RFC 7523 section 3). Most callers take whoever the
+	// token names.
+	Subject string
+
 	// Leeway is added to exp and taken from nbf, for clocks that differ. The
 	// default is 0, the most 5 minutes. Whatever it is, iat may be a minute
 	// ahead.
