@@ -32,7 +32,10 @@
 // Signing out, or being locked out, has to end tokens that are still good on
 // paper. The guard follows the issuer's revocation log, if its discovery
 // document names one: a list of hashes that arrives while requests are served,
-// so that a request asks only memory. If no answer has come for Config.MaxStale,
+// as a stream of events or by long polling, so that a request asks only memory.
+// If the document names log keys as well, the guard believes what they have
+// signed and nothing else, and Issuer.LogURL may be anybody's relay or cache; if
+// not, TLS alone says whose log it is. If no answer has come for Config.MaxStale,
 // the log's silence about a token means nothing any more, and Config.Stale says
 // what to do: reject, ask the issuer about each token, or take it. Stats shows
 // how far behind the log is.

@@ -207,6 +207,29 @@ func TestDelayedHeads(t *testing.T) {
 	})
 }
 
+// An old head that comes once more takes nothing away from a newer one.
+func TestOldHeadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newSignedLog(t)
+		l.closed = true // no streams
+		g := l.guard(t, nil)
+		l.check(t, "at first", g, "good", 200)
+		var old *revlog.Page
+		l.with(func() { old = l.page(0) })
+		time.Sleep(15 * time.Second)
+		replayed := false
+		l.with(func() { l.tamper = func(*revlog.Page) *revlog.Page { replayed = true; return old } })
+		for !replayed {
+			time.Sleep(time.Second)
+		}
+		l.fails(logPath)
+		time.Sleep(17 * time.Second)
+		l.check(t, "cut off", g, "good", 200)
+		time.Sleep(30 * time.Second)
+		l.check(t, "cut off for long", g, "good", 503)
+	})
+}
+
 func TestAnotherSignedLog(t *testing.T) {
 	for _, id := range []string{"log-2", "log-1"} { // a restore, and a database that was set back
 		t.Run(id, func(t *testing.T) {

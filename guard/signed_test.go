@@ -255,9 +255,14 @@ func (l *signedLog) write(ctx context.Context, out *io.PipeWriter, after uint64)
 	}
 }
 
+// tokenOf signs a token of a session.
+func (l *signedLog) tokenOf(sid string) string {
+	return l.token(func(c *jwt.AccessClaims) { c.SessionID = sid })
+}
+
 func (l *signedLog) check(t *testing.T, what string, g *guard.Guard, sid string, want int) {
 	t.Helper()
-	_, err := g.Verify(t.Context(), l.token(func(c *jwt.AccessClaims) { c.SessionID = sid }))
+	_, err := g.Verify(t.Context(), l.tokenOf(sid))
 	wantStatus(t, what+": "+sid, err, want)
 }
 
