@@ -61,6 +61,19 @@ func (l *signedLog) with(change func()) {
 	l.changed = make(chan struct{})
 }
 
+// counts answers how many streams were opened and how many polls answered.
+func (l *signedLog) counts() (opened, polled int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.opened, l.polled
+}
+
+func (l *signedLog) tampered() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.tamper != nil
+}
+
 // begin makes an empty log. The caller holds the lock, or nobody else is there.
 func (l *signedLog) begin(id string) {
 	l.id, l.entries, l.chains, l.first = id, nil, []revlog.Chain{revlog.ChainStart(id)}, 1
@@ -285,8 +298,8 @@ func TestStream(t *testing.T) {
 			l.check(t, "after", g, sid, 401)
 			time.Sleep(time.Second)
 		}
-		if l.opened != 1 || l.polled != 3 || l.resumed[0] != "250" {
-			t.Errorf("%d streams from %v, %d polls; want one stream after three polls", l.opened, l.resumed, l.polled)
+		if opened, polled := l.counts(); opened != 1 || polled != 3 || l.resumed[0] != "250" {
+			t.Errorf("%d streams from %v, %d polls; want one stream after three polls", opened, l.resumed, polled)
 		}
 		if s := g.Stats().Issuers[0]; s.Sequence != 850 || !s.Fresh || s.Revoked != 850 {
 			t.Errorf("stats %+v, want 850 entries", s)
@@ -322,8 +335,8 @@ func TestStreamsThatFail(t *testing.T) {
 					l.check(t, fmt.Sprint("after ", c.late), g, sid, 401)
 					time.Sleep(10*time.Second - c.late%(10*time.Second))
 				}
-				if n := l.opened + l.polled; n > c.most {
-					t.Errorf("%d streams, %d polls, want at most %d", l.opened, l.polled, c.most)
+				if opened, polled := l.counts(); opened+polled > c.most {
+					t.Errorf("%d streams, %d polls, want at most %d", opened, polled, c.most)
 				}
 			})
 		})
@@ -346,8 +359,8 @@ func TestStreamFallsSilent(t *testing.T) {
 		synctest.Wait()
 		l.check(t, "again", g, "x", 401)
 		l.check(t, "again", g, "y", 200)
-		if l.opened != 2 {
-			t.Errorf("%d streams, want 2", l.opened)
+		if opened, _ := l.counts(); opened != 2 {
+			t.Errorf("%d streams, want 2", opened)
 		}
 	})
 }

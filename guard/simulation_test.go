@@ -17,7 +17,8 @@ import (
 // that turn and databases that are restored. Chance decides, from a seed.
 type simulation struct {
 	*signedLog
-	random  *rand.Rand
+	random  *rand.Rand     // of what happens
+	chance  *rand.Rand     // of what the relay makes up
 	seen    []*revlog.Page // genuine pages, to be replayed
 	lying   bool
 	revoked []end
@@ -36,17 +37,17 @@ func (s *simulation) relay(p *revlog.Page) *revlog.Page {
 	if len(s.seen) < 200 {
 		s.seen = append(s.seen, p)
 	} else {
-		s.seen[s.random.IntN(len(s.seen))] = p
+		s.seen[s.chance.IntN(len(s.seen))] = p
 	}
 	if !s.lying {
 		return p
 	}
-	lie, old := *p, s.seen[s.random.IntN(len(s.seen))]
-	switch s.random.IntN(9) {
+	lie, old := *p, s.seen[s.chance.IntN(len(s.seen))]
+	switch s.chance.IntN(9) {
 	case 0: // withhold all
 		lie.Entries, lie.More = nil, false
 	case 1: // withhold the last, or all but some
-		lie.Entries = lie.Entries[:s.random.IntN(len(lie.Entries)+1)]
+		lie.Entries = lie.Entries[:s.chance.IntN(len(lie.Entries)+1)]
 		lie.More = len(lie.Entries) > 0 && lie.Entries[len(lie.Entries)-1].Seq < lie.Head
 	case 2: // an old answer
 		return old
@@ -64,7 +65,7 @@ func (s *simulation) relay(p *revlog.Page) *revlog.Page {
 	case 7: // an entry of its own
 		lie.Entries = append([]revlog.Entry{}, lie.Entries...)
 		for i := range lie.Entries {
-			lie.Entries[i].Hash[0] ^= byte(s.random.IntN(2))
+			lie.Entries[i].Hash[0] ^= byte(s.chance.IntN(2))
 		}
 	case 8: // no lie, this time
 	}
@@ -112,7 +113,7 @@ func TestSimulation(t *testing.T) {
 	accepted, fresh, refused := 0, 0, 0
 	for seed := range uint64(seeds) {
 		synctest.Test(t, func(t *testing.T) {
-			s := &simulation{signedLog: newSignedLog(t), random: rand.New(rand.NewPCG(seed, 1))}
+			s := &simulation{signedLog: newSignedLog(t), random: rand.New(rand.NewPCG(seed, 1)), chance: rand.New(rand.NewPCG(seed, 2))}
 			s.tamper = s.relay
 			g := s.guard(t, nil)
 			known := map[string]bool{}

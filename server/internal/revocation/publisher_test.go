@@ -38,6 +38,19 @@ func (l *table) add(n int) {
 	l.news = make(chan struct{})
 }
 
+// fail makes readings fail; nil: work again.
+func (l *table) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.broken = err
+}
+
+func (l *table) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.readings
+}
+
 func (l *table) Published() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -76,6 +89,7 @@ func (l *table) running(t *testing.T) *revocation.Service {
 
 // received is what a stream has brought.
 type received struct {
+	mu    sync.Mutex
 	pages []*revlog.Page
 	times []time.Time
 }
@@ -92,6 +106,8 @@ func follow(t *testing.T, s *revocation.Service, after uint64) *received {
 				return err
 			}
 			page, err := revlog.Decode(data)
+			got.mu.Lock()
+			defer got.mu.Unlock()
 			got.pages, got.times = append(got.pages, page), append(got.times, time.Now())
 			return err
 		})
@@ -106,8 +122,16 @@ func follow(t *testing.T, s *revocation.Service, after uint64) *received {
 	return got
 }
 
+// all answers the pages that have come, and when.
+func (r *received) all() ([]*revlog.Page, []time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.pages), slices.Clone(r.times)
+}
+
 func (r *received) numbers() (numbers []uint64) {
-	for _, p := range r.pages {
+	pages, _ := r.all()
+	for _, p := range pages {
 		for _, e := range p.Entries {
 			numbers = append(numbers, e.Seq)
 		}
@@ -141,7 +165,8 @@ func TestStreamBringsEverythingOnce(t *testing.T) {
 			}
 		}
 		got := streams[12_000]
-		if n, most := len(got.pages), int(time.Since(began)/(20*time.Millisecond))+2; n > most {
+		pages, _ := got.all()
+		if n, most := len(pages), int(time.Since(began)/(20*time.Millisecond))+2; n > most {
 			t.Errorf("%d events, want at most one in 20 ms: %d", n, most)
 		}
 	})
@@ -160,8 +185,10 @@ func TestStreamIsPrompt(t *testing.T) {
 			l.add(1)
 			time.Sleep(want)
 			synctest.Wait()
-			if last := got.pages[len(got.pages)-1]; len(last.Entries) != 1 || got.times[len(got.times)-1].Sub(at) > want {
-				t.Errorf("after %v: %+v at %v", want, last, got.times[len(got.times)-1].Sub(at))
+			pages, times := got.all()
+			last, took := pages[len(pages)-1], times[len(times)-1].Sub(at)
+			if len(last.Entries) != 1 || took > want {
+				t.Errorf("within %v: %+v after %v", want, last, took)
 			}
 		}
 	})
@@ -173,16 +200,17 @@ func TestStreamHasAHeadEachSecond(t *testing.T) {
 		s := l.running(t)
 		got := follow(t, s, 0)
 		time.Sleep(time.Minute)
-		if n := len(got.pages); n < 55 || n > 62 {
+		pages, times := got.all()
+		if n := len(pages); n < 55 || n > 62 {
 			t.Errorf("%d heads in a minute", n)
 		}
-		for i, p := range got.pages {
-			if p.Time != got.times[i].Unix() {
-				t.Errorf("a head of %d at %d", p.Time, got.times[i].Unix())
+		for i, p := range pages {
+			if p.Time != times[i].Unix() {
+				t.Errorf("a head of %d at %d", p.Time, times[i].Unix())
 			}
 		}
-		if l.readings > 65 {
-			t.Errorf("%d readings in a minute", l.readings)
+		if n := l.count(); n > 65 {
+			t.Errorf("%d readings in a minute", n)
 		}
 	})
 }
@@ -195,12 +223,12 @@ func TestNoHeadWithoutAReading(t *testing.T) {
 		s := l.running(t)
 		got := follow(t, s, 0)
 		time.Sleep(10 * time.Second)
-		l.broken = errors.New("disk on fire")
+		l.fail(errors.New("disk on fire"))
 		time.Sleep(2 * time.Second)
-		n := len(got.pages)
+		before, _ := got.all()
 		time.Sleep(time.Minute)
-		if len(got.pages) != n {
-			t.Errorf("%d heads while the log couldn't be read", len(got.pages)-n)
+		if after, _ := got.all(); len(after) != len(before) {
+			t.Errorf("%d heads while the log couldn't be read", len(after)-len(before))
 		}
 		if p, err := s.Page(t.Context(), 0, 10, 0); err == nil {
 			t.Errorf("a page: %+v", p)
@@ -209,7 +237,7 @@ func TestNoHeadWithoutAReading(t *testing.T) {
 		if err := s.Stream(t.Context(), 0, nil); !errors.As(err, &e) || e.Code != auth.CodeUnavailable {
 			t.Errorf("a new stream: %v", err)
 		}
-		l.broken = nil
+		l.fail(nil)
 		l.add(1)
 		time.Sleep(2 * time.Second)
 		if !slices.Equal(got.numbers(), upTo(1, 1)) {
@@ -231,15 +259,15 @@ func TestPagesFromMemory(t *testing.T) {
 				t.Fatalf("after %d: %+v, %v", n, p, err)
 			}
 		}
-		readings := l.readings
+		readings := l.count()
 		for n := range uint64(50) {
 			p, err := s.Page(t.Context(), n, 20, 0)
 			if want := upTo(n+1, min(n+20, 50)); err != nil || len(p.Entries) != len(want) || p.Entries[0].Seq != want[0] || p.More != (n < 30) {
 				t.Errorf("after %d: %+v, %v", n, p, err)
 			}
 		}
-		if l.readings != readings {
-			t.Errorf("%d readings for pages", l.readings-readings)
+		if n := l.count() - readings; n != 0 {
+			t.Errorf("%d readings for pages", n)
 		}
 		time.Sleep(12 * time.Minute)
 		if p, err := s.Page(t.Context(), 0, 10, 0); err != nil || len(p.Entries) != 0 || p.Head != 50 {
@@ -262,7 +290,8 @@ func TestLogThatWasReplaced(t *testing.T) {
 				l.mu.Unlock()
 				l.add(2)
 				time.Sleep(2 * time.Second)
-				last := got.pages[len(got.pages)-1]
+				pages, _ := got.all()
+				last := pages[len(pages)-1]
 				if p, err := s.Page(t.Context(), 0, 10, 0); err != nil || p.Log != id || len(p.Entries) != 2 || last.Head != 2 || last.Log != id {
 					t.Errorf("page %+v, %v; last event %+v", p, err, last)
 				}
