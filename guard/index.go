@@ -71,7 +71,7 @@ func (x *index) add(entries []revlog.Entry) {
 		return
 	}
 	if need := x.table.used + len(entries); need > x.table.room() {
-		x.rebuild(need, func(slot) bool { return true })
+		x.rebuild(need, always)
 	}
 	x.mu.Lock()
 	for _, e := range entries {
@@ -87,12 +87,8 @@ func (x *index) add(entries []revlog.Entry) {
 // parts. The caller doesn't use it any more.
 func (x *index) merge(t table) {
 	if x.table.used > 0 {
-		next := x.table.copied(x.table.used + t.used)
-		for _, s := range t.slots {
-			if s != (slot{}) {
-				next.put(s)
-			}
-		}
+		next := x.table.copied(x.table.used+t.used, always)
+		next.putAll(t, always)
 		t = next
 	}
 	x.mu.Lock()
@@ -168,12 +164,7 @@ func (x *index) prune(now time.Time) {
 // one writer, so it may read without the lock, and those who look something up
 // wait for no more than the exchange.
 func (x *index) rebuild(n int, keep func(slot) bool) {
-	next := newTable(n)
-	for _, s := range x.table.slots {
-		if s != (slot{}) && keep(s) {
-			next.put(s)
-		}
-	}
+	next := x.table.copied(n, keep)
 	x.mu.Lock()
 	x.table = next
 	x.mu.Unlock()
@@ -210,15 +201,22 @@ func newTable(n int) table { return table{slots: make([]slot, n+n/2+16)} }
 // room is how many entries fit before look-ups get slow.
 func (t *table) room() int { return len(t.slots) - len(t.slots)/5 }
 
-// copied returns a table for n entries that has those of t.
-func (t *table) copied(n int) table {
+// copied returns a table for n entries that has those of t that are to be kept.
+func (t *table) copied(n int, keep func(slot) bool) table {
 	next := newTable(n)
-	for _, s := range t.slots {
-		if s != (slot{}) {
-			next.put(s)
+	next.putAll(*t, keep)
+	return next
+}
+
+func always(slot) bool { return true }
+
+// putAll adds entries of another table, for which there is room.
+func (t *table) putAll(other table, keep func(slot) bool) {
+	for _, s := range other.slots {
+		if s != (slot{}) && keep(s) {
+			t.put(s)
 		}
 	}
-	return next
 }
 
 // find returns the slot of a hash: the one that has it, or the empty one where

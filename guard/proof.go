@@ -83,7 +83,7 @@ type stage struct {
 
 func (s *stage) add(entries []revlog.Entry, dead func(revlog.Entry) bool) {
 	if need := s.table.used + len(entries); need > s.table.room() {
-		s.table = s.table.copied(need)
+		s.table = s.table.copied(need, always)
 	}
 	for _, e := range entries {
 		if e.Kind.Known() && !dead(e) {
