@@ -265,12 +265,13 @@ func TestNodeThatLags(t *testing.T) {
 		g := l.guard(t, nil)
 		l.check(t, "at first", g, "good", 200)
 		_, polled := l.counts()
+		read := time.Now().Add(time.Second) // by the other node
 		l.with(func() {
-			l.tamper = func(p *revlog.Page) *revlog.Page { // as the other node would sign it
+			l.tamper = func(p *revlog.Page) *revlog.Page { // as that one would sign it
 				l.tamper = nil
-				prev, now := p.Proof.Prev, time.UnixMilli(p.Proof.TimeMS)
+				prev := p.Proof.Prev
 				p.Head, p.Entries, p.More = 1, nil, false
-				l.sign(p, now, l.key)
+				l.sign(p, read, l.key)
 				p.Proof.Prev = prev
 				return p
 			}

@@ -313,13 +313,13 @@ func TestStreamsThatFail(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault func(l *signedLog)
 		late  time.Duration // after how long the guard knows
-		most  int           // requests in an hour
+		most  int           // requests in an hour, with a revocation each ten seconds
 	}{
 		"cut each minute":     {func(l *signedLog) { l.cut = time.Minute }, 200 * time.Millisecond, 70},
-		"cut at once":         {func(l *signedLog) { l.cut = time.Nanosecond }, 200 * time.Millisecond, 1000},
-		"cut after 2 s":       {func(l *signedLog) { l.cut = 2 * time.Second }, 200 * time.Millisecond, 1000},
-		"silent from the top": {func(l *signedLog) { l.silent = true }, 11 * time.Second, 1000},
-		"refused":             {func(l *signedLog) { l.closed = true }, 2 * time.Second, 1000},
+		"cut at once":         {func(l *signedLog) { l.cut = time.Nanosecond }, 200 * time.Millisecond, 1200},
+		"cut after 2 s":       {func(l *signedLog) { l.cut = 2 * time.Second }, 200 * time.Millisecond, 1200},
+		"silent from the top": {func(l *signedLog) { l.silent = true }, 11 * time.Second, 1200},
+		"refused":             {func(l *signedLog) { l.closed = true }, 2 * time.Second, 1200},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
