@@ -14,8 +14,9 @@ const (
 )
 
 // known remembers tokens that were found genuine, and whether they were good, by
-// the whole token: to check a signature and to ask the database costs a hundred times what the
-// rest of an introspection does, and an API asks about one token many times.
+// the whole token: to check a signature and to ask the database costs a hundred
+// times what the rest of an introspection does, and an API asks about one token
+// many times.
 //
 // What is remembered is good no longer than until the next entry of the
 // revocation log: whatever ends a token adds one, and the store makes it known

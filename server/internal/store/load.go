@@ -15,11 +15,11 @@ import (
 // it.
 var ErrNotEmpty = errors.New("store: the database is not empty")
 
-// Load fills an empty database, which no node uses, with the rows of a back-up in one transaction:
-// what it held from its making gives way. rows is called with where each row
-// goes, and again if the transaction has to be tried again; its error is Load's,
-// and nothing has happened then. ErrNotEmpty if there is a user, a client or a
-// key.
+// Load fills an empty database, which no node uses, with the rows of a back-up
+// in one transaction: what it held from its making gives way. rows is called
+// with where each row goes, and again if the transaction has to be tried again;
+// its error is Load's, and nothing has happened then. ErrNotEmpty if there is a
+// user, a client or a key.
 func (s *Store) Load(ctx context.Context, tables []auth.Table, rows func(row func(table int, values []any) error) error) error {
 	for _, t := range tables {
 		if !identifiers(t) {
