@@ -19,6 +19,8 @@ const (
 	DefaultLeeway     = 30 * time.Second
 	DefaultMaxStale   = 30 * time.Second
 	DefaultCacheBytes = 16 << 20
+
+	DefaultIntrospectionTTL = 5 * time.Second
 )
 
 // maxLogLeeway bounds Leeway where a revocation log is followed: the issuer
@@ -73,6 +75,11 @@ type Config struct {
 	// several Issuers are asked over the network they stand in Issuer instead,
 	// since whoever gets them can use them.
 	Credentials *Credentials
+
+	// IntrospectionTTL is for how long the issuer's word about a token counts,
+	// where it is asked: with Introspect, and with Online. Default 5 s; at least
+	// 1 s, at most 1 min.
+	IntrospectionTTL time.Duration
 
 	// CacheBytes bounds the memory for verified tokens. Default 16 MiB, which is
 	// some 5,000 tokens; negative: none are kept. What As has decoded of them
@@ -160,6 +167,14 @@ const (
 	Follow
 	// DontFollow accepts tokens until they expire, whatever was revoked.
 	DontFollow
+	// Online asks the issuer about each token (RFC 7662), and takes those alone
+	// of which it says that they are active. It needs Credentials. An answer
+	// counts for Config.IntrospectionTTL, so that a token which is revoked is
+	// refused that much later at most; while the issuer doesn't answer, tokens
+	// whose answer is over get 503. It is for issuers without a log, and for
+	// those who want the issuer's word: a log is refused sooner, and costs the
+	// issuer nothing for each request.
+	Online
 )
 
 // StalePolicy says what happens to a token that is good but for the fact that
@@ -188,6 +203,9 @@ func (cfg *Config) validate() error {
 	}
 	if cfg.MaxStale > 0 && cfg.MaxStale < time.Second {
 		return errors.New("guard: Config.MaxStale is below 1 s")
+	}
+	if ttl := cfg.IntrospectionTTL; ttl != 0 && (ttl < time.Second || ttl > time.Minute) {
+		return errors.New("guard: Config.IntrospectionTTL isn't within 1 s and 1 min")
 	}
 	if cfg.Stale < Reject || cfg.Stale > AcceptUntilExpiry {
 		return errors.New("guard: Config.Stale is none of the policies")
@@ -229,7 +247,7 @@ func (cfg *Config) validateIssuers() error {
 			return fmt.Errorf("guard: Config.Issuers[%d]: %q is there twice", n, issuer.URL)
 		}
 		seen[issuer.URL] = true
-		if issuer.Keys == nil || issuer.LogURL != "" {
+		if issuer.isAsked() {
 			asked++
 		}
 	}
@@ -250,10 +268,10 @@ func (i *Issuer) validate() error {
 		return errors.New("no URL")
 	case len(i.Audience) == 0:
 		return errors.New("no Audience")
-	case i.Revocation < FollowIfOffered || i.Revocation > DontFollow:
+	case i.Revocation < FollowIfOffered || i.Revocation > Online:
 		return errors.New("no such choice of Revocation")
-	case i.Revocation == DontFollow && i.LogURL != "":
-		return errors.New("a LogURL with DontFollow")
+	case !i.mayFollow() && i.LogURL != "":
+		return errors.New("a LogURL with DontFollow or Online")
 	case i.Revocation == Follow && i.Keys != nil && i.LogURL == "":
 		return errors.New("to Follow with Keys needs a LogURL")
 	}
@@ -277,27 +295,30 @@ func (i *Issuer) validate() error {
 
 // validateLog checks what matters only where a log is followed.
 func (cfg *Config) validateLog(i *Issuer) error {
-	if !i.follows() {
-		return nil
-	}
-	if cfg.Leeway > maxLogLeeway {
+	if i.follows() && cfg.Leeway > maxLogLeeway {
 		return fmt.Errorf("with revocations, Leeway is at most %v", maxLogLeeway)
 	}
-	if cfg.Stale != Introspect {
+	if i.Revocation != Online && (cfg.Stale != Introspect || !i.follows()) {
 		return nil
 	}
 	if cfg.credentialsFor(i) == nil {
-		return errors.New("to Introspect needs Credentials")
+		return errors.New("to Introspect, or to be Online, needs Credentials")
 	}
 	if err := discovery.CheckIssuer(i.URL); err != nil {
-		return fmt.Errorf("to Introspect needs an issuer to ask: %w", err)
+		return fmt.Errorf("to Introspect, or to be Online, needs an issuer to ask: %w", err)
 	}
 	return nil
 }
 
+func (i *Issuer) mayFollow() bool { return i.Revocation != DontFollow && i.Revocation != Online }
+
 // follows reports whether there may be a log to follow.
-func (i *Issuer) follows() bool {
-	return i.Revocation != DontFollow && (i.Keys == nil || i.LogURL != "")
+func (i *Issuer) follows() bool { return i.mayFollow() && (i.Keys == nil || i.LogURL != "") }
+
+// isAsked reports whether the issuer is asked over the network for anything but
+// its keys.
+func (i *Issuer) isAsked() bool {
+	return i.Keys == nil || i.LogURL != "" || i.Revocation == Online
 }
 
 // credentialsFor returns what may be shown to an issuer, nil if nothing.
@@ -305,7 +326,7 @@ func (cfg *Config) credentialsFor(i *Issuer) *Credentials {
 	if i.Credentials != nil {
 		return i.Credentials
 	}
-	if i.Keys == nil || i.LogURL != "" {
+	if i.isAsked() {
 		return cfg.Credentials
 	}
 	return nil
@@ -318,6 +339,9 @@ func (cfg Config) withDefaults() Config {
 	}
 	if cfg.MaxStale == 0 {
 		cfg.MaxStale = DefaultMaxStale
+	}
+	if cfg.IntrospectionTTL == 0 {
+		cfg.IntrospectionTTL = DefaultIntrospectionTTL
 	}
 	if cfg.CacheBytes == 0 {
 		cfg.CacheBytes = DefaultCacheBytes

@@ -198,7 +198,7 @@ func TestStats(t *testing.T) {
 			t.Errorf("refused as %s: %d (%v), want %d", name, got, there, want)
 		}
 	}
-	want := guard.IssuerStats{URL: "https://issuer.test", Keys: 4, Followed: true, Fresh: true, Revoked: 1, Sequence: 1}
+	want := guard.IssuerStats{URL: "https://issuer.test", Keys: 4, Followed: true, Fresh: true, Revoked: 1, Sequence: 1, Head: 1}
 	if len(s.Issuers) != 1 || s.Issuers[0] != want || s.KeysAge != 0 || s.RevocationLag != 0 {
 		t.Errorf("issuers: %+v, want %+v", s.Issuers, want)
 	}

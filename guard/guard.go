@@ -157,7 +157,7 @@ func (g *Guard) decide(ctx context.Context, c credential, rules []Rule) (*Access
 
 // check checks what may be otherwise at each request with a token.
 func (a *Access) check(ctx context.Context, now time.Time, rules []Rule) error {
-	if err := a.checkRevoked(ctx, now, policyOf(rules, a.guard.cfg.Stale)); err != nil {
+	if err := a.checkRevoked(ctx, now, rules); err != nil {
 		return err
 	}
 	return checkRules(question{ctx, a, now}, rules)
@@ -222,12 +222,12 @@ func (g *Guard) check(r *http.Request, rules []Rule) (a *Access, inside bool, er
 }
 
 // recheck checks the rules of a handler inside another one of the same guard.
-// The token has been verified; a policy of the inner handler can only be
-// stricter than what let it come this far.
+// The token has been verified; what the inner handler says of revocations can
+// only be stricter than what let it come this far.
 func (g *Guard) recheck(ctx context.Context, a *Access, rules []Rule) error {
 	now := g.cfg.Now()
-	if hasPolicy(rules) {
-		if err := a.checkRevoked(ctx, now, policyOf(rules, g.cfg.Stale)); err != nil {
+	if slices.ContainsFunc(rules, Rule.aboutLog) {
+		if err := a.checkRevoked(ctx, now, rules); err != nil {
 			return err
 		}
 	}

@@ -21,35 +21,48 @@ const (
 	maxIntrospections = 32
 	// introspectionTimeout bounds one of them, waiting for a place included.
 	introspectionTimeout = 2 * time.Second
-	// introspectionHolds is for how long a good answer is good. A stale log
-	// would have been believed for longer.
-	introspectionHolds = 5 * time.Second
 	// maxIntrospectionBytes bounds the answer.
 	maxIntrospectionBytes = 64 << 10
 )
 
 // checkRevoked refuses a token that was revoked, or of which that can't be
-// known, as policy says.
-func (a *Access) checkRevoked(ctx context.Context, now time.Time, policy StalePolicy) error {
+// known, as the rules and the configuration say.
+func (a *Access) checkRevoked(ctx context.Context, now time.Time, rules []Rule) error {
+	seq := minSeqOf(rules)
 	log := a.issuer.log
 	if log == nil {
-		return nil
+		return a.checkUnfollowed(ctx, now, seq)
 	}
 	fresh := log.isFresh(now)
 	if !fresh {
 		a.issuer.awaitFirst(ctx, log.ready)
 		fresh = log.isFresh(now)
 	}
+	reached := seq == 0 || log.reaches(ctx, seq)
 	if log.index.revoked(a.ids, &a.checked) {
 		return ErrRevoked
 	}
+	policy := policyOf(rules, a.guard.cfg.Stale)
 	switch {
-	case fresh || log.unoffered.Load() || policy == AcceptUntilExpiry:
+	case reached && (fresh || log.unoffered.Load() || policy == AcceptUntilExpiry):
 		return nil
 	case policy == Introspect && a.issuer.credentials != nil:
-		return a.introspect(ctx, now)
+		return a.introspect(ctx, now, seq)
+	case !reached:
+		return stale("revocations are not applied up to the number that is demanded")
 	}
 	return stale("revocations are out of date")
+}
+
+// checkUnfollowed is checkRevoked where no log is followed.
+func (a *Access) checkUnfollowed(ctx context.Context, now time.Time, seq uint64) error {
+	switch {
+	case a.issuer.cfg.Revocation == Online:
+		return a.introspect(ctx, now, seq)
+	case seq != 0:
+		return stale("no revocations are followed, and a number is demanded")
+	}
+	return nil
 }
 
 // stale is the error for a token that may be good.
@@ -60,42 +73,54 @@ func stale(detail string) error {
 // introspection is what the issuer said about a token when it was asked.
 type introspection struct {
 	mu    sync.Mutex
-	until time.Time // the last answer was good, and is so until then
+	said  error     // the last answer: nil or ErrRevoked
+	asked time.Time // when the question was
+	until time.Time // the answer counts till then
+	seq   uint64    // what the issuer had for certain published then
 	call  *call     // the question under way
 }
 
 // call is a question that several requests with one token wait for.
 type call struct {
 	done chan struct{}
+	seq  uint64
 	err  error // to be read when done is closed
 }
 
-// introspect asks the issuer about the token. Requests with the same token ask
-// together.
-func (a *Access) introspect(ctx context.Context, now time.Time) error {
+// introspect asks the issuer about the token, unless it has just answered.
+// Requests with the same token ask together. An answer to a question that began
+// when somebody had a number of the log in hand is one with that entry: the
+// issuer gives out no number before the entry is there.
+func (a *Access) introspect(ctx context.Context, now time.Time, seq uint64) error {
 	s := &a.asked
-	s.mu.Lock()
-	if now.Before(s.until) {
+	for {
+		s.mu.Lock()
+		if !now.Before(s.asked) && now.Before(s.until) && seq <= s.seq {
+			defer s.mu.Unlock()
+			return s.said
+		}
+		c := s.call
+		if c == nil {
+			c = &call{done: make(chan struct{}), seq: seq}
+			s.call = c
+			s.mu.Unlock()
+			a.ask(c, now)
+			return c.err
+		}
 		s.mu.Unlock()
-		return nil
+		if err := receive(ctx, c.done); err != nil {
+			return stale("introspection took too long")
+		}
+		if seq <= c.seq {
+			return c.err
+		}
 	}
-	c := s.call
-	if c == nil {
-		c = &call{done: make(chan struct{})}
-		s.call = c
-		s.mu.Unlock()
-		a.ask(c, now)
-		return c.err
-	}
-	s.mu.Unlock()
-	if err := receive(ctx, c.done); err != nil {
-		return stale("introspection took too long")
-	}
-	return c.err
 }
 
 // ask asks for all who wait. The context of whoever happened to be the first
-// would decide for the others, so it isn't used.
+// would decide for the others, so it isn't used. A no is remembered like a yes:
+// who has a token that was revoked must not be able to have the issuer asked at
+// each request.
 func (a *Access) ask(c *call, now time.Time) {
 	ctx, cancel := context.WithTimeout(a.issuer.life, introspectionTimeout)
 	defer cancel()
@@ -108,8 +133,8 @@ func (a *Access) ask(c *call, now time.Time) {
 	}
 	s := &a.asked
 	s.mu.Lock()
-	if c.err == nil {
-		s.until = now.Add(introspectionHolds)
+	if err == nil {
+		s.said, s.asked, s.until, s.seq = c.err, now, now.Add(a.guard.cfg.IntrospectionTTL), c.seq
 	}
 	s.call = nil
 	s.mu.Unlock()

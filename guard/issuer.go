@@ -27,6 +27,7 @@ type issuer struct {
 	now    func() time.Time
 
 	credentials *Credentials
+	verifierID  string
 	asking      chan struct{} // a place for each introspection under way
 	pause       pause         // after introspections that failed
 	logger      *slog.Logger
@@ -40,11 +41,11 @@ type issuer struct {
 func newIssuer(ctx context.Context, g *Guard, cfg *Issuer, client *fetch.Client) (*issuer, error) {
 	i := &issuer{
 		cfg: cfg, keys: cfg.Keys, client: client, now: g.cfg.Now, life: ctx,
-		credentials: g.cfg.credentialsFor(cfg),
-		asking:      make(chan struct{}, maxIntrospections),
-		logger:      g.cfg.Logger,
-		keysReady:   make(chan struct{}),
-		waitUntil:   g.started.Add(firstWait),
+		credentials: g.cfg.credentialsFor(cfg), verifierID: newVerifierID(),
+		asking:    make(chan struct{}, maxIntrospections),
+		logger:    g.cfg.Logger,
+		keysReady: make(chan struct{}),
+		waitUntil: g.started.Add(firstWait),
 	}
 	if cfg.Keys == nil {
 		remote, err := jwks.New(jwks.Config{

@@ -95,7 +95,14 @@ func (f *follower) request(ctx context.Context, wait time.Duration) (*http.Reque
 	if wait > 0 {
 		query.Set("wait", wait.String())
 	}
-	return newRequest(ctx, http.MethodGet, f.endpoint, query, f.issuer.credentials)
+	if !f.own {
+		return newRequest(ctx, http.MethodGet, f.endpoint, query, nil)
+	}
+	req, err := newRequest(ctx, http.MethodGet, f.endpoint, query, f.issuer.credentials)
+	if err == nil && f.issuer.credentials != nil {
+		req.Header.Set(verifierHeader, f.issuer.verifierID)
+	}
+	return req, err
 }
 
 // headEvery is how often a stream brings a head though nothing happened.
@@ -160,6 +167,7 @@ func (f *follower) stream(ctx context.Context) error {
 	}
 	defer resp.Body.Close()
 	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); resp.StatusCode == http.StatusOK && kind == revlog.EventType {
+		f.opened.Add(1)
 		return f.events(ctx, resp.Body, silence)
 	}
 	answer, err := fetch.Read(resp, revlog.MaxBytes)

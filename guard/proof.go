@@ -113,7 +113,8 @@ func (f *follower) applySigned(ctx context.Context, page *revlog.Page, now time.
 		f.restart()
 		return errChain
 	}
-	f.logID, f.after, f.position.chain, f.complete = page.Log, page.Last(), chain, !page.More
+	f.begun(page)
+	f.after, f.position.chain, f.complete = page.Last(), chain, !page.More
 	f.take(page, now)
 	if page.More {
 		return nil
@@ -189,6 +190,7 @@ func (f *follower) take(page *revlog.Page, now time.Time) {
 // follower is the head's time, not that of its arrival: an answer that somebody
 // holds back or repeats grows old on the way. Clocks may differ a little.
 func (f *follower) arrive(page *revlog.Page, now time.Time) error {
+	f.delay.Store(int64(now.Sub(time.UnixMilli(page.Proof.TimeMS))))
 	if page.Proof.TimeMS <= f.position.timeMS {
 		f.publish(page.Head)
 		if f.isFresh(now) {

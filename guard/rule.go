@@ -13,6 +13,7 @@ import (
 type Rule struct {
 	check  func(q question) error // nil error: it holds
 	policy *StalePolicy           // of WhenStale, which has no check
+	seq    *uint64                // of MinSeq, likewise
 	wants  wants                  // what a challenge asks for
 }
 
@@ -108,7 +109,7 @@ func firstRefusal(q question, rules []Rule) error {
 	var first error = ErrForbidden
 	for n, rule := range rules {
 		err := rule.ask(q)
-		if err == nil && rule.policy == nil {
+		if err == nil && !rule.aboutLog() {
 			return nil
 		}
 		if n == 0 && err != nil {
@@ -139,10 +140,25 @@ func Func(f func(ctx context.Context, a *Access) error) Rule {
 // Credentials rejects.
 func WhenStale(p StalePolicy) Rule { return Rule{policy: &p} }
 
-// ask evaluates a rule; a policy holds always.
+// MinSeq demands that the revocations of the token's issuer are applied at least
+// up to a number, as the call that revoked something returned it: for a request
+// that must not be decided with less than its sender knows.
+//
+//	seq, err := strconv.ParseUint(r.Header.Get("X-Revoked-Up-To"), 10, 64)
+//	…
+//	a, err := g.Check(r, guard.MinSeq(seq))
+//
+// If they aren't applied yet, the request waits for them, 2 s at most; then it
+// is refused with 503. Accepting when stale doesn't help it; with Introspect, or
+// Online, the issuer is asked instead, past an answer that is remembered from
+// before. A number of another life of the log, from before a restore, may never
+// be reached. 0 demands nothing. As a rule among those of Any it doesn't hold.
+func MinSeq(seq uint64) Rule { return Rule{seq: &seq} }
+
+// ask evaluates a rule; what is about revocations was looked at before.
 func (r Rule) ask(q question) error {
 	switch {
-	case r.policy != nil:
+	case r.aboutLog():
 		return nil
 	case r.check == nil:
 		return ErrForbidden
@@ -162,11 +178,21 @@ func checkRules(q question, rules []Rule) error {
 
 // demanding reports whether there is a rule that demands something.
 func demanding(rules []Rule) bool {
-	return slices.ContainsFunc(rules, func(r Rule) bool { return r.policy == nil })
+	return slices.ContainsFunc(rules, func(r Rule) bool { return !r.aboutLog() })
 }
 
-func hasPolicy(rules []Rule) bool {
-	return slices.ContainsFunc(rules, func(r Rule) bool { return r.policy != nil })
+// aboutLog reports whether the rule says what to do about revocations, and
+// demands nothing of the token.
+func (r Rule) aboutLog() bool { return r.policy != nil || r.seq != nil }
+
+// minSeqOf returns the highest number that the rules demand.
+func minSeqOf(rules []Rule) (seq uint64) {
+	for _, r := range rules {
+		if r.seq != nil {
+			seq = max(seq, *r.seq)
+		}
+	}
+	return seq
 }
 
 // policyOf returns the strictest policy among the rules, or the preset. The

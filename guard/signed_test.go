@@ -44,6 +44,12 @@ type signedLog struct {
 	polled  int
 	resumed []string // the Last-Event-ID of each stream
 	keyring []*jwk.PublicKey
+	old     bool // the issuer signs nothing yet, and takes no acknowledgements
+
+	hidden bool // log keys aren't in the issuer's document
+
+	acked   []acknowledgement
+	ackWith func(r *http.Request) (*http.Response, error) // instead of 204
 }
 
 func newSignedLog(t testing.TB) *signedLog {
@@ -128,6 +134,9 @@ func (l *signedLog) answer(after uint64) (data []byte, last uint64) {
 	if l.tamper != nil {
 		p = l.tamper(p)
 	}
+	if l.old {
+		p.Proof = nil
+	}
 	data, err := p.MarshalJSON()
 	if err != nil {
 		l.t.Error(err)
@@ -155,13 +164,27 @@ func (l *signedLog) roundTrip(r *http.Request) (*http.Response, error) {
 		return l.poll(r)
 	case r.URL.Path == logKeysPath:
 		return l.keys(r)
+	case r.URL.Path == ackPath:
+		return l.acknowledge(r)
 	case r.URL.Path == discoveryPath:
-		return reply(r, map[string]string{
-			"issuer": issuerURL, "jwks_uri": issuerURL + keysPath, "writ_revocations_endpoint": issuerURL + logPath,
-			"writ_revocation_keys_endpoint": issuerURL + logKeysPath,
-		})
+		return reply(r, l.document())
 	}
 	return l.world.RoundTrip(r)
+}
+
+func (l *signedLog) document() map[string]string {
+	doc := map[string]string{
+		"issuer": issuerURL, "jwks_uri": issuerURL + keysPath, "writ_revocations_endpoint": issuerURL + logPath,
+		"writ_revocation_keys_endpoint": issuerURL + logKeysPath, "writ_revocation_ack_endpoint": issuerURL + ackPath,
+		"introspection_endpoint": issuerURL + introspectionPath,
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.old || l.hidden {
+		delete(doc, "writ_revocation_keys_endpoint")
+		delete(doc, "writ_revocation_ack_endpoint")
+	}
+	return doc
 }
 
 func reply(r *http.Request, v any) (*http.Response, error) {

@@ -32,10 +32,22 @@ type IssuerStats struct {
 	Followed bool   // there is a revocation log to follow
 	Fresh    bool   // and it is up to date
 	Revoked  int    // entries in force
-	Sequence uint64 // the number of the last entry applied
-	// RevocationLag is the time since the log was last known to be up to date;
-	// -1 where it never was.
+	Sequence uint64 // the number up to which entries are applied
+	Head     uint64 // the highest number that the issuer was heard to have published
+	// RevocationLag is the age of what is known: the time since the log was last
+	// known to be up to date, about a second at most while a stream is open. -1
+	// where it never was.
 	RevocationLag time.Duration
+	// HeadDelay is how long the last answer was under way, by the clocks of the
+	// issuer and of this machine: to the millisecond where the log is signed,
+	// else to the second. -1 where none has come.
+	HeadDelay time.Duration
+
+	Reconnects uint64 // streams that were opened after the first
+	Failures   uint64 // attempts to follow that failed
+	// Acknowledged counts the acknowledgements that the issuer has taken,
+	// AckFailures those that it hasn't. Without Credentials none is sent.
+	Acknowledged, AckFailures uint64
 }
 
 // reason is why requests were refused, as Stats calls it.
@@ -106,7 +118,7 @@ func (g *Guard) Stats() Stats {
 
 func (i *issuer) stats() IssuerStats {
 	now := i.now()
-	s := IssuerStats{URL: i.cfg.URL, KeysAge: -1, RevocationLag: -1}
+	s := IssuerStats{URL: i.cfg.URL, KeysAge: -1, RevocationLag: -1, HeadDelay: -1}
 	if i.remote != nil {
 		if set := i.remote.Set(); set != nil {
 			s.KeysAge = now.Sub(i.remote.Fetched())
@@ -116,13 +128,27 @@ func (i *issuer) stats() IssuerStats {
 		}
 	}
 	if f := i.log; f != nil && !f.unoffered.Load() {
-		s.Followed, s.Fresh, s.Revoked = true, f.isFresh(now), f.index.len()
-		if last := f.fresh.Load(); last != 0 {
-			s.RevocationLag = now.Sub(time.Unix(0, last))
-		}
-		f.mu.Lock()
-		s.Sequence = f.applied
-		f.mu.Unlock()
+		f.stats(now, &s)
 	}
 	return s
+}
+
+func (f *follower) stats(now time.Time, s *IssuerStats) {
+	s.Followed, s.Fresh, s.Revoked, s.Head = true, f.isFresh(now), f.index.len(), f.head.Load()
+	if last := f.lastFresh.Load(); last != 0 {
+		s.RevocationLag = now.Sub(time.Unix(0, last))
+	}
+	if s.Head != 0 || s.RevocationLag >= 0 {
+		s.HeadDelay = time.Duration(f.delay.Load())
+	}
+	s.Failures = f.allFailures.Load()
+	if opened := f.opened.Load(); opened > 0 {
+		s.Reconnects = opened - 1
+	}
+	if f.acks != nil {
+		s.Acknowledged, s.AckFailures = f.acks.sent.Load(), f.acks.failed.Load()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s.Sequence = f.applied
 }

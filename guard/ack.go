@@ -1,0 +1,128 @@
+package guard
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/writ-auth/writ/internal/fetch"
+)
+
+// verifierHeader tells an issuer which streams, polls and acknowledgements are
+// one verifier's: several may have the same credentials.
+const verifierHeader = "Writ-Verifier"
+
+// newVerifierID returns a name that nobody else has, and nobody can guess.
+func newVerifierID() string {
+	id := make([]byte, 16)
+	_, _ = rand.Read(id) // doesn't fail
+	return base64.RawURLEncoding.EncodeToString(id)
+}
+
+const (
+	ackEvery   = 20 * time.Millisecond // at most
+	ackTimeout = 2 * time.Second
+	maxAck     = 16 << 10 // bytes of an answer that nobody reads
+)
+
+// acks tells the issuer how far the log is applied here, so that who revokes
+// something can wait for it. At most one question is under way; what comes
+// meanwhile goes along with the next. An acknowledgement that fails is lost: the
+// next one says the same and more, and following depends on none.
+type acks struct {
+	issuer *issuer
+	wanted chan struct{}           // holds one when there is news
+	latest atomic.Pointer[ackBody] // to be sent
+
+	sent, failed atomic.Uint64
+}
+
+type ackBody struct {
+	Log string `json:"log"`
+	Seq uint64 `json:"seq"`
+
+	endpoint string
+}
+
+// newAcks returns nil where nobody would believe them: without credentials.
+func newAcks(i *issuer) *acks {
+	if i.credentials == nil {
+		return nil
+	}
+	return &acks{issuer: i, wanted: make(chan struct{}, 1)}
+}
+
+// applied notes that a log is applied up to a number. It never waits.
+func (a *acks) applied(endpoint, log string, seq uint64) {
+	if a == nil || endpoint == "" {
+		return
+	}
+	if last := a.latest.Load(); last != nil && last.Log == log && last.Seq == seq {
+		return
+	}
+	a.latest.Store(&ackBody{Log: log, Seq: seq, endpoint: endpoint})
+	select {
+	case a.wanted <- struct{}{}:
+	default:
+	}
+}
+
+// run sends until ctx is done.
+func (a *acks) run(ctx context.Context) {
+	for {
+		select {
+		case <-a.wanted:
+		case <-ctx.Done():
+			return
+		}
+		if err := a.send(ctx, a.latest.Load()); err == nil {
+			a.sent.Add(1)
+		} else {
+			a.failed.Add(1)
+		}
+		if !sleep(ctx, ackEvery) {
+			return
+		}
+	}
+}
+
+func (a *acks) send(ctx context.Context, body *ackBody) error {
+	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
+	defer cancel()
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	req, err := newRequest(ctx, http.MethodPost, body.endpoint, nil, a.issuer.credentials)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set(verifierHeader, a.issuer.verifierID)
+	req.Body, req.ContentLength = io.NopCloser(strings.NewReader(string(text))), int64(len(text))
+	answer, err := a.issuer.client.Do(req, maxAck)
+	if err != nil {
+		return err
+	}
+	if answer.Status/100 != 2 {
+		return answer.StatusError()
+	}
+	return nil
+}
+
+// owns reports whether an address is the issuer's own, so that credentials may
+// be shown there: at a relay, they would be somebody else's.
+func (i *issuer) owns(address string) bool {
+	ours, err := fetch.ParseURL(i.cfg.URL)
+	if err != nil {
+		return false
+	}
+	theirs, err := fetch.ParseURL(address)
+	return err == nil && ours.Scheme == theirs.Scheme && ours.Host == theirs.Host
+}
