@@ -28,6 +28,7 @@ type Document struct {
 	JWKS          string // jwks_uri
 	Revocations   string // writ_revocations_endpoint
 	LogKeys       string // writ_revocation_keys_endpoint
+	LogAck        string // writ_revocation_ack_endpoint
 	Introspection string // introspection_endpoint
 }
 
@@ -93,7 +94,7 @@ func parse(data []byte, issuer string) (*Document, error) {
 	if doc.Issuer != issuer {
 		return nil, ErrIssuer
 	}
-	for _, address := range []string{doc.JWKS, doc.Revocations, doc.LogKeys, doc.Introspection} {
+	for _, address := range []string{doc.JWKS, doc.Revocations, doc.LogKeys, doc.LogAck, doc.Introspection} {
 		if address == "" {
 			continue
 		}
@@ -132,6 +133,8 @@ func (d *Document) member(r *strictjson.Reader, name string) (err error) {
 		d.Revocations, err = r.ReadString()
 	case "writ_revocation_keys_endpoint":
 		d.LogKeys, err = r.ReadString()
+	case "writ_revocation_ack_endpoint":
+		d.LogAck, err = r.ReadString()
 	case "introspection_endpoint":
 		d.Introspection, err = r.ReadString()
 	default:
