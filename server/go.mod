@@ -18,10 +18,10 @@ require (
 require github.com/jackc/puddle/v2 v2.2.3 // indirect
 
 require (
+	github.com/gomodule/redigo v1.9.3
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
 	github.com/jackc/pgx/v5 v5.12.0
-	github.com/redis/rueidis v1.0.79
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/time v0.16.0 // indirect

@@ -3,11 +3,8 @@ package limit
 import (
 	"context"
 	"net/netip"
-	"strconv"
 	"sync"
 	"time"
-
-	"github.com/redis/rueidis"
 )
 
 // Quota bounds how often something that leaves a mark may be done from one
@@ -88,16 +85,15 @@ redis.call('SET', KEYS[1], string.format('%d', free), 'PX', string.format('%d', 
 return 0`
 
 func (q *Quota) takeTogether(ctx context.Context, network netip.Prefix, now time.Time) (wait time.Duration, ok bool) {
-	args := []string{
-		strconv.FormatInt(now.UnixMilli(), 10), strconv.FormatInt(q.each().Milliseconds(), 10), strconv.FormatInt(q.per.Milliseconds(), 10),
-	}
-	ok = q.shared.redis.ask(ctx, func(ctx context.Context, c rueidis.Client) error {
-		name := q.shared.redis.name(q.shared.name, network.String())
-		n, err := c.Do(ctx, c.B().Eval().Script(quotaScript).Numkeys(1).Key(name).Arg(args...).Build()).AsInt64()
-		wait = time.Duration(n) * time.Millisecond
-		return err
+	name := q.shared.redis.name(q.shared.name, network.String())
+	answers, ok := q.shared.redis.ask(ctx, command{
+		"EVAL", quotaScript, 1, name, now.UnixMilli(), q.each().Milliseconds(), q.per.Milliseconds(),
 	})
-	return wait, ok
+	if !ok {
+		return 0, false
+	}
+	n, ok := answers[0].(int64)
+	return time.Duration(n) * time.Millisecond, ok
 }
 
 // The quota of sign-ups: a school behind one address gets by, who wants to fill

@@ -4,23 +4,20 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
-	"fmt"
+	"errors"
 	"log/slog"
-	"net"
 	"sync"
 	"time"
-
-	"github.com/redis/rueidis"
 )
 
 const (
 	// answerWithin is how long a request waits for Redis, at most once.
 	answerWithin = 50 * time.Millisecond
-	// retryEvery is how often one request tries a Redis that was gone.
+	// retryEvery is how often a Redis that was gone is tried again.
 	retryEvery = time.Second
-	dialWithin = 250 * time.Millisecond
 )
 
 // RedisOptions say which Redis or Valkey server the nodes of a fleet count in.
@@ -28,21 +25,24 @@ type RedisOptions struct {
 	URL    string // redis://user:password@host:port/db, rediss:// for TLS, unix:///path
 	Key    []byte // secret, the same on every node: names in Redis are MACs of what they stand for
 	Logger *slog.Logger
+	Roots  *x509.CertPool // who may vouch for a server with TLS; nil: whom the system trusts
 }
 
 // Redis is where nodes count together. What it forgets or loses costs a
 // guesser's few more guesses, so it needs no persistence. While it can't be
-// reached each node counts for itself: one request a second finds out whether
-// it is back, the others don't wait for it. Both changes are logged, once.
+// reached each node counts for itself: once a second, when somebody asks, a
+// connection is tried behind the requests, none of which waits for it. Both
+// changes are logged, once.
 //
 // Redis holds no address and no account, only MACs, and nothing for longer than
 // it counts.
 type Redis struct {
 	RedisOptions
-	client rueidis.ClientOption
+	server server
+	within time.Duration // answerWithin
 
 	mu         sync.Mutex
-	conn       rueidis.Client // nil until it could be reached for the first time
+	link       *link // nil while there is no connection
 	connecting bool
 	closed     bool
 	down       bool
@@ -53,57 +53,67 @@ type Redis struct {
 // OpenRedis connects; that it can't be reached is no error, that the URL is
 // wrong is.
 func OpenRedis(o RedisOptions) (*Redis, error) {
-	option, err := rueidis.ParseURL(o.URL)
+	server, err := parseServer(o.URL, o.Roots)
 	if err != nil {
-		return nil, fmt.Errorf("limit: the URL of Redis can't be used; give redis://host:port") // the cause may repeat a password
+		return nil, errors.New("limit: the URL of Redis can't be used; give redis://host:port") // the cause may repeat a password
 	}
-	option.DisableCache = true
-	option.DisableRetry = true // who asks has no time for it
-	option.ForceSingleClient = true
-	option.PipelineMultiplex = -1 // one connection: what is found out about it holds for all
-	option.RingScaleEachConn = 8
-	option.ReadBufferEachConn, option.WriteBufferEachConn = 8<<10, 8<<10
-	option.Dialer = net.Dialer{Timeout: dialWithin, KeepAlive: 5 * time.Second}
-	option.ConnWriteTimeout = time.Second
-	option.ClientName = "writ"
-	r := &Redis{RedisOptions: o, client: option, connecting: true}
+	r := &Redis{RedisOptions: o, server: server, within: answerWithin, connecting: true}
 	r.work.Add(1)
 	r.connect()
 	return r, nil
 }
 
-// connect makes the client, which fails if there is no server yet.
+// connect makes the connection that all requests share: what is found out about
+// it holds for all of them.
 func (r *Redis) connect() {
 	defer r.work.Done()
-	conn, err := rueidis.NewClient(r.client)
+	l, err := r.server.dial(r.name("probe"))
 	r.mu.Lock()
-	closed := r.closed
 	r.connecting = false
-	if err == nil && !closed {
-		r.conn = conn
+	if err == nil && !r.closed {
+		r.link = l
+		r.work.Add(1)
+		go r.watch(l)
+	} else if err == nil {
+		l.close()
 	}
 	r.mu.Unlock()
-	if err == nil && closed {
-		conn.Close()
-	}
 	r.note(err)
 }
 
-// Close closes the connections.
-func (r *Redis) Close() {
+// watch hands out the answers of a connection until it is lost.
+func (r *Redis) watch(l *link) {
+	defer r.work.Done()
+	r.lose(l, l.read())
+}
+
+// lose gives a connection up.
+func (r *Redis) lose(l *link, err error) {
 	r.mu.Lock()
-	r.closed = true
-	conn := r.conn
-	r.conn = nil
+	current := r.link == l
+	if current {
+		r.link = nil
+	}
 	r.mu.Unlock()
-	r.work.Wait()
-	if conn != nil {
-		conn.Close()
+	l.close()
+	if current {
+		r.note(err)
 	}
 }
 
-// reach answers the client, or nil while Redis is known to be gone.
-func (r *Redis) reach() rueidis.Client {
+// Close closes the connection.
+func (r *Redis) Close() {
+	r.mu.Lock()
+	r.closed = true
+	if r.link != nil {
+		r.link.close()
+	}
+	r.mu.Unlock()
+	r.work.Wait()
+}
+
+// reach answers the connection, or nil while Redis is known to be gone.
+func (r *Redis) reach() *link {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
@@ -116,25 +126,31 @@ func (r *Redis) reach() rueidis.Client {
 		}
 		r.next = now.Add(retryEvery) // for the others
 	}
-	if r.conn == nil && !r.connecting {
+	if r.link == nil && !r.connecting {
 		r.connecting = true
 		r.work.Add(1)
 		go r.connect()
 	}
-	return r.conn
+	return r.link
 }
 
-// ask runs a command, and reports whether it was answered in time.
-func (r *Redis) ask(ctx context.Context, command func(context.Context, rueidis.Client) error) bool {
-	conn := r.reach()
-	if conn == nil {
-		return false
+// ask answers what Redis said to each command, nil for a name that it doesn't
+// have; false if it didn't in time or refused.
+func (r *Redis) ask(ctx context.Context, commands ...command) (answers []any, ok bool) {
+	l := r.reach()
+	if l == nil {
+		return nil, false
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin) // a client that goes away says nothing of Redis
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.within) // a client that goes away says nothing of Redis
 	defer cancel()
-	err := command(ctx, conn)
+	answers, err := l.ask(ctx, commands)
+	if err != nil {
+		r.lose(l, err)
+		return nil, false
+	}
+	err = refused(answers)
 	r.note(err)
-	return err == nil
+	return answers, err == nil
 }
 
 // note remembers whether Redis is there, and says so when that changes.

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/rueidis"
+	"github.com/gomodule/redigo/redis"
 
 	"github.com/writ-auth/writ/internal/testenv"
 	"github.com/writ-auth/writ/server/internal/auth"
@@ -27,17 +27,18 @@ import (
 // redisServer is a throwaway Redis or Valkey on a socket.
 type redisServer struct {
 	program, socket string
+	args            []string
 	cmd             *exec.Cmd
 }
 
-func startRedis(t *testing.T) *redisServer {
+func startRedis(t *testing.T, args ...string) *redisServer {
 	t.Helper()
 	program := testenv.Need(t, testenv.Redis)
 	dir, err := os.MkdirTemp("", "redis") // a socket's path must be short
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &redisServer{program: program, socket: filepath.Join(dir, "s")}
+	s := &redisServer{program: program, socket: filepath.Join(dir, "s"), args: append([]string{"--port", "0"}, args...)}
 	t.Cleanup(func() { s.kill(); os.RemoveAll(dir) })
 	s.start(t)
 	return s
@@ -45,7 +46,8 @@ func startRedis(t *testing.T) *redisServer {
 
 func (s *redisServer) start(t *testing.T) {
 	t.Helper()
-	s.cmd = exec.Command(s.program, "--port", "0", "--unixsocket", s.socket, "--save", "", "--appendonly", "no", "--dir", filepath.Dir(s.socket))
+	args := []string{"--unixsocket", s.socket, "--save", "", "--appendonly", "no", "--dir", filepath.Dir(s.socket)}
+	s.cmd = exec.Command(s.program, append(args, s.args...)...)
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +70,8 @@ func (s *redisServer) kill() {
 
 func (s *redisServer) url() string { return "unix://" + s.socket }
 
-// open connects a node. Without a key it shares with nobody.
+// open connects a node. Without a key it shares with nobody; without a log it
+// has time.
 func (s *redisServer) open(t *testing.T, key []byte, log ...*lines) *limit.Redis {
 	t.Helper()
 	if key == nil {
@@ -83,6 +86,9 @@ func (s *redisServer) open(t *testing.T, key []byte, log ...*lines) *limit.Redis
 		t.Fatal(err)
 	}
 	t.Cleanup(r.Close)
+	if len(log) == 0 {
+		r.Patient()
+	}
 	return r
 }
 
@@ -107,24 +113,14 @@ func (l *lines) count(text string) int {
 // dump answers all keys and values of a Redis, and the longest time to live.
 func (s *redisServer) dump(t *testing.T) (all string, keys int, longest time.Duration) {
 	t.Helper()
-	option, err := rueidis.ParseURL(s.url())
-	if err != nil {
-		t.Fatal(err)
-	}
-	option.DisableCache = true
-	c, err := rueidis.NewClient(option)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	ctx := t.Context()
-	names, err := c.Do(ctx, c.B().Keys().Pattern("*").Build()).AsStrSlice()
+	c := s.client(t)
+	names, err := redis.Strings(c.Do("KEYS", "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range names {
-		value, err1 := c.Do(ctx, c.B().Get().Key(name).Build()).ToString()
-		ttl, err2 := c.Do(ctx, c.B().Pttl().Key(name).Build()).AsInt64()
+		value, err1 := redis.String(c.Do("GET", name))
+		ttl, err2 := redis.Int64(c.Do("PTTL", name))
 		if err := errors.Join(err1, err2); err != nil || ttl <= 0 {
 			t.Errorf("%s lives for %d ms, %v", name, ttl, err)
 		}
@@ -132,6 +128,17 @@ func (s *redisServer) dump(t *testing.T) (all string, keys int, longest time.Dur
 		longest = max(longest, time.Duration(ttl)*time.Millisecond)
 	}
 	return all, len(names), longest
+}
+
+// client is somebody else's connection to it.
+func (s *redisServer) client(t *testing.T) redis.Conn {
+	t.Helper()
+	c, err := redis.Dial("unix", s.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
 }
 
 // TestNodesCountTogether: what one node sees counts at the other.
@@ -214,7 +221,7 @@ func TestRedisGone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server, clock, log, key := startRedis(t), newClock(), &lines{}, []byte("k")
 			th := limit.NewShared(clock.now, server.open(t, key, log), "people")
-			quota := limit.NewQuota(3, time.Hour, "enough", clock.now, server.open(t, key), "signups")
+			quota := limit.NewQuota(3, time.Hour, "enough", clock.now, server.open(t, key, &lines{}), "signups")
 			failTimes(t, th, 5, "ann", home)
 			if err := quota.Take(t.Context(), home); err != nil {
 				t.Fatal(err)
@@ -286,7 +293,8 @@ func TestRedisStartsLater(t *testing.T) {
 }
 
 func TestRedisURL(t *testing.T) {
-	for _, url := range []string{"", "redis", "http://localhost", "redis://:hunter2@[::1"} {
+	for _, url := range []string{"", "redis", "http://localhost", "redis://:hunter2@[::1", "redis://:hunter2@",
+		"redis://cache/one", "redis://:hunter2@cache/0?master_set=main", "rediss://cache?skip_verify", "unix://"} {
 		r, err := limit.OpenRedis(limit.RedisOptions{URL: url, Logger: slog.New(slog.DiscardHandler)})
 		if err == nil {
 			r.Close()
@@ -305,19 +313,13 @@ func TestForeignValues(t *testing.T) {
 	if err := limit.Signups(c.now, c.redis).Take(t.Context(), home); err != nil {
 		t.Fatal(err)
 	}
-	option, _ := rueidis.ParseURL(server.url())
-	option.DisableCache = true
-	client, err := rueidis.NewClient(option)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	names, err := client.Do(t.Context(), client.B().Keys().Pattern("*").Build()).AsStrSlice()
+	client := server.client(t)
+	names, err := redis.Strings(client.Do("KEYS", "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range names {
-		if err := client.Do(t.Context(), client.B().Set().Key(name).Value("precious").Build()).Error(); err != nil {
+		if _, err := client.Do("SET", name, "precious"); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -2,12 +2,9 @@ package limit
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
-
-	"github.com/redis/rueidis"
 )
 
 // shared is what the throttles of one name on all nodes have counted.
@@ -37,20 +34,15 @@ func (s *shared) key(k key) string {
 
 // read answers what is remembered of keys; false if that is not known now.
 func (s *shared) read(ctx context.Context, keys []key) (found []memory, ok bool) {
-	ok = s.redis.ask(ctx, func(ctx context.Context, c rueidis.Client) error {
-		commands := make([]rueidis.Completed, len(keys))
-		for i, k := range keys {
-			commands[i] = c.B().Get().Key(s.key(k)).Build()
-		}
-		for _, answer := range c.DoMulti(ctx, commands...) {
-			text, err := answer.ToString()
-			if err != nil && !rueidis.IsRedisNil(err) {
-				return err
-			}
-			found = append(found, parseMemory(text))
-		}
-		return nil
-	})
+	commands := make([]command, len(keys))
+	for i, k := range keys {
+		commands[i] = command{"GET", s.key(k)}
+	}
+	answers, ok := s.redis.ask(ctx, commands...)
+	for _, answer := range answers {
+		text, _ := answer.([]byte)
+		found = append(found, parseMemory(string(text)))
+	}
 	return found, ok
 }
 
@@ -96,29 +88,20 @@ redis.call('SET', KEYS[1], string.format('%d %d %d %d', level, since, math.max(l
 return level`
 
 func (s *shared) failed(ctx context.Context, all []remembered, now time.Time) {
-	s.redis.ask(ctx, func(ctx context.Context, c rueidis.Client) error {
-		commands := make([]rueidis.Completed, len(all))
-		for i, e := range all {
-			args := []string{
-				strconv.FormatInt(now.UnixMilli(), 10), strconv.FormatInt(ruleOf(e.key.kind).forget.Milliseconds(), 10),
-				strconv.FormatInt(MaxDelay.Milliseconds(), 10), strconv.Itoa(e.level),
-			}
-			commands[i] = c.B().Eval().Script(failedScript).Numkeys(1).Key(s.key(e.key)).Arg(args...).Build()
+	commands := make([]command, len(all))
+	for i, e := range all {
+		commands[i] = command{
+			"EVAL", failedScript, 1, s.key(e.key),
+			now.UnixMilli(), ruleOf(e.key.kind).forget.Milliseconds(), MaxDelay.Milliseconds(), e.level,
 		}
-		var err error
-		for _, answer := range c.DoMulti(ctx, commands...) {
-			err = errors.Join(err, answer.Error())
-		}
-		return err
-	})
+	}
+	s.redis.ask(ctx, commands...)
 }
 
 // succeeded forgets the failures of an account at an address.
 func (s *shared) succeeded(ctx context.Context, k key, m memory) {
 	value := fmt.Sprintf("%d %d %d %d", m.level, millis(m.since), millis(m.last), millis(m.goodTill))
-	s.redis.ask(ctx, func(ctx context.Context, c rueidis.Client) error {
-		return c.Do(ctx, c.B().Set().Key(s.key(k)).Value(value).Px(goodFor).Build()).Error()
-	})
+	s.redis.ask(ctx, command{"SET", s.key(k), value, "PX", goodFor.Milliseconds()})
 }
 
 // touched is when a memory last changed but for forgetting, as Redis rounds it.
