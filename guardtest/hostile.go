@@ -44,7 +44,7 @@ func (i *Issuer) Hostile(audience string) []Hostile {
 
 func newForge(i *Issuer, audience string) *forge {
 	i.t.Helper()
-	f := &forge{i: i, good: i.Token(audience, jwt.AccessClaims{}), audience: audience, stranger: i.newKey()}
+	f := &forge{i: i, good: i.Token(audience, jwt.AccessClaims{}), audience: audience, stranger: i.newKey(jwk.ES256)}
 	f.header = members{"typ": "at+jwt", "alg": "ES256", "kid": i.KeyID()}
 	decoded, err := jwt.DecodeUnverified(f.good)
 	if err == nil {

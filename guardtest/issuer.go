@@ -24,6 +24,8 @@ const Lifetime = 15 * time.Minute
 // does for a day.
 const announced = 3
 
+const logID = "guardtest"
+
 // heartbeat is an entry of a kind that verifiers pass over. It carries nothing
 // but the news that time has passed.
 const heartbeat revlog.Kind = 255
@@ -41,8 +43,9 @@ type Issuer struct {
 	next     []*jwk.PrivateKey // published already, will sign in this order
 	retired  []*jwk.PrivateKey // published still
 	epochs   map[string]string // of users and clients, by name
-	entries  []revlog.Entry
-	head     uint64
+	logKey   *jwk.PrivateKey
+	entries  []revlog.Entry // without gaps; the number of the first is 1
+	chains   []revlog.Chain // by number: after that entry
 	networks []*network
 	changed  chan struct{} // closed, and replaced, when anything above changes
 }
@@ -53,15 +56,16 @@ func NewIssuer(t testing.TB) *Issuer {
 	i := &Issuer{
 		t: t, now: time.Now().Truncate(time.Second), epochs: make(map[string]string), changed: make(chan struct{}),
 	}
-	i.signing = i.newKey()
+	i.signing, i.logKey = i.newKey(jwk.ES256), i.newKey(jwk.EdDSA)
+	i.chains = []revlog.Chain{revlog.ChainStart(logID)}
 	for range announced {
-		i.next = append(i.next, i.newKey())
+		i.next = append(i.next, i.newKey(jwk.ES256))
 	}
 	return i
 }
 
-func (i *Issuer) newKey() *jwk.PrivateKey {
-	key, err := jwk.Generate(jwk.ES256)
+func (i *Issuer) newKey(alg jwk.Algorithm) *jwk.PrivateKey {
+	key, err := jwk.Generate(alg)
 	if err != nil {
 		i.t.Fatalf("guardtest: %v", err)
 	}
@@ -139,7 +143,7 @@ func (i *Issuer) key() *jwk.PrivateKey {
 // Rotate makes the next key sign. The one before stays published, so its tokens
 // stay good.
 func (i *Issuer) Rotate() {
-	fresh := i.newKey()
+	fresh := i.newKey(jwk.ES256)
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.retired = append(i.retired, i.signing)
@@ -197,13 +201,12 @@ func (i *Issuer) epochOf(name string) string {
 func (i *Issuer) publish(kind revlog.Kind, id string) {
 	i.t.Helper()
 	i.mu.Lock()
-	i.head++
-	seq := i.head
+	seq := uint64(len(i.entries)) + 1
 	entry := revlog.Entry{Seq: seq, Kind: kind, Hash: revlog.Hash(kind, id)}
 	if kind != revlog.Key {
 		entry.Expiry = i.now.Add(Lifetime + 2*time.Minute).Unix()
 	}
-	i.entries = append(i.entries, entry)
+	i.entries, i.chains = append(i.entries, entry), append(i.chains, i.chains[seq-1].Next(entry))
 	i.broadcast()
 	i.mu.Unlock()
 

@@ -23,6 +23,7 @@ type network struct {
 	// Under the issuer's lock.
 	following bool // the guard has asked for the log, and has not gone since
 	applied   uint64
+	time      time.Time // of the last head
 }
 
 // RoundTrip answers a request.
@@ -31,6 +32,7 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	mux.HandleFunc("GET /.well-known/openid-configuration", n.discovery)
 	mux.Handle("GET /jwks.json", jwks.Handler(n.issuer.set, 10*time.Minute))
 	mux.HandleFunc("GET /v1/revocations", n.revocations)
+	mux.Handle("GET /v1/revocations/keys", jwks.Handler(n.issuer.logKeys, time.Minute))
 	mux.HandleFunc("POST /oauth/introspect", n.introspect)
 	w := httptest.NewRecorder()
 	if r.URL.Host == "issuer.test" {
@@ -48,10 +50,11 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func (n *network) discovery(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, map[string]string{
-		"issuer":                    URL,
-		"jwks_uri":                  URL + "/jwks.json",
-		"introspection_endpoint":    URL + "/oauth/introspect",
-		"writ_revocations_endpoint": URL + "/v1/revocations",
+		"issuer":                        URL,
+		"jwks_uri":                      URL + "/jwks.json",
+		"introspection_endpoint":        URL + "/oauth/introspect",
+		"writ_revocations_endpoint":     URL + "/v1/revocations",
+		"writ_revocation_keys_endpoint": URL + "/v1/revocations/keys",
 	})
 }
 
@@ -84,7 +87,13 @@ func (n *network) revocations(w http.ResponseWriter, r *http.Request) {
 		n.leave()
 		return
 	}
-	writeJSON(w, n.issuer.page(after))
+	page, err := n.page(after)
+	if err != nil {
+		n.issuer.t.Errorf("guardtest: %v", err)
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	writeJSON(w, page)
 }
 
 // note takes down how far the guard has come.
@@ -128,7 +137,7 @@ func (i *Issuer) awaitNews(ctx context.Context, after uint64, wait time.Duration
 	defer timer.Stop()
 	for {
 		i.mu.Lock()
-		news, changed := i.head > after, i.changed
+		news, changed := uint64(len(i.entries)) > after, i.changed
 		i.mu.Unlock()
 		if news {
 			return
@@ -143,24 +152,62 @@ func (i *Issuer) awaitNews(ctx context.Context, after uint64, wait time.Duration
 	}
 }
 
-// page is the answer about what comes after an entry.
-func (i *Issuer) page(after uint64) *revlog.Page {
+// logKeys are what signs the log. They are no keys for tokens.
+func (i *Issuer) logKeys() *jwk.Set {
+	set, err := jwk.NewSet(i.logKey.Public())
+	if err != nil {
+		i.t.Errorf("guardtest: %v", err)
+	}
+	return set
+}
+
+// page is the answer about what comes after an entry, signed as a real issuer
+// signs it.
+func (n *network) page(after uint64) (*revlog.Page, error) {
+	i := n.issuer
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	page := &revlog.Page{Log: "guardtest", First: i.head + 1, Head: i.head, Time: i.now.Unix()}
-	for _, e := range i.entries {
-		if e.Expiry != 0 && e.Expiry < i.now.Unix() {
-			continue
-		}
-		page.First = min(page.First, e.Seq)
-		if e.Seq > after {
-			page.Entries = append(page.Entries, e)
-		}
+	head, first := uint64(len(i.entries)), i.firstInForce()
+	from := min(max(after, first-1), head)
+	to := min(from+revlog.MaxEntries, head)
+	now := n.headTime()
+	page := &revlog.Page{
+		Log: logID, First: first, Head: head, Time: now.Unix(),
+		Entries: slices.Clone(i.entries[from:to]), More: to < head,
 	}
-	if len(page.Entries) > revlog.MaxEntries {
-		page.Entries, page.More = page.Entries[:revlog.MaxEntries], true
+	signed := revlog.Head{Log: logID, Seq: head, Chain: i.chains[head], First: first, TimeMS: now.UnixMilli()}
+	proof, err := signed.Sign(i.logKey.KeyID(), i.logKey.Sign)
+	if err != nil {
+		return nil, err
 	}
-	return page
+	proof.Prev = i.chains[from]
+	page.Proof = proof
+	return page, nil
+}
+
+// firstInForce answers the number of the first entry that isn't over.
+func (i *Issuer) firstInForce() uint64 {
+	inForce := func(e revlog.Entry) bool { return e.Expiry == 0 || e.Expiry >= i.now.Unix() }
+	if n := slices.IndexFunc(i.entries, inForce); n >= 0 {
+		return uint64(n) + 1
+	}
+	return uint64(len(i.entries)) + 1
+}
+
+// headTime is the time of the next head. The issuer's clock stands still, but a
+// guard takes a head whose time doesn't move for one that somebody repeats.
+func (n *network) headTime() time.Time {
+	const ahead = 10 * time.Second // guards allow for more
+	now := n.issuer.now
+	next := n.time.Add(time.Millisecond)
+	if next.Sub(now) > ahead {
+		next = n.time
+	}
+	if next.After(now) {
+		now = next
+	}
+	n.time = now
+	return now
 }
 
 // introspect says of a token whether it is genuine, in time and not revoked.
