@@ -107,6 +107,6 @@ func (s *Store) LogPagePlan(ctx context.Context) (steps []string, err error) {
 		err := scan(&id, &parent, &unused, &step)
 		steps = append(steps, step)
 		return err
-	}, "EXPLAIN QUERY PLAN "+selectLogPage, micros(s.now()), 0, 1)
+	}, "EXPLAIN QUERY PLAN "+selectLogPage, 0, 1)
 	return steps, err
 }

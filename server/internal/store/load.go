@@ -36,7 +36,10 @@ func (s *Store) Load(ctx context.Context, tables []auth.Table, rows func(row fun
 		}
 		t.concerns(everyClient)
 		t.logged, t.keys = true, true
-		return l.flush(ctx)
+		if err := l.flush(ctx); err != nil {
+			return err
+		}
+		return t.mend(ctx) // the chain is of this log alone
 	})
 }
 

@@ -19,15 +19,15 @@ const afterMark = auth.LogMemory
 // until after the commit: whoever reads number n will never see a lower one
 // appear.
 func (t *tx) revoke(ctx context.Context, kind revlog.Kind, id string, expiry time.Time) (seq uint64, err error) {
-	const insert = `INSERT INTO log (seq, kind, hash, expires_at, created_at)
-		VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM log), $1, $2, $3, $4) RETURNING seq`
 	if id == "" {
 		return 0, errors.New("store: revocation of an empty id")
 	}
-	hash := revlog.Hash(kind, id)
-	err = t.get(ctx, []any{&seq}, insert, int64(kind), hash[:], micros(expiry), micros(t.now))
-	t.logged, t.head = true, max(t.head, seq)
-	return seq, err
+	end, err := t.logEnd(ctx)
+	if err != nil {
+		return 0, err
+	}
+	err = t.appendLog(ctx, &end, kind, revlog.Hash(kind, id), micros(expiry))
+	return end.seq, err
 }
 
 // revokeUntil adds an entry that outlives every token under mark. Without a
@@ -54,18 +54,16 @@ func (s *Store) Revoke(ctx context.Context, kind revlog.Kind, id string, expiry 
 	return seq, nil
 }
 
-// selectLogPage reads a page and what is true of the whole log at one moment.
-// The + keeps the engine from finding live entries by their expiry, all of them
-// to sort them by number: each answer would cost as much as the log is long.
+// selectLogPage reads a page, with the row before it, and what is true of the
+// whole log at one moment.
 const selectLogPage = `
 	SELECT (SELECT value FROM settings WHERE name = 'log_id'),
-		(SELECT COALESCE(MAX(seq), 0) FROM log),
-		(SELECT seq FROM log WHERE seq IS NOT NULL AND (+expires_at = 0 OR +expires_at > $1) ORDER BY seq LIMIT 1),
-		e.seq, e.kind, e.hash, e.expires_at
+		(SELECT COALESCE(MIN(seq), 0) FROM log), (SELECT COALESCE(MAX(seq), 0) FROM log),
+		(SELECT chain FROM log WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1),
+		e.seq, e.kind, e.hash, e.expires_at, e.chain
 	FROM (SELECT 1) one LEFT JOIN (
-		SELECT seq, kind, hash, expires_at FROM log
-		WHERE seq > $2 AND (+expires_at = 0 OR +expires_at > $1)
-		ORDER BY seq LIMIT $3
+		SELECT seq, kind, hash, expires_at, CASE WHEN seq <= $1 OR seq % 4096 = 0 THEN chain END AS chain
+		FROM log WHERE seq >= $1 ORDER BY seq LIMIT $2
 	) e ON 1 = 1
 	ORDER BY e.seq`
 
@@ -77,34 +75,91 @@ func (s *Store) LogPage(ctx context.Context, after uint64, limit int, now time.T
 	if limit <= 0 || limit > revlog.MaxEntries {
 		limit = revlog.MaxEntries
 	}
-	p := revlog.Page{Time: now.Unix()}
-	err := s.sql.each(ctx, func(scan func(...any) error) error {
-		var first, seq, kind, expiry sql.NullInt64
-		var hash []byte
-		if err := scan(&p.Log, &p.Head, &first, &seq, &kind, toBytes(&hash), &expiry); err != nil {
-			return err
+	for range 2 {
+		r := logReading{after: after, limit: limit}
+		if err := s.sql.each(ctx, r.row, selectLogPage, clamp(after), limit+2); err != nil {
+			return revlog.Page{}, err
 		}
-		p.First = uint64(first.Int64)
-		if !first.Valid {
-			p.First = p.Head + 1
+		if p, whole := r.page(now); whole {
+			return p, nil
 		}
-		if !seq.Valid {
-			return nil // no entries: the one row of the outer join
+		if err := s.mendLog(ctx); err != nil {
+			return revlog.Page{}, err
 		}
-		e := revlog.Entry{Seq: uint64(seq.Int64), Kind: revlog.Kind(kind.Int64), Expiry: upToSecond(expiry.Int64)}
-		if copy(e.Hash[:], hash) != revlog.HashSize {
+	}
+	return revlog.Page{}, errors.New("store: the log isn't whole")
+}
+
+// logReading is a page while it is read.
+type logReading struct {
+	after uint64
+	limit int
+
+	log          string
+	lowest, head uint64
+	end          []byte // the chain at the head; nil: none yet
+	entries      []revlog.Entry
+	before       []byte // the chain of the row before the first entry; nil: there was none
+	begun        bool
+}
+
+func (r *logReading) row(scan func(...any) error) error {
+	var seq, kind, expiry sql.NullInt64
+	var e revlog.Entry
+	var chain []byte
+	head := []any{into(discard), into(discard), into(discard), into(discard)}
+	if !r.begun {
+		head, r.begun = []any{&r.log, &r.lowest, &r.head, toBytes(&r.end)}, true
+	}
+	hash := into(func(src any) error {
+		p, ok := src.([]byte)
+		if ok && copy(e.Hash[:], p) != revlog.HashSize {
 			return errors.New("store: a hash in the log is too short")
 		}
-		p.Entries = append(p.Entries, e)
 		return nil
-	}, selectLogPage, micros(now), clamp(after), limit+1)
-	if err != nil {
-		return revlog.Page{}, err
+	})
+	if err := scan(append(head, &seq, &kind, hash, &expiry, toBytes(&chain))...); err != nil || !seq.Valid {
+		return err // no entries: the one row of the outer join
 	}
-	if len(p.Entries) > limit {
-		p.Entries, p.More = p.Entries[:limit], true
+	e.Seq, e.Kind, e.Expiry = uint64(seq.Int64), revlog.Kind(kind.Int64), upToSecond(expiry.Int64)
+	if e.Seq < r.start() {
+		r.before = chain
+		return nil
 	}
-	return p, nil
+	r.entries = append(r.entries, e)
+	return nil
+}
+
+func discard(any) error { return nil }
+
+// start is the number of the page's first entry.
+func (r *logReading) start() uint64 { return max(r.after+1, firstOf(r.lowest)) }
+
+// page makes a page of what was read. It isn't whole if the log isn't: if a
+// number or a chain is missing.
+func (r *logReading) page(now time.Time) (p revlog.Page, whole bool) {
+	p = revlog.Page{Log: r.log, First: firstOf(r.lowest), Head: r.head, Time: now.Unix(), Entries: r.entries}
+	if len(p.Entries) > r.limit {
+		p.Entries, p.More = p.Entries[:r.limit], true
+	}
+	start := revlog.ChainStart(r.log)
+	p.Proof = &revlog.Proof{Prev: start, Chain: start, TimeMS: now.UnixMilli()}
+	if r.head > 0 && copy(p.Proof.Chain[:], r.end) != len(start) {
+		return p, false
+	}
+	switch {
+	case r.after >= r.head || r.start() > r.head:
+		p.Proof.Prev = p.Proof.Chain
+		return p, true
+	case r.start() > 1 && copy(p.Proof.Prev[:], r.before) != len(start):
+		return p, false
+	}
+	for i, e := range p.Entries {
+		if e.Seq != r.start()+uint64(i) {
+			return p, false
+		}
+	}
+	return p, len(p.Entries) > 0
 }
 
 // upToSecond rounds microseconds up to seconds: an entry kept a little longer

@@ -82,6 +82,9 @@ func (s *Store) start(ctx context.Context, writing, pool *sql.DB, o Options) (er
 	if err := s.seed(ctx); err != nil {
 		return errors.Join(err, s.writer.close(), pool.Close())
 	}
+	if err := s.openLog(ctx); err != nil {
+		return errors.Join(err, s.writer.close(), pool.Close())
+	}
 	return nil
 }
 

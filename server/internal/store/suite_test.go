@@ -85,6 +85,9 @@ func TestEngines(t *testing.T) {
 		"SweepLeap":   sweepLeap,
 		"BigClient":   deleteBigClient,
 		"SweepAudit":  sweepAudit,
+		"SweepLog":    sweepLog,
+		"SweepMoves":  sweepMoves,
+		"OlderNode":   olderNode,
 	}
 	t.Run("SQLite", func(t *testing.T) {
 		for name, test := range tests {

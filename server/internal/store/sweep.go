@@ -3,14 +3,16 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
+	"github.com/writ-auth/writ/internal/revlog"
 	"github.com/writ-auth/writ/server/internal/auth"
 )
 
-// Sweep removes what nobody can ask for any more: entries of the log and
+// Sweep removes what nobody can ask for any more: pages of the log and
 // assertions that have expired; sessions, with their grants, that have ended,
 // that are past their absolute end or that nobody used for too long, when the
 // last of their access tokens has expired as well; and what is older in the
@@ -19,8 +21,6 @@ import (
 // then the tables are as long as what is alive in them, and a little more.
 //
 // A refresh token of a session that is gone is answered as one that never was.
-// The newest entry of the log stays, whatever its expiry: the next number is
-// made from it.
 //
 // Of a fleet's nodes one sweeps at a time, and one that comes soon after another
 // has nothing to do. A clock that leaps ahead removes nothing that is alive;
@@ -39,7 +39,12 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) (removed int64, err er
 			return removed, err
 		}
 	}
-	n, err := s.walk(ctx, now)
+	n, err := s.sweepLog(ctx, now)
+	removed += n
+	if err != nil {
+		return removed, err
+	}
+	n, err = s.walk(ctx, now)
 	return removed + n, err
 }
 
@@ -54,9 +59,6 @@ const sweepStep = 200
 
 func (s *Store) chores(now time.Time) []chore {
 	const (
-		entries = `DELETE FROM log WHERE id IN (
-			SELECT id FROM log WHERE expires_at > 0 AND expires_at <= $1 AND seq < (SELECT MAX(seq) FROM log)
-			ORDER BY expires_at LIMIT $2`
 		ended = `DELETE FROM sessions WHERE id IN (
 			SELECT id FROM sessions WHERE forget_at > 0 AND forget_at <= $1 ORDER BY forget_at LIMIT $2`
 		expired = `DELETE FROM sessions WHERE id IN (
@@ -67,7 +69,8 @@ func (s *Store) chores(now time.Time) []chore {
 		audit = `DELETE FROM audit WHERE at <= $1 AND id IN (SELECT id FROM audit ORDER BY id LIMIT $2`
 	)
 	at := micros(now)
-	list := []chore{{entries, []any{at}}, {ended, []any{at}}, {expired, []any{at}}, {assertions, []any{at}}}
+	list := []chore{{ended, []any{at}}, {expired, []any{at}}, {assertions, []any{at}},
+		{oldStatuses, []any{micros(now.Add(-statusRest))}}}
 	if s.retention > 0 {
 		list = append(list, chore{audit, []any{micros(now.Add(-s.retention))}})
 	}
@@ -105,6 +108,63 @@ func (s *Store) fenced(ctx context.Context, fn func(context.Context, *tx) error)
 		}
 		return fn(ctx, t)
 	})
+}
+
+// A page of the log that is kept by few entries, which live much longer than the
+// others, as those of keys do, goes all the same: they are added again at the
+// end. So the log is at most about four times as long as what is alive in it.
+const (
+	moveAtMost = revlog.PageSize / 4
+	notWorthIt = 15 * time.Minute // to move what expires so soon
+)
+
+// sweepLog removes pages from the beginning of the log, each in a transaction.
+func (s *Store) sweepLog(ctx context.Context, now time.Time) (removed int64, err error) {
+	const span = `SELECT COALESCE(MIN(seq), 0), COALESCE(MAX(seq), 0) FROM log`
+	var lowest, head uint64
+	if err := s.sql.get(ctx, []any{&lowest, &head}, span); err != nil {
+		return 0, err
+	}
+	for last := firstOf(lowest) - 1 + revlog.PageSize; last <= head && ctx.Err() == nil; last += revlog.PageSize {
+		n := int64(0)
+		err := s.write(ctx, func(ctx context.Context, t *tx) (err error) {
+			n, err = t.sweepPage(ctx, int64(last), now)
+			return err
+		})
+		if removed += n; err != nil || n == 0 {
+			return removed, err
+		}
+	}
+	return removed, ctx.Err()
+}
+
+// sweepPage removes the log's first page, which ends with last, but for its last
+// row. It removes nothing if too much of the page is alive.
+func (t *tx) sweepPage(ctx context.Context, last int64, now time.Time) (removed int64, err error) {
+	const live = `SELECT ` + logColumns + ` FROM log WHERE seq <= $1 AND (+expires_at = 0 OR +expires_at > $2) ORDER BY seq LIMIT $3`
+	rows, err := all(ctx, t.statements, (*logRow).dest, live, last, micros(now), moveAtMost+1)
+	if err != nil || len(rows) > moveAtMost || len(rows) > 0 && !outlasts(rows, now.Add(notWorthIt)) {
+		return 0, err
+	}
+	end, err := t.logEnd(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range rows {
+		e, err := r.entry()
+		if err != nil {
+			return 0, err
+		}
+		if err := t.appendLog(ctx, &end, e.Kind, e.Hash, r.expires); err != nil {
+			return 0, err
+		}
+	}
+	return t.exec(ctx, `DELETE FROM log WHERE seq < $1`, last)
+}
+
+// outlasts reports whether one of the entries is alive then.
+func outlasts(rows []logRow, then time.Time) bool {
+	return slices.ContainsFunc(rows, func(r logRow) bool { return r.expires == 0 || r.expires > micros(then) })
 }
 
 // Sessions that nobody ended are looked at one after the other, some at each

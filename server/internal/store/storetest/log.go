@@ -15,6 +15,7 @@ func logTests() map[string]func(*bench) {
 		"Revoke":    revokeRefuses,
 		"Revoked":   revoked,
 		"Published": published,
+		"Chain":     chain,
 	}
 }
 
@@ -32,12 +33,27 @@ func (b *bench) page(after uint64, limit int) revlog.Page {
 	return p
 }
 
+// proof is what a page of a log with these entries shows of its chain.
+func (b *bench) proof(all []revlog.Entry, after int) *revlog.Proof {
+	b.Helper()
+	p := &revlog.Proof{TimeMS: b.now().UnixMilli()}
+	c := revlog.ChainStart(b.page(0, 1).Log)
+	p.Prev = c
+	for i, e := range all {
+		if c = c.Next(e); i+1 == after {
+			p.Prev = c
+		}
+	}
+	p.Chain = c
+	return p
+}
+
 func logEmpty(b *bench) {
 	p := b.page(0, 10)
 	if len(p.Log) != 22 {
 		b.Errorf("the log's id is %q, want 128 bits in base64url", p.Log)
 	}
-	b.same("page", p, revlog.Page{Log: p.Log, First: 1, Head: 0, Time: b.now().Unix()})
+	b.same("page", p, revlog.Page{Log: p.Log, First: 1, Head: 0, Time: b.now().Unix(), Proof: b.proof(nil, 0)})
 	b.same("page after a number of another log", b.page(1<<64-1, 10), p)
 }
 
@@ -49,39 +65,58 @@ func logPages(b *bench) {
 		b.same("number", seq, uint64(i+1))
 		all = append(all, revlog.Entry{Seq: seq, Kind: revlog.Token, Hash: revlog.Hash(revlog.Token, id), Expiry: expiry.Unix()})
 	}
-	want := func(more bool, entries []revlog.Entry) revlog.Page {
-		return revlog.Page{Log: b.page(0, 1).Log, First: 1, Head: 5, Time: b.now().Unix(), Entries: entries, More: more}
+	want := func(more bool, after int, entries []revlog.Entry) revlog.Page {
+		return revlog.Page{Log: b.page(0, 1).Log, First: 1, Head: 5, Time: b.now().Unix(), Entries: entries, More: more,
+			Proof: b.proof(all, after)}
 	}
-	b.same("the first two", b.page(0, 2), want(true, all[:2]))
-	b.same("the next two", b.page(2, 2), want(true, all[2:4]))
-	b.same("the last", b.page(4, 2), want(false, all[4:]))
-	b.same("the last two exactly", b.page(3, 2), want(false, all[3:]))
-	b.same("after the head", b.page(5, 2), want(false, nil))
-	b.same("no limit", b.page(0, 0), want(false, all))
-	b.same("a huge limit", b.page(0, 1<<40), want(false, all))
+	b.same("the first two", b.page(0, 2), want(true, 0, all[:2]))
+	b.same("the next two", b.page(2, 2), want(true, 2, all[2:4]))
+	b.same("the last", b.page(4, 2), want(false, 4, all[4:]))
+	b.same("the last two exactly", b.page(3, 2), want(false, 3, all[3:]))
+	b.same("after the head", b.page(5, 2), want(false, 5, nil))
+	b.same("above the head", b.page(77, 2), want(false, 5, nil))
+	b.same("no limit", b.page(0, 0), want(false, 0, all))
+	b.same("a huge limit", b.page(0, 1<<40), want(false, 0, all))
 }
 
+// chain: whoever has the entries, of every kind and expiry, computes the chain
+// that the store keeps, over any pages.
+func chain(b *bench) {
+	u := b.user()
+	s, g := b.begin(u)
+	_, err := b.End(b.ctx, auth.Ending{GrantID: g.ID}, b.now(), event("end"))
+	b.must(err)
+	b.revoke(revlog.Key, "kid", time.Time{})
+	b.revoke(revlog.Token, "over", b.now().Add(-time.Hour))
+	b.revoke(revlog.Kind(200), "x", b.now().Add(time.Nanosecond))
+	_, err = b.DeleteUser(b.ctx, s.UserID, b.now(), event("user.delete"))
+	b.must(err)
+	for limit := 1; limit < 7; limit++ {
+		c := revlog.ChainStart(b.page(0, 1).Log)
+		for after, more := uint64(0), true; more; {
+			p := b.page(after, limit)
+			b.same("the chain before", p.Proof.Prev, c)
+			c, after, more = p.ChainAfter(), p.Last(), p.More
+			if !more {
+				b.same("the head, the chain", []any{p.Head, p.Proof.Chain}, []any{uint64(5), c})
+			}
+		}
+	}
+}
+
+// logExpiry: an entry stays until all of its page may go.
 func logExpiry(b *bench) {
 	now := b.now()
 	b.revoke(revlog.Token, "soon", now.Add(time.Minute))
 	b.revoke(revlog.Key, "never", time.Time{})
 	b.revoke(revlog.Token, "later", now.Add(2*time.Minute))
-	seqs := func() (got []uint64) {
-		for _, e := range b.page(0, 10).Entries {
-			got = append(got, e.Seq)
-		}
-		return got
+	for range 3 {
+		p := b.page(0, 10)
+		b.same("first, head", []uint64{p.First, p.Head}, []uint64{1, 3})
+		b.same("expiries", []int64{p.Entries[0].Expiry, p.Entries[1].Expiry, p.Entries[2].Expiry},
+			[]int64{now.Add(time.Minute).Unix() + 1, 0, now.Add(2*time.Minute).Unix() + 1})
+		b.clock.Advance(time.Minute)
 	}
-	b.clock.Advance(time.Minute - time.Microsecond)
-	b.same("before the first expires", seqs(), []uint64{1, 2, 3})
-	b.clock.Advance(time.Microsecond)
-	b.same("after", seqs(), []uint64{2, 3})
-	p := b.page(0, 10)
-	b.same("first, head", []uint64{p.First, p.Head}, []uint64{2, 3})
-	b.same("expiries", []int64{p.Entries[0].Expiry, p.Entries[1].Expiry}, []int64{0, now.Add(2*time.Minute).Unix() + 1})
-	b.clock.Advance(time.Hour)
-	p = b.page(0, 10)
-	b.same("first, head, a hour later", []uint64{p.First, p.Head}, []uint64{2, 3})
 	b.same("the next number", b.revoke(revlog.Token, "x", b.now().Add(time.Hour)), uint64(4))
 }
 
