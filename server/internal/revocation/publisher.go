@@ -118,6 +118,7 @@ func (s *Service) read(ctx context.Context, published <-chan struct{}) error {
 		}
 		// Views share an array: what is appended lies beyond the end of the older ones.
 		next.page, next.read, next.entries = page, now, append(next.entries, page.Entries...)
+		next.page.Proof = nil // not signed yet
 		if !page.More {
 			break
 		}

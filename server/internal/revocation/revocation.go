@@ -91,6 +91,7 @@ func (s *Service) pageNow(ctx context.Context, after uint64, limit int) (revlog.
 		return v.after(after, limit), v.next, nil
 	}
 	page, err := s.Log.LogPage(ctx, after, limit, s.Now())
+	page.Proof = nil // not signed yet
 	return page, nil, err
 }
 
