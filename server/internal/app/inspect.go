@@ -79,6 +79,8 @@ func openRow(sealer *keyring.Sealer, row auth.Key) error {
 		return nil
 	case row.Purpose == auth.KeyTag:
 		purpose = keyring.SealTagKey
+	case row.Purpose == auth.KeyLog:
+		purpose = keyring.SealLogKey
 	}
 	_, err := sealer.Open(purpose, "keys", row.ID, row.Sealed)
 	return err

@@ -157,12 +157,12 @@ type Directory interface {
 // Keys is what the keyring asks of the store.
 type Keys interface {
 	Keys(ctx context.Context) ([]Key, error)
-	// AddKey stores a key. A second KeySign key of one algorithm in state
-	// KeySigning, or in KeyNext, or a second KeyTag of one number, is a
+	// AddKey stores a key. A second KeySign key, or KeyLog key, of one algorithm
+	// in state KeySigning, or in KeyNext, or a second KeyTag of one number, is a
 	// *ConflictError: two nodes that start or rotate at once agree on one.
 	AddKey(ctx context.Context, k Key, ev Event) error
-	// TurnKey makes an announced key sign in place of its algorithm's signing
-	// key, if there is one. That retires: its private part is erased, and it
+	// TurnKey makes an announced key sign in place of the one of its purpose and
+	// algorithm that signs, if there is one. That retires: its private part is erased, and it
 	// stays published until its mark plus LogMemory, so that no token outlives
 	// its key. ErrNotFound if id is not announced (any more).
 	TurnKey(ctx context.Context, id string, now time.Time, ev Event) error
@@ -170,7 +170,7 @@ type Keys interface {
 	// erases its private part, and logs its kid without an end.
 	RevokeKey(ctx context.Context, id string, now time.Time, ev Event) (seq uint64, err error)
 	// RevokeAllKeys does that to every signing key, announced and retired ones
-	// too, removes the tag keys and ends every API's secrets.
+	// too, removes the tag and log keys and ends every API's secrets.
 	RevokeAllKeys(ctx context.Context, now time.Time, ev Event) (seq uint64, err error)
 	// DropKeys removes the keys whose publication is over.
 	DropKeys(ctx context.Context, now time.Time) (n int64, err error)

@@ -32,7 +32,7 @@ func (r *Ring) Compromised(ctx context.Context, kid string, ev auth.Event) (seq 
 	if seq, err = r.opts.Keys.RevokeKey(ctx, kid, ev.At, ev); err != nil {
 		return 0, Announced{}, err
 	}
-	successor, err = r.succession(ctx, rows[i].Algorithm, byAlgorithm(rows)[rows[i].Algorithm], kid)
+	successor, err = r.succession(ctx, rows[i].Algorithm, byAlgorithm(rows, auth.KeySign)[rows[i].Algorithm], kid)
 	return seq, successor, err
 }
 
@@ -58,8 +58,9 @@ func (r *Ring) succession(ctx context.Context, alg jwk.Algorithm, l *line, kid s
 
 // AllCompromised is for the day on which the master key or the database with it
 // leaked: every signing key, announced and retired ones too, ends as in
-// Compromised, the keys that tag refresh tokens are replaced, so that whoever
-// holds tokens signs in again, and the shared secrets of APIs end. Opaque session
+// Compromised, the keys that sign the log's heads and that tag refresh tokens are
+// replaced, so that whoever holds tokens signs in again, and the shared secrets of
+// APIs end. Opaque session
 // cookies rest on no key and stay: revoke the client "writ" to end them too. Each algorithm in use gets
 // a new key at once; new API secrets are made by NewAPISecret.
 func (r *Ring) AllCompromised(ctx context.Context, ev auth.Event) (seq uint64, successors []Announced, err error) {
@@ -73,7 +74,7 @@ func (r *Ring) AllCompromised(ctx context.Context, ev auth.Event) (seq uint64, s
 	if err := r.Reload(ctx); err != nil {
 		return 0, nil, err
 	}
-	if err := r.ensureTag(ctx); err != nil {
+	if err := errors.Join(r.ensureLog(ctx), r.ensureTag(ctx)); err != nil {
 		return 0, nil, err
 	}
 	for _, alg := range algorithms {

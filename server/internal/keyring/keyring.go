@@ -1,5 +1,6 @@
 // Package keyring holds the server's keys: those that sign tokens and stand in
-// the JWKS, the secrets of HS256 APIs, and the keys that tag refresh tokens.
+// the JWKS, those that sign heads of the revocation log, the secrets of HS256
+// APIs, and the keys that tag refresh tokens.
 //
 // Keys are loaded and opened once, at start, and stay parsed in memory: a
 // request never touches the database for a key. Private parts are sealed at
@@ -57,10 +58,13 @@ type state struct {
 	public  *jwk.Set
 	tags    map[uint32][]byte
 	tag     uint32 // the number in use
+
+	log     *jwk.PrivateKey // signs heads of the revocation log
+	logKeys *jwk.Set        // with which such heads are checked
 }
 
 // Open loads the keys and makes the first of what is missing: a signing key of
-// the default algorithm and a tag key. ErrSealed if the master key is not the
+// the default algorithm, a log key and a tag key. ErrSealed if the master key is not the
 // one that sealed the rows.
 func Open(ctx context.Context, opts Options) (*Ring, error) {
 	r := &Ring{opts: opts, wake: make(chan struct{}, 1)}
@@ -73,6 +77,9 @@ func Open(ctx context.Context, opts Options) (*Ring, error) {
 	if _, err := r.Signing(ctx, opts.Algorithm); err != nil {
 		return nil, err
 	}
+	if err := r.ensureLog(ctx); err != nil {
+		return nil, err
+	}
 	return r, r.ensureTag(ctx)
 }
 
@@ -83,17 +90,23 @@ func (r *Ring) Reload(ctx context.Context) error {
 		return err
 	}
 	s := &state{signing: map[jwk.Algorithm]*jwk.PrivateKey{}, tags: map[uint32][]byte{}}
-	var published []*jwk.PublicKey
+	published := map[auth.KeyPurpose][]*jwk.PublicKey{}
 	for _, row := range rows {
 		public, err := r.load(s, row)
 		if err != nil {
 			return fmt.Errorf("key %s: %w", row.ID, err)
 		}
 		if public != nil {
-			published = append(published, r.prepared(public))
+			published[row.Purpose] = append(published[row.Purpose], public)
 		}
 	}
-	if s.public, err = jwk.NewSet(published...); err != nil {
+	for i, k := range published[auth.KeySign] {
+		published[auth.KeySign][i] = r.prepared(k)
+	}
+	if s.public, err = jwk.NewSet(published[auth.KeySign]...); err != nil {
+		return err
+	}
+	if s.logKeys, err = jwk.NewSet(published[auth.KeyLog]...); err != nil {
 		return err
 	}
 	r.state.Store(s)
@@ -128,14 +141,22 @@ func (r *Ring) load(s *state, row auth.Key) (*jwk.PublicKey, error) {
 		s.tags[row.Number] = secret
 		s.tag = max(s.tag, row.Number)
 		return nil, nil
-	case auth.KeySign:
-		return r.loadSigning(s, row)
+	case auth.KeySign, auth.KeyLog:
+		return r.loadPair(s, row)
 	default:
 		return nil, nil
 	}
 }
 
-func (r *Ring) loadSigning(s *state, row auth.Key) (*jwk.PublicKey, error) {
+// sealOf is how the private part of a key pair is sealed.
+func sealOf(p auth.KeyPurpose) Purpose {
+	if p == auth.KeyLog {
+		return SealLogKey
+	}
+	return SealPrivateKey
+}
+
+func (r *Ring) loadPair(s *state, row auth.Key) (*jwk.PublicKey, error) {
 	if !row.PublishedUntil.IsZero() && !r.opts.Now().Before(row.PublishedUntil) {
 		return nil, nil
 	}
@@ -143,10 +164,11 @@ func (r *Ring) loadSigning(s *state, row auth.Key) (*jwk.PublicKey, error) {
 	if err != nil {
 		return nil, err
 	}
+	public = public.WithKeyID(row.ID)
 	if row.State != auth.KeySigning {
 		return public, nil
 	}
-	pem, err := r.opts.Sealer.Open(SealPrivateKey, "keys", row.ID, row.Sealed)
+	pem, err := r.opts.Sealer.Open(sealOf(row.Purpose), "keys", row.ID, row.Sealed)
 	if err != nil {
 		return nil, err
 	}
@@ -154,9 +176,14 @@ func (r *Ring) loadSigning(s *state, row auth.Key) (*jwk.PublicKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.signing[row.Algorithm] = private.WithKeyID(row.ID)
+	private = private.WithKeyID(row.ID)
+	if row.Purpose == auth.KeyLog {
+		s.log = private
+		return public, nil
+	}
+	s.signing[row.Algorithm] = private
 	r.marks.Store(row.ID, row.Mark.Unix())
-	return public.WithKeyID(row.ID), nil
+	return public, nil
 }
 
 // Signing answers the key that signs with alg ("": the default), and makes the
@@ -184,7 +211,7 @@ func (r *Ring) first(ctx context.Context, alg jwk.Algorithm) (*jwk.PrivateKey, e
 		return nil, err
 	}
 	now := r.opts.Now()
-	err = r.add(ctx, key, auth.KeySigning, now, auth.Event{At: now, Action: "key.create", Reason: "first of its algorithm"})
+	err = r.add(ctx, auth.KeySign, key, auth.KeySigning, now, auth.Event{At: now, Action: "key.create", Reason: "first of its algorithm"})
 	if err != nil && !errors.Is(err, auth.ErrConflict) { // another node was faster: take what it made
 		return nil, fmt.Errorf("make the first %s key: %w", alg, err)
 	}
@@ -199,7 +226,7 @@ func (r *Ring) first(ctx context.Context, alg jwk.Algorithm) (*jwk.PrivateKey, e
 }
 
 // add seals and stores a private key.
-func (r *Ring) add(ctx context.Context, key *jwk.PrivateKey, state auth.KeyState, signsFrom time.Time, ev auth.Event) error {
+func (r *Ring) add(ctx context.Context, purpose auth.KeyPurpose, key *jwk.PrivateKey, state auth.KeyState, signsFrom time.Time, ev auth.Event) error {
 	pem, err := key.ExportPEM()
 	if err != nil {
 		return err
@@ -210,11 +237,47 @@ func (r *Ring) add(ctx context.Context, key *jwk.PrivateKey, state auth.KeyState
 	}
 	ev.Target, ev.Verdict = key.KeyID(), "allowed"
 	return r.opts.Keys.AddKey(ctx, auth.Key{
-		ID: key.KeyID(), Purpose: auth.KeySign, Algorithm: key.Algorithm(), State: state,
-		Public: public, Sealed: r.opts.Sealer.Seal(SealPrivateKey, "keys", key.KeyID(), pem),
+		ID: key.KeyID(), Purpose: purpose, Algorithm: key.Algorithm(), State: state,
+		Public: public, Sealed: r.opts.Sealer.Seal(sealOf(purpose), "keys", key.KeyID(), pem),
 		CreatedAt: ev.At, SignsFrom: signsFrom,
 	}, ev)
 }
+
+// ensureLog makes the first log key. Two nodes that start together agree on
+// whichever the store took.
+func (r *Ring) ensureLog(ctx context.Context) error {
+	if r.state.Load().log != nil {
+		return nil
+	}
+	key, err := jwk.Generate(logAlgorithm)
+	if err != nil {
+		return err
+	}
+	now := r.opts.Now()
+	err = r.add(ctx, auth.KeyLog, key, auth.KeySigning, now, auth.Event{At: now, Action: "key.create", Reason: "first log key"})
+	if err != nil && !errors.Is(err, auth.ErrConflict) {
+		return err
+	}
+	return r.Reload(ctx)
+}
+
+// logAlgorithm is what heads of the revocation log are signed with.
+const logAlgorithm = jwk.EdDSA
+
+// SignHead signs the head of the revocation log with the key of which it
+// answers the kid. Log keys are good for nothing else.
+func (r *Ring) SignHead(message []byte) (kid string, signature []byte, err error) {
+	key := r.state.Load().log
+	if key == nil {
+		return "", nil, errors.New("keyring: there is no log key")
+	}
+	signature, err = key.Sign(message)
+	return key.KeyID(), signature, err
+}
+
+// LogKeys is the set with which heads of the revocation log are checked. It
+// shares no key with Public.
+func (r *Ring) LogKeys() *jwk.Set { return r.state.Load().logKeys }
 
 // Marked says whether the store knows that a token of this key lives until
 // expiry. If not, whoever makes such a token raises the key's mark first, and

@@ -10,7 +10,7 @@ import (
 	"github.com/writ-auth/writ/server/internal/auth"
 )
 
-// A signing key lives through four states: next (published, not signing),
+// A key that signs, tokens or heads of the log, lives through four states: next (published, not signing),
 // signing, retired (published for as long as its tokens live), gone. What is
 // due is read off the rows and the clock, so that any node may do it, late or
 // twice, with the same outcome.
@@ -46,7 +46,7 @@ func (r *Ring) Rotate(ctx context.Context, alg jwk.Algorithm, ev auth.Event) (An
 		return Announced{}, err
 	}
 	ev.At = r.opts.Now()
-	return r.announce(ctx, key, ev.At.Add(r.opts.Announce), ev)
+	return r.announce(ctx, auth.KeySign, key, ev.At.Add(r.opts.Announce), ev)
 }
 
 // Import announces a private key that was made elsewhere; the first of its
@@ -57,12 +57,12 @@ func (r *Ring) Import(ctx context.Context, key *jwk.PrivateKey, ev auth.Event) (
 	defer r.change.Unlock()
 	ev.At = r.opts.Now()
 	if _, ok := r.state.Load().signing[key.Algorithm()]; !ok {
-		if err := r.add(ctx, key, auth.KeySigning, ev.At, ev); err != nil {
+		if err := r.add(ctx, auth.KeySign, key, auth.KeySigning, ev.At, ev); err != nil {
 			return Announced{}, err
 		}
 		return Announced{key.KeyID(), key.Algorithm(), ev.At}, r.Reload(ctx)
 	}
-	out, err := r.announce(ctx, key, ev.At.Add(r.opts.Announce), ev)
+	out, err := r.announce(ctx, auth.KeySign, key, ev.At.Add(r.opts.Announce), ev)
 	if err == nil && out.KID != key.KeyID() {
 		err = &auth.ConflictError{Field: "algorithm"}
 	}
@@ -71,8 +71,8 @@ func (r *Ring) Import(ctx context.Context, key *jwk.PrivateKey, ev auth.Event) (
 
 // announce publishes key as its algorithm's next, or answers the one that is
 // announced already. It is called with change held.
-func (r *Ring) announce(ctx context.Context, key *jwk.PrivateKey, signsFrom time.Time, ev auth.Event) (Announced, error) {
-	err := r.add(ctx, key, auth.KeyNext, signsFrom, ev)
+func (r *Ring) announce(ctx context.Context, purpose auth.KeyPurpose, key *jwk.PrivateKey, signsFrom time.Time, ev auth.Event) (Announced, error) {
+	err := r.add(ctx, purpose, key, auth.KeyNext, signsFrom, ev)
 	if err != nil && !errors.Is(err, auth.ErrConflict) {
 		return Announced{}, err
 	}
@@ -81,7 +81,7 @@ func (r *Ring) announce(ctx context.Context, key *jwk.PrivateKey, signsFrom time
 		return Announced{}, listErr
 	}
 	for _, row := range rows {
-		if row.Purpose == auth.KeySign && row.State == auth.KeyNext && row.Algorithm == key.Algorithm() {
+		if row.Purpose == purpose && row.State == auth.KeyNext && row.Algorithm == key.Algorithm() {
 			r.poke()
 			return Announced{row.ID, row.Algorithm, row.SignsFrom}, r.Reload(ctx)
 		}
@@ -108,9 +108,11 @@ func (r *Ring) Advance(ctx context.Context) (next time.Time, err error) {
 		return next, err
 	}
 	a := advance{r: r, now: r.opts.Now()}
-	for alg, keys := range byAlgorithm(rows) {
-		if err := a.algorithm(ctx, alg, keys); err != nil {
-			return next, err
+	for _, purpose := range []auth.KeyPurpose{auth.KeySign, auth.KeyLog} {
+		for _, keys := range byAlgorithm(rows, purpose) {
+			if err := a.line(ctx, keys); err != nil {
+				return next, err
+			}
 		}
 	}
 	if a.changed {
@@ -119,17 +121,17 @@ func (r *Ring) Advance(ctx context.Context) (next time.Time, err error) {
 	return a.next, nil
 }
 
-// line is the keys of one algorithm.
+// line is the keys of one purpose and algorithm.
 type line struct {
 	next, signing *auth.Key
 	retired       []*auth.Key
 }
 
-func byAlgorithm(rows []auth.Key) map[jwk.Algorithm]*line {
+func byAlgorithm(rows []auth.Key, purpose auth.KeyPurpose) map[jwk.Algorithm]*line {
 	out := map[jwk.Algorithm]*line{}
 	for i := range rows {
 		row := &rows[i]
-		if row.Purpose != auth.KeySign {
+		if row.Purpose != purpose {
 			continue
 		}
 		l := out[row.Algorithm]
@@ -157,7 +159,7 @@ type advance struct {
 	changed bool
 }
 
-func (a *advance) algorithm(ctx context.Context, alg jwk.Algorithm, l *line) error {
+func (a *advance) line(ctx context.Context, l *line) error {
 	if err := a.drop(ctx, l.retired); err != nil {
 		return err
 	}
@@ -173,7 +175,7 @@ func (a *advance) algorithm(ctx context.Context, alg jwk.Algorithm, l *line) err
 		a.await(due)
 		return nil
 	}
-	return a.succeed(ctx, alg, *l.signing)
+	return a.succeed(ctx, *l.signing)
 }
 
 func (a *advance) turn(ctx context.Context, next *auth.Key) error {
@@ -191,8 +193,8 @@ func (a *advance) turn(ctx context.Context, next *auth.Key) error {
 	return err
 }
 
-func (a *advance) succeed(ctx context.Context, alg jwk.Algorithm, old auth.Key) error {
-	key, err := jwk.Generate(alg)
+func (a *advance) succeed(ctx context.Context, old auth.Key) error {
+	key, err := jwk.Generate(old.Algorithm)
 	if err != nil {
 		return err
 	}
@@ -200,7 +202,7 @@ func (a *advance) succeed(ctx context.Context, alg jwk.Algorithm, old auth.Key) 
 	if planned := old.SignsFrom.Add(a.r.opts.Period); planned.After(from) {
 		from = planned
 	}
-	out, err := a.r.announce(ctx, key, from, auth.Event{At: a.now, Action: "key.announce", Reason: "rotation"})
+	out, err := a.r.announce(ctx, old.Purpose, key, from, auth.Event{At: a.now, Action: "key.announce", Reason: "rotation"})
 	a.await(out.SignsFrom)
 	return err
 }

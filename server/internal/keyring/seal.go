@@ -18,6 +18,7 @@ type Purpose string
 // The purposes of sealing.
 const (
 	SealPrivateKey Purpose = "private-key"
+	SealLogKey     Purpose = "log-key"
 	SealTagKey     Purpose = "tag-key"
 	SealAPISecret  Purpose = "api-secret"
 )
@@ -38,7 +39,7 @@ func NewSealer(master []byte) (*Sealer, error) {
 		return nil, fmt.Errorf("keyring: a master key has %d bytes, not %d", MasterSize, len(master))
 	}
 	s := &Sealer{aeads: map[Purpose]cipher.AEAD{}}
-	for _, p := range []Purpose{SealPrivateKey, SealTagKey, SealAPISecret} {
+	for _, p := range []Purpose{SealPrivateKey, SealLogKey, SealTagKey, SealAPISecret} {
 		aead, err := deriveAEAD(master, p)
 		if err != nil {
 			return nil, err

@@ -46,9 +46,9 @@ const retire = `UPDATE keys SET state = 'retired', sealed = NULL, published_unti
 func (s *Store) TurnKey(ctx context.Context, id string, now time.Time, ev auth.Event) error {
 	const (
 		retireOld = retire + `CASE WHEN mark > $1 THEN mark ELSE $1 END + $2
-			WHERE purpose = 'sign' AND state = 'signing' AND algorithm = (SELECT algorithm FROM keys WHERE id = $3)`
+			WHERE state = 'signing' AND (purpose, algorithm) = (SELECT purpose, algorithm FROM keys WHERE id = $3 AND purpose IN ('sign', 'log'))`
 		turn = `UPDATE keys SET state = 'signing', signs_from = CASE WHEN signs_from > $2 THEN $2 ELSE signs_from END
-			WHERE id = $1 AND purpose = 'sign' AND state = 'next'`
+			WHERE id = $1 AND purpose IN ('sign', 'log') AND state = 'next'`
 	)
 	return s.write(ctx, func(ctx context.Context, t *tx) error {
 		if _, err := t.exec(ctx, retireOld, micros(now), auth.LogMemory.Microseconds(), id); err != nil {
@@ -82,7 +82,7 @@ func (s *Store) RevokeKey(ctx context.Context, id string, now time.Time, ev auth
 func (s *Store) RevokeAllKeys(ctx context.Context, now time.Time, ev auth.Event) (uint64, error) {
 	const (
 		end        = retire + `$1 WHERE purpose = 'sign' RETURNING id`
-		dropTags   = `DELETE FROM keys WHERE purpose = 'tag'`
+		dropOthers = `DELETE FROM keys WHERE purpose IN ('tag', 'log')`
 		endSecrets = `UPDATE api_secrets SET expires_at = $1 WHERE expires_at = 0 OR expires_at > $1`
 	)
 	return s.ending(ctx, func(ctx context.Context, t *tx) (seq uint64, err error) {
@@ -96,7 +96,7 @@ func (s *Store) RevokeAllKeys(ctx context.Context, now time.Time, ev auth.Event)
 				return 0, err
 			}
 		}
-		if _, err := t.exec(ctx, dropTags); err != nil {
+		if _, err := t.exec(ctx, dropOthers); err != nil {
 			return 0, err
 		}
 		if _, err := t.exec(ctx, endSecrets, micros(now)); err != nil {
@@ -108,7 +108,7 @@ func (s *Store) RevokeAllKeys(ctx context.Context, now time.Time, ev auth.Event)
 
 // DropKeys implements auth.Keys.
 func (s *Store) DropKeys(ctx context.Context, now time.Time) (n int64, err error) {
-	const drop = `DELETE FROM keys WHERE purpose = 'sign' AND published_until > 0 AND published_until <= $1`
+	const drop = `DELETE FROM keys WHERE purpose IN ('sign', 'log') AND published_until > 0 AND published_until <= $1`
 	err = s.write(ctx, func(ctx context.Context, t *tx) error {
 		n, err = t.exec(ctx, drop, micros(now))
 		t.keys = n > 0

@@ -88,7 +88,7 @@ func unconnected(err error) bool {
 // column's, without the suffixes that mark a lower-case copy and a constraint.
 func takenField(table, constraint string) string {
 	switch constraint {
-	case "keys_signing", "keys_next":
+	case "keys_signing", "keys_next", "keys_log_signing", "keys_log_next":
 		return "algorithm"
 	case "keys_tag":
 		return "number"

@@ -44,6 +44,9 @@ func keyTaken(b *bench) {
 	b.must(add("d", auth.KeySign, auth.KeyNext, "ES256", 0))
 	b.taken("a second announced one", add("e", auth.KeySign, auth.KeyNext, "ES256", 0), "algorithm")
 	b.must(add("f", auth.KeyLog, auth.KeySigning, "ES256", 1))
+	b.taken("a second log key that signs", add("g", auth.KeyLog, auth.KeySigning, "ES256", 0), "algorithm")
+	b.must(add("h", auth.KeyLog, auth.KeyNext, "ES256", 0))
+	b.taken("a second announced log key", add("i", auth.KeyLog, auth.KeyNext, "ES256", 0), "algorithm")
 	b.must(add("3", auth.KeyTag, auth.KeySigning, "", 2))
 }
 
@@ -54,7 +57,8 @@ func turnKey(b *bench) {
 		SignsFrom: b.now(), Mark: b.now().Add(time.Hour)}
 	next := auth.Key{ID: "next", Purpose: auth.KeySign, Algorithm: "ES256", State: auth.KeyNext, Sealed: []byte{2}, CreatedAt: b.now()}
 	other := auth.Key{ID: "other", Purpose: auth.KeySign, Algorithm: "RS256", State: auth.KeySigning, Sealed: []byte{3}, CreatedAt: b.now()}
-	for _, k := range []auth.Key{old, next, other} {
+	log := auth.Key{ID: "the log's", Purpose: auth.KeyLog, Algorithm: "ES256", State: auth.KeySigning, Sealed: []byte{4}, CreatedAt: b.now()}
+	for _, k := range []auth.Key{old, next, other, log} {
 		b.must(b.AddKey(b.ctx, k, event("key.add")))
 	}
 	b.must(b.TurnKey(b.ctx, "next", b.now(), event("key.turn")))
@@ -64,7 +68,7 @@ func turnKey(b *bench) {
 	next.State = auth.KeySigning
 	got, err := b.Keys(b.ctx)
 	b.must(err)
-	b.same("keys", got, []auth.Key{next, old, other}) // made at one moment: in order of id
+	b.same("keys", got, []auth.Key{next, old, other, log}) // made at one moment: in order of id
 	b.is("a mark on a retired key", b.Raise(b.ctx, auth.Marks{KID: "old", Expiry: b.now().Add(2 * time.Hour)}), auth.ErrEpochChanged)
 	b.must(b.Raise(b.ctx, auth.Marks{KID: "next", Expiry: b.now().Add(2 * time.Hour)}))
 	dropped, err := b.DropKeys(b.ctx, old.PublishedUntil.Add(-time.Microsecond))
@@ -73,6 +77,17 @@ func turnKey(b *bench) {
 	dropped, err = b.DropKeys(b.ctx, old.PublishedUntil)
 	b.must(err)
 	b.same("dropped", dropped, int64(1))
+
+	b.must(b.AddKey(b.ctx, auth.Key{ID: "the log's next", Purpose: auth.KeyLog, Algorithm: "ES256", State: auth.KeyNext, CreatedAt: b.now()}, event("key.add")))
+	b.must(b.TurnKey(b.ctx, "the log's next", b.now(), event("key.turn")))
+	got, err = b.Keys(b.ctx)
+	b.must(err)
+	states := map[string]auth.KeyState{}
+	for _, k := range got {
+		states[k.ID] = k.State
+	}
+	b.same("states", states, map[string]auth.KeyState{"next": auth.KeySigning, "other": auth.KeySigning,
+		"the log's": auth.KeyRetired, "the log's next": auth.KeySigning})
 }
 
 // revokeKeys: what leaked ends at once, and the log never forgets it.
@@ -81,6 +96,7 @@ func revokeKeys(b *bench) {
 		{ID: "a", Purpose: auth.KeySign, Algorithm: "ES256", State: auth.KeySigning, Sealed: []byte{1}, CreatedAt: b.now(), Mark: b.now().Add(time.Hour)},
 		{ID: "b", Purpose: auth.KeySign, Algorithm: "ES256", State: auth.KeyNext, Sealed: []byte{1}, CreatedAt: b.now()},
 		{ID: "1", Purpose: auth.KeyTag, Number: 1, State: auth.KeySigning, Sealed: []byte{1}, CreatedAt: b.now()},
+		{ID: "l", Purpose: auth.KeyLog, Algorithm: "EdDSA", State: auth.KeySigning, Sealed: []byte{1}, CreatedAt: b.now()},
 	} {
 		b.must(b.AddKey(b.ctx, k, event("key.add")))
 	}
