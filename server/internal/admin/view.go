@@ -74,6 +74,7 @@ type apiView struct {
 	Scopes    []string          `json:"scopes"`
 	Claims    []string          `json:"claims"`
 	Renames   map[string]string `json:"renames"`
+	Status    bool              `json:"status_list"`
 	CreatedAt time.Time         `json:"created_at"`
 	UpdatedAt time.Time         `json:"updated_at"`
 	Secret    string            `json:"secret,omitempty"` // once, in the answer that makes it
@@ -90,7 +91,7 @@ func viewAPI(a auth.API) apiView {
 		renames = map[string]string{}
 	}
 	return apiView{ID: a.ID, Audience: a.Audience, Name: a.Name, Algorithm: a.Algorithm, AccessTTL: int64(a.AccessTTL / time.Second),
-		Scopes: some(a.Scopes), Claims: some(claims), Renames: renames, CreatedAt: a.CreatedAt.UTC(), UpdatedAt: a.UpdatedAt.UTC()}
+		Scopes: some(a.Scopes), Claims: some(claims), Renames: renames, Status: a.StatusList, CreatedAt: a.CreatedAt.UTC(), UpdatedAt: a.UpdatedAt.UTC()}
 }
 
 // made is a new API with its secret, if it has one.

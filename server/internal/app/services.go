@@ -11,7 +11,9 @@ import (
 	"github.com/writ-auth/writ/server/internal/limit"
 	"github.com/writ-auth/writ/server/internal/oauth/introspect"
 	"github.com/writ-auth/writ/server/internal/oauth/revoke"
+	"github.com/writ-auth/writ/server/internal/oauth/status"
 	"github.com/writ-auth/writ/server/internal/oauth/token"
+	"github.com/writ-auth/writ/server/internal/statuslist"
 )
 
 // openClients makes what knows clients by their credentials.
@@ -51,6 +53,7 @@ func (a *App) openServices(mux *http.ServeMux, clients *clientauth.Service) erro
 	token.New(token.Options{Clients: clients, Issuer: issuer}).Register(mux)
 	introspect.New(introspect.Options{Issuer: a.cfg.Issuer, Clients: clients, Tokens: tokens}).Register(mux)
 	revoke.New(revoke.Options{Clients: clients, Tokens: tokens, Revocations: a.log}).Register(mux)
+	status.New(statuslist.New(statuslist.Options{Issuer: a.cfg.Issuer, Store: a.store, Keys: a.keys, Now: a.now})).Register(mux)
 	return nil
 }
 

@@ -92,6 +92,7 @@ type API struct {
 	Scopes             []string
 	Claims             []string          // which identity claims its tokens carry; nil: all
 	Renames            map[string]string // claim → name in this API's tokens
+	StatusList         bool              // its tokens say where their grant's status stands
 	CreatedAt          time.Time
 	UpdatedAt          time.Time
 }
@@ -150,8 +151,8 @@ type Grant struct {
 	IdleExpiry     time.Time
 	AbsoluteExpiry time.Time
 	DPoPThumbprint string
-	StatusIndex    int64     // 0: none
-	Mark           time.Time // no access token of this grant expires later
+	StatusIndex    StatusIndex // 0: none
+	Mark           time.Time   // no access token of this grant expires later
 	CreatedAt      time.Time
 	EndedAt        time.Time
 	EndReason      string

@@ -29,6 +29,7 @@ const (
 	CodeTooLarge           Code = "too_large"
 	CodeTokenTooLarge      Code = "token_too_large"
 	CodeTooMany            Code = "too_many_requests"
+	CodeNotImplemented     Code = "not_implemented"
 	CodeUnavailable        Code = "unavailable"
 )
 

@@ -82,6 +82,10 @@ type Sessions interface {
 	Raise(ctx context.Context, marks Marks) error
 	// Touch moves a session-mode session's idle expiry and last-seen time.
 	Touch(ctx context.Context, sessionID string, seen, idle time.Time) error
+	// AssignStatus answers the place of a grant in the status lists, and gives it
+	// one first if it has none. The grant need not be stored yet. A place is
+	// random among those that no token alive, or expired of late, names.
+	AssignStatus(ctx context.Context, g Grant) (StatusIndex, error)
 	// End ends what e names and logs it. It answers the number of the last log
 	// entry it made; ending what has ended already is no error and answers 0.
 	End(ctx context.Context, e Ending, now time.Time, ev Event) (seq uint64, err error)

@@ -30,6 +30,7 @@ type apisAddCmd struct {
 	Algorithm jwk.Algorithm `placeholder:"NAME" help:"Algorithm of its tokens; with HS256 to HS512 it gets a secret of its own. Default: the server's."`
 	AccessTTL time.Duration `name:"access-ttl" placeholder:"15m" help:"Lifetime of its access tokens. Default: the server's."`
 	Scope     []string      `sep:"none" placeholder:"NAME" help:"A scope; may be repeated."`
+	Status    bool          `name:"status-list" help:"Say in its tokens where their status stands in a Token Status List."`
 	SecretOut string        `placeholder:"FILE" help:"Write the secret to a new file, mode 0600, and don't show it."`
 }
 
@@ -40,6 +41,7 @@ type newAPI struct {
 	Algorithm jwk.Algorithm `json:"algorithm,omitempty"`
 	AccessTTL int64         `json:"access_ttl,omitempty"` // seconds
 	Scopes    []string      `json:"scopes,omitempty"`
+	Status    bool          `json:"status_list,omitempty"`
 }
 
 func (c apisAddCmd) Run(ctx context.Context, p *program, parent *apisCmd) error {
@@ -49,7 +51,7 @@ func (c apisAddCmd) Run(ctx context.Context, p *program, parent *apisCmd) error 
 	if c.SecretOut != "" && !strings.HasPrefix(string(c.Algorithm), "HS") {
 		return usagef("--secret-out: only an API with a shared secret has one; add --algorithm HS256, HS384 or HS512, or leave --secret-out out")
 	}
-	body := newAPI{c.Audience, c.Name, c.Algorithm, int64(c.AccessTTL / time.Second), c.Scope}
+	body := newAPI{c.Audience, c.Name, c.Algorithm, int64(c.AccessTTL / time.Second), c.Scope, c.Status}
 	return apis().createSecret(ctx, p, parent.adminFlags, body, secretOut{"secret", c.SecretOut})
 }
 

@@ -20,6 +20,10 @@ type APIFields struct {
 	Scopes    *[]string          `json:"scopes"`
 	Claims    *[]string          `json:"claims"`  // the identity claims its tokens carry; not said: all
 	Renames   *map[string]string `json:"renames"` // identity claim → its name in this API's tokens
+
+	// StatusList makes the API's tokens name where their status stands in a Token
+	// Status List, for verifiers that can't follow the revocation log.
+	StatusList *bool `json:"status_list"`
 }
 
 // Secret is a shared secret, shown once.
@@ -98,6 +102,7 @@ func (s *Service) applyAPI(api *auth.API, in APIFields) error {
 	set(&api.Scopes, in.Scopes)
 	set(&api.Claims, in.Claims)
 	set(&api.Renames, in.Renames)
+	set(&api.StatusList, in.StatusList)
 	if in.AccessTTL != nil {
 		if err := checkTTL(*in.AccessTTL); err != nil {
 			return err

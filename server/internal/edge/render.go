@@ -31,6 +31,7 @@ const statusClientGone = 499
 //	415 unsupported_media_type
 //	422 token_too_large
 //	429 too_many_requests
+//	501 not_implemented
 //	503 unavailable
 func Status(code auth.Code) int {
 	switch code {
@@ -55,6 +56,8 @@ func Status(code auth.Code) int {
 		return http.StatusUnprocessableEntity
 	case auth.CodeTooMany:
 		return http.StatusTooManyRequests
+	case auth.CodeNotImplemented:
+		return http.StatusNotImplemented
 	case auth.CodeUnavailable:
 		return http.StatusServiceUnavailable
 	}

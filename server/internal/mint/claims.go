@@ -79,6 +79,14 @@ func (c *claims) list(name string, values []string) {
 	c.add(name, c.cut(append(out, ']')))
 }
 
+// status says where the status of the token stands (draft-ietf-oauth-status-list,
+// section 6.2).
+func (c *claims) status(place int64, uri string) {
+	out := strconv.AppendInt(append(c.buffer, `{"status_list":{"idx":`...), place, 10)
+	out = c.quote(append(out, `,"uri":`...), uri)
+	c.add("status", c.cut(append(out, "}}"...)))
+}
+
 func (c *claims) identityText(name, value string) {
 	if c.carries(name) {
 		c.text(c.renamed(name), value)

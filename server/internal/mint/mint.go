@@ -144,6 +144,9 @@ func (m *Mint) claims(req Request, out Access) *claims {
 	c.time("auth_time", req.Session.AuthTime)
 	c.list("amr", req.Session.AMR)
 	c.text("acr", req.Session.ACR)
+	if i := req.Grant.StatusIndex; i > 0 && req.API.StatusList {
+		c.status(i.Place(), StatusListURI(m.issuer, i.List()))
+	}
 	m.identity(c, req)
 	c.custom(req.User.Claims)
 	return c

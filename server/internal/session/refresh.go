@@ -131,6 +131,9 @@ func alive(held auth.Held) error {
 // issue hands out tokens for a rotation, a repeat or a recovery. The new state
 // and the marks are durable before anything leaves.
 func (r *refreshing) issue(ctx context.Context, held auth.Held, api auth.API, verdict Verdict, after auth.Rotation) (Tokens, bool, error) {
+	if err := r.s.place(ctx, &held.Grant, api); err != nil {
+		return Tokens{}, true, err
+	}
 	access, marks, err := r.s.access(ctx, held, api, held.Now)
 	if err != nil {
 		return Tokens{}, true, err

@@ -131,6 +131,15 @@ func (s *Service) access(ctx context.Context, held auth.Held, api auth.API, now 
 	return token, s.marks(held, token), err
 }
 
+// place finds where the grant's status stands, if the API wants its tokens to say
+// so. It is durable before a token names it.
+func (s *Service) place(ctx context.Context, g *auth.Grant, api auth.API) (err error) {
+	if api.StatusList && g.StatusIndex == 0 {
+		g.StatusIndex, err = s.Sessions.AssignStatus(ctx, *g)
+	}
+	return err
+}
+
 // membership adds what the grant's organisation says of the user. One who has
 // left it in the meantime has nothing of it.
 func (s *Service) membership(ctx context.Context, g auth.Grant, req *mint.Request) error {

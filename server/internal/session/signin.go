@@ -159,6 +159,9 @@ func (s *Service) beginTokens(ctx context.Context, b beginning, api auth.API) (T
 		b.held.Grant.HandleHash = h.hash()
 	}
 	b.held.Grant.Rotation.TagKey, _ = s.Keys.CurrentTag()
+	if err := s.place(ctx, &b.held.Grant, api); err != nil {
+		return Tokens{}, err
+	}
 	access, marks, err := s.access(ctx, b.held, api, b.now)
 	if err != nil {
 		return Tokens{}, err

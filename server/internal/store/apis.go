@@ -7,21 +7,21 @@ import (
 	"github.com/writ-auth/writ/server/internal/auth"
 )
 
-const selectAPI = `SELECT a.id, a.audience, a.name, a.algorithm, a.access_ttl, a.scopes, a.claims, a.renames, a.created_at, a.updated_at
+const selectAPI = `SELECT a.id, a.audience, a.name, a.algorithm, a.access_ttl, a.scopes, a.claims, a.renames, a.status_list, a.created_at, a.updated_at
 	FROM apis a `
 
 func apiDest(a *auth.API) []any {
 	return []any{&a.ID, &a.Audience, &a.Name, &a.Algorithm, toDuration(&a.AccessTTL), toJSON(&a.Scopes), toJSON(&a.Claims),
-		toJSON(&a.Renames), toTime(&a.CreatedAt), toTime(&a.UpdatedAt)}
+		toJSON(&a.Renames), toBool(&a.StatusList), toTime(&a.CreatedAt), toTime(&a.UpdatedAt)}
 }
 
 // CreateAPI implements auth.Directory.
 func (s *Store) CreateAPI(ctx context.Context, a auth.API, secret *auth.APISecret, ev auth.Event) error {
-	const insert = `INSERT INTO apis (id, audience, name, name_key, algorithm, access_ttl, scopes, claims, renames, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+	const insert = `INSERT INTO apis (id, audience, name, name_key, algorithm, access_ttl, scopes, claims, renames, status_list,
+		created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
 	return s.write(ctx, func(ctx context.Context, t *tx) error {
 		if _, err := t.exec(ctx, insert, a.ID, a.Audience, a.Name, fold(a.Name), string(a.Algorithm), a.AccessTTL.Microseconds(),
-			encoded(a.Scopes), encoded(a.Claims), encoded(a.Renames), t.since(a.CreatedAt), t.since(a.UpdatedAt)); err != nil {
+			encoded(a.Scopes), encoded(a.Claims), encoded(a.Renames), bit(a.StatusList), t.since(a.CreatedAt), t.since(a.UpdatedAt)); err != nil {
 			return err
 		}
 		t.concerns(everyClient)
@@ -52,10 +52,10 @@ func (s *Store) APIs(ctx context.Context, p auth.Page) ([]auth.API, string, erro
 // UpdateAPI implements auth.Directory.
 func (s *Store) UpdateAPI(ctx context.Context, a auth.API, ev auth.Event) error {
 	const update = `UPDATE apis SET audience = $1, name = $2, name_key = $3, algorithm = $4, access_ttl = $5,
-		scopes = $6, claims = $7, renames = $8, updated_at = $9 WHERE id = $10`
+		scopes = $6, claims = $7, renames = $8, status_list = $9, updated_at = $10 WHERE id = $11`
 	return s.write(ctx, func(ctx context.Context, t *tx) error {
 		if err := found(t.exec(ctx, update, a.Audience, a.Name, fold(a.Name), string(a.Algorithm), a.AccessTTL.Microseconds(),
-			encoded(a.Scopes), encoded(a.Claims), encoded(a.Renames), micros(t.now), a.ID)); err != nil {
+			encoded(a.Scopes), encoded(a.Claims), encoded(a.Renames), bit(a.StatusList), micros(t.now), a.ID)); err != nil {
 			return err
 		}
 		t.concerns(everyClient)

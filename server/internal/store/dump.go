@@ -52,7 +52,9 @@ func portions() []portion {
 }
 
 // unportable lists the tables that no back-up holds.
-func unportable() []string { return []string{"sessions", "grants", "fleet", "goose_db_version"} }
+func unportable() []string {
+	return []string{"sessions", "grants", "statuses", "fleet", "goose_db_version"}
+}
 
 // Layout is what a back-up of this database holds, and the version of that.
 func (s *Store) Layout(ctx context.Context) (version int64, tables []auth.Table, err error) {

@@ -87,7 +87,7 @@ func (t *tx) insertGrant(ctx context.Context, g auth.Grant) error {
 	r := g.Rotation
 	_, err := t.exec(ctx, insert, g.ID, g.SessionID, g.ClientID, g.UserID, g.Audience, g.OrgID, encoded(g.Scope), string(g.Mode), blob(g.HandleHash),
 		clamp(r.Confirmed), clamp(r.Current), micros(r.IssuedAt), clamp(r.Recoveries), int64(r.TagKey), g.UserEpoch, g.ClientEpoch, micros(g.IdleExpiry),
-		micros(g.AbsoluteExpiry), g.DPoPThumbprint, g.StatusIndex, micros(g.Mark), t.since(g.CreatedAt), micros(g.EndedAt), g.EndReason)
+		micros(g.AbsoluteExpiry), g.DPoPThumbprint, int64(g.StatusIndex), micros(g.Mark), t.since(g.CreatedAt), micros(g.EndedAt), g.EndReason)
 	return err
 }
 

@@ -110,7 +110,7 @@ func TestEngines(t *testing.T) {
 // empty removes all that a test left, which is faster than another database.
 func empty(t *testing.T, db *sql.DB) {
 	t.Helper()
-	for _, table := range []string{"users", "roles", "orgs", "clients", "apis", "keys", "log", "audit", "used_assertions", "settings WHERE name <> 'compatible'"} {
+	for _, table := range []string{"users", "roles", "orgs", "clients", "apis", "keys", "log", "audit", "used_assertions", "statuses", "settings WHERE name <> 'compatible'"} {
 		if _, err := db.Exec("DELETE FROM " + table); err != nil {
 			t.Fatal(err)
 		}

@@ -25,6 +25,7 @@ import (
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/directory"
 	"github.com/writ-auth/writ/server/internal/edge"
+	"github.com/writ-auth/writ/server/internal/mint"
 )
 
 //go:embed openapi.json
@@ -82,6 +83,7 @@ type discovery struct {
 	Issuer        string   `json:"issuer"`
 	JWKSURI       string   `json:"jwks_uri"`
 	Revocations   string   `json:"writ_revocations_endpoint"`
+	StatusLists   string   `json:"status_list_aggregation_endpoint"`
 	Token         string   `json:"token_endpoint"`
 	Introspection string   `json:"introspection_endpoint"`
 	Revocation    string   `json:"revocation_endpoint"`
@@ -109,7 +111,8 @@ func newDiscovery(issuer string) discovery {
 	algorithms := directory.Algorithms()
 	return discovery{
 		Issuer: issuer, JWKSURI: issuer + "/.well-known/jwks.json", Revocations: issuer + "/v1/revocations",
-		Token: issuer + "/oauth/token", Introspection: issuer + "/oauth/introspect", Revocation: issuer + "/oauth/revoke",
+		StatusLists: issuer + mint.PathStatusLists,
+		Token:       issuer + "/oauth/token", Introspection: issuer + "/oauth/introspect", Revocation: issuer + "/oauth/revoke",
 		ResponseTypes: []string{}, GrantTypes: []string{auth.GrantClientCredentials},
 		TokenAuth: methods, TokenAuthAlgs: algorithms,
 		IntrospectionAuth: methods, IntrospectionAuthAlgs: algorithms,

@@ -18,6 +18,7 @@ import (
 	"github.com/writ-auth/writ/server/internal/oauth/introspect"
 	"github.com/writ-auth/writ/server/internal/oauth/metadata"
 	"github.com/writ-auth/writ/server/internal/oauth/revoke"
+	"github.com/writ-auth/writ/server/internal/oauth/status"
 	"github.com/writ-auth/writ/server/internal/oauth/token"
 )
 
@@ -92,7 +93,8 @@ func TestDiscovery(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"issuer": issuer, "jwks_uri": issuer + "/.well-known/jwks.json", "writ_revocations_endpoint": issuer + "/v1/revocations",
-		"token_endpoint": issuer + "/oauth/token", "introspection_endpoint": issuer + "/oauth/introspect",
+		"status_list_aggregation_endpoint": issuer + "/v1/status-lists",
+		"token_endpoint":                   issuer + "/oauth/token", "introspection_endpoint": issuer + "/oauth/introspect",
 		"revocation_endpoint": issuer + "/oauth/revoke",
 	} {
 		if doc[name] != want {
@@ -130,7 +132,7 @@ func TestDiscovery(t *testing.T) {
 
 // oauthRoutes are those of the endpoints that clients call.
 func oauthRoutes() []string {
-	return slices.Concat(token.Routes(), introspect.Routes(), revoke.Routes())
+	return slices.Concat(token.Routes(), introspect.Routes(), revoke.Routes(), status.Routes())
 }
 
 // Every address that discovery names is one that the server has.

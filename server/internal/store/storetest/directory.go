@@ -171,7 +171,7 @@ func deleteOrg(b *bench) {
 
 func apis(b *bench) {
 	full := auth.API{ID: "api_1", Audience: "https://api.example", Name: "The API", Algorithm: "HS256", AccessTTL: 90 * time.Second,
-		Scopes: []string{"read"}, Claims: []string{"email"}, Renames: map[string]string{"roles": "role"}, CreatedAt: b.now(), UpdatedAt: b.now()}
+		Scopes: []string{"read"}, Claims: []string{"email"}, Renames: map[string]string{"roles": "role"}, StatusList: true, CreatedAt: b.now(), UpdatedAt: b.now()}
 	bare := auth.API{ID: "api_2", Audience: "b", Claims: []string{}, CreatedAt: b.now(), UpdatedAt: b.now()} // no claims, not all of them
 	for _, a := range []auth.API{full, bare} {
 		b.must(b.CreateAPI(b.ctx, a, nil, event("api.create")))

@@ -28,6 +28,9 @@ type Store interface {
 	auth.Registry
 	auth.Assertions
 	auth.ClientSecrets
+
+	StatusLists(ctx context.Context) (int64, error)
+	RevokedStatuses(ctx context.Context, list int64, now time.Time) ([]int64, error)
 }
 
 // Harness is an empty store and the clock that it was opened with.
@@ -66,6 +69,7 @@ func Run(t *testing.T, open func(*testing.T) Harness) {
 		{"Services", serviceTests()},
 		{"Keys", keyTests()},
 		{"Log", logTests()},
+		{"Statuses", statusTests()},
 		{"Values", valueTests()},
 		{"Concurrency", concurrencyTests()},
 		{"Races", raceTests()},

@@ -1,0 +1,7 @@
+package statuslist
+
+// For the tests of the encoding.
+var (
+	Encode = encode
+	Bitmap = bitmap
+)

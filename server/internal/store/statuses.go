@@ -1,0 +1,106 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/writ-auth/writ/server/internal/auth"
+)
+
+const (
+	// statusRest is how much longer a place in a status list stays free than a
+	// token could name it: verifiers keep lists for a while, and would take the
+	// next grant for the one before.
+	statusRest = time.Hour
+	// statusProbes is how many places are tried before there is one list more.
+	// The lists come to be half full: that many are taken once in 65,536 times.
+	statusProbes = 16
+)
+
+// oldStatuses removes the places of which no token is alive (see Sweep).
+const oldStatuses = `DELETE FROM statuses WHERE idx IN (
+	SELECT idx FROM statuses WHERE alive_until <= $1 ORDER BY alive_until LIMIT $2`
+
+// AssignStatus implements auth.Sessions. Of two calls for one grant at once the
+// second waits at the grant's row, and answers what the first has stored there.
+func (s *Store) AssignStatus(ctx context.Context, g auth.Grant) (index auth.StatusIndex, err error) {
+	const (
+		lock = `UPDATE grants SET status_index = status_index WHERE id = $1 RETURNING status_index`
+		set  = `UPDATE grants SET status_index = $1 WHERE id = $2`
+	)
+	err = s.hot(ctx, func(ctx context.Context, t *tx) error {
+		index = 0
+		err := t.get(ctx, []any{&index}, lock, g.ID)
+		stored := err == nil
+		if err != nil && !errors.Is(err, auth.ErrNotFound) || index != 0 {
+			return err
+		}
+		if index, err = t.takeStatus(ctx, g); err != nil || !stored {
+			return err
+		}
+		_, err = t.exec(ctx, set, int64(index), g.ID)
+		return err
+	})
+	return index, err
+}
+
+// takeStatus takes a free place. A place says nothing of when its grant began,
+// nor of how many there are, beyond the number of lists.
+func (t *tx) takeStatus(ctx context.Context, g auth.Grant) (auth.StatusIndex, error) {
+	const take = `INSERT INTO statuses (idx, grant_id, alive_until) VALUES ($1, $2, $3) ON CONFLICT (idx) DO NOTHING`
+	lists, err := statusLists(ctx, t.statements)
+	if err != nil {
+		return 0, err
+	}
+	until := micros(g.AbsoluteExpiry.Add(afterMark)) // of every token of the grant
+	for probe := range 2 * statusProbes {
+		if probe == statusProbes {
+			lists++
+		}
+		index := 1 + randomBelow(uint64(lists)*auth.StatusListSize)
+		if n, err := t.exec(ctx, take, index, g.ID, until); err != nil || n > 0 {
+			return auth.StatusIndex(index), err
+		}
+	}
+	return 0, errors.New("store: no free place in the status lists")
+}
+
+// randomBelow is uniform but for 2⁻³⁰: n is small.
+func randomBelow(n uint64) int64 {
+	var b [8]byte
+	rand.Read(b[:])
+	return int64(binary.BigEndian.Uint64(b[:]) % n)
+}
+
+// StatusLists answers how many status lists there are, one at least.
+func (s *Store) StatusLists(ctx context.Context) (n int64, err error) {
+	return statusLists(ctx, s.sql)
+}
+
+func statusLists(ctx context.Context, on *statements) (int64, error) {
+	var highest auth.StatusIndex
+	err := on.get(ctx, []any{&highest}, `SELECT COALESCE(MAX(idx), 1) FROM statuses`)
+	return highest.List() + 1, err
+}
+
+// RevokedStatuses answers the places of a list whose grants are over, though a
+// token of theirs may be alive at now. What came to its end by itself, like a
+// session that nobody used, may be among them or not.
+func (s *Store) RevokedStatuses(ctx context.Context, list int64, now time.Time) (places []int64, err error) {
+	const query = `SELECT statuses.idx FROM statuses
+		LEFT JOIN grants ON grants.id = statuses.grant_id AND ` + alive + `
+		WHERE statuses.idx > $1 AND statuses.idx <= $2 AND statuses.alive_until > $3 AND grants.id IS NULL`
+	from := list * auth.StatusListSize
+	err = s.sql.each(ctx, func(scan func(...any) error) error {
+		var index auth.StatusIndex
+		if err := scan(&index); err != nil {
+			return err
+		}
+		places = append(places, index.Place())
+		return nil
+	}, query, from, from+auth.StatusListSize, micros(now))
+	return places, err
+}
