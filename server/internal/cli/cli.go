@@ -33,6 +33,7 @@ type Environment struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Now            func() time.Time
+	Self           string // the file of this program, which serve starts again to hash passwords; "" for a program that isn't writ
 }
 
 // program is a run of the command.
@@ -46,6 +47,7 @@ type grammar struct {
 	JSON bool `name:"json" help:"Write JSON for programs instead of text for people."`
 
 	Serve    serveCmd    `cmd:"" help:"Start the server."`
+	Relay    relayCmd    `cmd:"" help:"Pass a server's revocation log on to many verifiers."`
 	Users    usersCmd    `cmd:"" help:"Add, list, show, change and remove users."`
 	Orgs     orgsCmd     `cmd:"" help:"Add, list, show and remove organisations, and their members."`
 	Roles    rolesCmd    `cmd:"" help:"Add, list, show and remove roles."`
@@ -62,6 +64,7 @@ type grammar struct {
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 
 	BenchChild benchChildCmd `cmd:"" hidden:""`
+	HashChild  hashChildCmd  `cmd:"" hidden:""`
 }
 
 // Run carries out one command line and answers the exit status: 0, 1 when the
