@@ -184,8 +184,15 @@ type Keys interface {
 type Log interface {
 	// Revoke adds an entry (kind, id) with its expiry; the number it got.
 	Revoke(ctx context.Context, kind revlog.Kind, id string, expiry time.Time, ev Event) (seq uint64, err error)
-	// LogPage answers the live entries after a number, at most limit, with head, first and log id.
+	// LogPage answers the entries after a number, at most limit, with head, first
+	// and log id. Numbers have no gaps from first on, so there may be entries that
+	// have expired. The page's Proof has the chain before the first entry (or at
+	// the head, where there is none) and at the head, and lacks the signature.
 	LogPage(ctx context.Context, after uint64, limit int, now time.Time) (revlog.Page, error)
+	// Mend looks through all of the log and makes it whole: where numbers are
+	// missing or the chain isn't that of the entries, what is alive is numbered
+	// anew, above all that there was.
+	Mend(ctx context.Context) error
 	// Revoked says which of the hashes, each as revlog.Hash makes it, the log holds alive.
 	Revoked(ctx context.Context, hashes [][16]byte, now time.Time) (bool, error)
 	// Published returns a channel that is closed when the next entry is published.

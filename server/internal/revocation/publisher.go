@@ -2,9 +2,8 @@ package revocation
 
 import (
 	"context"
+	"errors"
 	"log/slog"
-	"slices"
-	"sort"
 	"sync"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 const (
 	batchEvery = 20 * time.Millisecond // at most, however much is revoked
 	headEvery  = time.Second           // at least
-	pruneEvery = time.Minute
 	// tooOld is when a reading says nothing about the present any more. Who
 	// can't read the database falls silent, and followers notice.
 	tooOld = 3 * time.Second
@@ -24,11 +22,11 @@ const (
 // view is the log as this node has read it last: what is alive of it, in
 // memory, so that an answer to whoever asks costs no query. It never changes.
 type view struct {
-	page    revlog.Page     // without its entries
-	entries []revlog.Entry  // all that are alive, and some that were
-	read    time.Time       // before the reading
-	stale   <-chan struct{} // closed when there is more in the database
-	next    chan struct{}   // closed when there is a later view
+	page  revlog.Page     // without its entries, but with its signed head
+	log   window          // all that is in force
+	read  time.Time       // before the reading
+	stale <-chan struct{} // closed when there is more in the database
+	next  chan struct{}   // closed when there is a later view
 
 	before uint64 // the head of the view before this one
 	event  func() ([]byte, error)
@@ -37,12 +35,15 @@ type view struct {
 // after answers the page after a number, at most limit entries. They are shared:
 // the caller only reads.
 func (v *view) after(seq uint64, limit int) revlog.Page {
-	p := v.page
-	i := sort.Search(len(v.entries), func(i int) bool { return v.entries[i].Seq > seq })
-	p.Entries = v.entries[i:]
-	if len(p.Entries) > limit {
-		p.Entries, p.More = p.Entries[:limit:limit], true
+	p, start := v.page, v.log.next
+	if seq < v.page.Head {
+		start = max(seq+1, v.log.first)
 	}
+	p.Entries = v.log.from(start, limit)
+	p.More = start+uint64(len(p.Entries)) < v.log.next
+	proof := *v.page.Proof
+	proof.Prev = v.log.before(start)
+	p.Proof = &proof
 	return p
 }
 
@@ -99,44 +100,68 @@ func pause(ctx context.Context, what <-chan struct{}, d time.Duration) {
 // read makes a view of what came since the last one, or of everything if the
 // database has another log than it had.
 func (s *Service) read(ctx context.Context, published <-chan struct{}) error {
-	old := s.current.Load()
 	next := &view{stale: published, next: make(chan struct{})}
-	if old != nil {
-		next.entries, next.before = old.entries, old.page.Head
+	err := errGap
+	if old := s.current.Load(); old != nil {
+		next.log, next.before, next.page.Log = old.log, old.page.Head, old.page.Log
+		err = s.load(ctx, next)
 	}
-	for from := next.before; ; from = next.page.Entries[len(next.page.Entries)-1].Seq {
-		now := s.Now()
-		page, err := s.Log.LogPage(ctx, from, revlog.MaxEntries, now)
-		if err != nil {
-			return err
-		}
-		if old != nil && (page.Log != old.page.Log || page.Head < old.page.Head) {
-			old, from, next.entries, next.before = nil, 0, nil, 0
-			if page, err = s.Log.LogPage(ctx, 0, revlog.MaxEntries, now); err != nil {
-				return err
-			}
-		}
-		// Views share an array: what is appended lies beyond the end of the older ones.
-		next.page, next.read, next.entries = page, now, append(next.entries, page.Entries...)
-		next.page.Proof = nil // not signed yet
-		if !page.More {
-			break
+	if errors.Is(err, errGap) {
+		next.log, next.before, next.page.Log = window{}, 0, ""
+		if err = s.load(ctx, next); errors.Is(err, errGap) {
+			err = errors.Join(err, s.Log.Mend(ctx))
 		}
 	}
-	s.prune(next)
+	if err != nil {
+		return err
+	}
+	if next.page, err = s.signed(next.page); err != nil {
+		return err
+	}
 	s.show(next)
 	return nil
 }
 
-// prune drops what has expired, from time to time.
-func (s *Service) prune(v *view) {
-	if now := v.read; now.Sub(s.pruned).Abs() >= pruneEvery {
-		s.pruned = now
-		dead := func(e revlog.Entry) bool { return e.Expiry != 0 && e.Expiry <= now.Unix() }
-		if slices.ContainsFunc(v.entries, dead) {
-			v.entries = slices.DeleteFunc(slices.Clone(v.entries), dead) // older views keep theirs
+// load reads on to the head. errGap says that what was read before isn't a part
+// of this log, or that its chain isn't that of its entries.
+func (s *Service) load(ctx context.Context, v *view) error {
+	for more := true; more; {
+		now := s.Now()
+		page, err := s.Log.LogPage(ctx, max(v.log.next, 1)-1, revlog.MaxEntries, now)
+		if err != nil {
+			return err
 		}
+		if v.page.Log == "" {
+			v.log = emptyWindow(page.Log)
+		} else if page.Log != v.page.Log {
+			return errGap
+		}
+		if err := v.log.take(&page); err != nil {
+			return err
+		}
+		v.page, v.read, more = page, now, page.More
 	}
+	if v.log.chain != v.page.Proof.Chain {
+		return errGap
+	}
+	return nil
+}
+
+// signed is a page with a head that is signed. The time in it is that before the
+// log was read.
+func (s *Service) signed(p revlog.Page) (revlog.Page, error) {
+	head := p.SignedHead()
+	kid, signature, err := s.SignHead(head.Message())
+	if err != nil {
+		return p, err
+	}
+	proof, err := head.Sign(kid, func([]byte) ([]byte, error) { return signature, nil })
+	if err != nil {
+		return p, err
+	}
+	proof.Prev = p.Proof.Prev
+	p.Proof = proof
+	return p, nil
 }
 
 // show makes a view the one that is asked, and wakes who waits for it.
@@ -144,7 +169,8 @@ func (s *Service) show(v *view) {
 	v.page.Entries = nil
 	news := v.after(v.before, MaxPage)
 	if news.More { // than an event holds: no stream gets it as one
-		v.before, news = v.page.Head, v.page
+		v.before = v.page.Head
+		news = v.after(v.before, MaxPage)
 	}
 	v.event = sync.OnceValues(func() ([]byte, error) { return revlog.AppendEvent(nil, &news) })
 	if old := s.current.Swap(v); old != nil {

@@ -2,7 +2,9 @@ package revocation_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -22,6 +24,7 @@ type table struct {
 	mu       sync.Mutex
 	id       string
 	entries  []revlog.Entry
+	first    uint64 // what is below was swept; 0: nothing was
 	broken   error
 	readings int
 	news     chan struct{}
@@ -57,20 +60,36 @@ func (l *table) Published() <-chan struct{} {
 	return l.news
 }
 
+// LogPage is of a log that begins at 1, whose chain is counted anew each time.
 func (l *table) LogPage(_ context.Context, after uint64, limit int, now time.Time) (revlog.Page, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.readings++
-	p := revlog.Page{Log: l.id, First: 1, Head: uint64(len(l.entries)), Time: now.Unix()}
+	p := revlog.Page{Log: l.id, First: max(l.first, 1), Head: uint64(len(l.entries)), Time: now.Unix()}
+	after = max(after, p.First-1)
+	c := revlog.ChainStart(l.id)
+	proof := &revlog.Proof{Prev: c, TimeMS: now.UnixMilli()}
 	for _, e := range l.entries {
-		if e.Seq > after && e.Expiry > now.Unix() {
+		if e.Seq > after {
 			p.Entries = append(p.Entries, e)
 		}
+		if c = c.Next(e); e.Seq <= after {
+			proof.Prev = c
+		}
 	}
+	proof.Chain = c
+	p.Proof = proof
 	if len(p.Entries) > limit {
 		p.Entries, p.More = p.Entries[:limit], true
 	}
 	return p, l.broken
+}
+
+// logKey signs the heads of the tests' logs.
+func logKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)) }
+
+func signHead(message []byte) (string, []byte, error) {
+	return "k1", ed25519.Sign(logKey(), message), nil
 }
 
 // running starts a service on the table; it ends with the test.
@@ -78,7 +97,7 @@ func (l *table) running(t *testing.T) *revocation.Service {
 	if l.news == nil {
 		l.news = make(chan struct{})
 	}
-	s := &revocation.Service{Options: revocation.Options{Log: l, Now: time.Now}}
+	s := &revocation.Service{Options: revocation.Options{Log: l, Now: time.Now, SignHead: signHead}}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { s.Run(ctx, slog.New(slog.DiscardHandler)); close(done) }()
@@ -94,6 +113,26 @@ type received struct {
 	times []time.Time
 }
 
+// check looks at a page as a follower does who believes nobody: at the signature
+// of its head, and at the chain, from the page before to the head.
+func (r *received) check(p *revlog.Page) error {
+	key := logKey().Public().(ed25519.PublicKey)
+	if p.Proof == nil || p.Proof.KeyID != "k1" || !ed25519.Verify(key, p.SignedHead().Message(), p.Proof.Signature[:]) {
+		return fmt.Errorf("the head %d isn't signed", p.Head)
+	}
+	if chain := p.ChainAfter(); !p.More && chain != p.Proof.Chain {
+		return fmt.Errorf("at the head %d the chain is %x, computed %x", p.Head, p.Proof.Chain, chain)
+	}
+	if len(r.pages) == 0 {
+		return nil
+	}
+	last := r.pages[len(r.pages)-1]
+	if last.Log == p.Log && last.Last() <= p.Head && p.Proof.Prev != last.ChainAfter() {
+		return fmt.Errorf("after %d the chain is %x, not %x", last.Last(), last.ChainAfter(), p.Proof.Prev)
+	}
+	return nil
+}
+
 // follow streams until the test ends.
 func follow(t *testing.T, s *revocation.Service, after uint64) *received {
 	got := &received{}
@@ -106,8 +145,12 @@ func follow(t *testing.T, s *revocation.Service, after uint64) *received {
 				return err
 			}
 			page, err := revlog.Decode(data)
+			if err != nil {
+				return err
+			}
 			got.mu.Lock()
 			defer got.mu.Unlock()
+			err = got.check(page)
 			got.pages, got.times = append(got.pages, page), append(got.times, time.Now())
 			return err
 		})
@@ -269,9 +312,80 @@ func TestPagesFromMemory(t *testing.T) {
 		if n := l.count() - readings; n != 0 {
 			t.Errorf("%d readings for pages", n)
 		}
-		time.Sleep(12 * time.Minute)
-		if p, err := s.Page(t.Context(), 0, 10, 0); err != nil || len(p.Entries) != 0 || p.Head != 50 {
-			t.Errorf("at last: %+v, %v", p, err)
+		var r received
+		l.add(4096)
+		l.mu.Lock()
+		l.first = 4097
+		l.mu.Unlock()
+		time.Sleep(2 * time.Second)
+		p, err := s.Page(t.Context(), 0, 10, 0)
+		if err != nil || p.First != 4097 || len(p.Entries) != 10 || p.Entries[0].Seq != 4097 || p.Head != 4146 || !p.More {
+			t.Errorf("after a page was swept: %+v, %v", p, err)
+		}
+		for after := uint64(4096); after <= 4146; after += 7 {
+			p, err := s.Page(t.Context(), after, 100, 0)
+			if err == nil {
+				err = r.check(&p)
+			}
+			if err != nil {
+				t.Errorf("after %d: %v", after, err)
+			}
+		}
+	})
+}
+
+// A page that is full never changes, whoever makes it.
+func TestFullPages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &table{id: "l", news: make(chan struct{})}
+		l.add(3*4096 - 1)
+		alone := &revocation.Service{Options: revocation.Options{Log: l, Now: time.Now, SignHead: signHead}}
+		s := l.running(t)
+		absent := func(s *revocation.Service, number uint64) {
+			t.Helper()
+			var e *auth.Error
+			if p, _, err := s.FullPage(t.Context(), number); !errors.As(err, &e) || e.Code != auth.CodeNotFound {
+				t.Errorf("page %d: %v, %v", number, p != nil, err)
+			}
+		}
+		check := func(s *revocation.Service, numbers ...uint64) {
+			t.Helper()
+			for _, number := range numbers {
+				p, after, err := s.FullPage(t.Context(), number)
+				if err != nil {
+					t.Errorf("page %d: %v", number, err)
+					continue
+				}
+				data, err := p.AppendJSON(nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if p, err = revlog.DecodeFull(data); err != nil || p.Number != number || p.Log != "l" {
+					t.Errorf("page %d: %v", number, err)
+				}
+				chain := p.Prev
+				for _, e := range p.Entries {
+					chain = chain.Next(e)
+				}
+				if chain != after {
+					t.Errorf("page %d: the chain after it is %x, computed %x", number, after, chain)
+				}
+			}
+		}
+		for _, s := range []*revocation.Service{s, alone} {
+			check(s, 0, 1)
+			absent(s, 2)
+			absent(s, 1<<63)
+		}
+		l.add(1)
+		l.mu.Lock()
+		l.first = 4097
+		l.mu.Unlock()
+		time.Sleep(time.Second)
+		for _, s := range []*revocation.Service{s, alone} {
+			check(s, 1, 2)
+			absent(s, 0)
+			absent(s, 3)
 		}
 	})
 }
@@ -339,7 +453,7 @@ func TestSlowFollower(t *testing.T) {
 func BenchmarkPage(b *testing.B) {
 	l := &table{id: "l", news: make(chan struct{})}
 	l.add(100_000)
-	s := &revocation.Service{Options: revocation.Options{Log: l, Now: time.Now}}
+	s := &revocation.Service{Options: revocation.Options{Log: l, Now: time.Now, SignHead: signHead}}
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
 	go s.Run(ctx, slog.New(slog.DiscardHandler))

@@ -26,7 +26,7 @@ const (
 	MaxWait = 25 * time.Second
 )
 
-// Options are what a Service is made of; every field is required.
+// Options are what a Service is made of; every field but SignHead is required.
 type Options struct {
 	Issuer   string
 	Log      auth.Log
@@ -34,6 +34,8 @@ type Options struct {
 	Keys     *keyring.Ring
 	Longest  time.Duration // the longest lifetime that an access token may have
 	Now      func() time.Time
+	// SignHead signs a head of the log. Default: with the log key of Keys.
+	SignHead func(message []byte) (kid string, signature []byte, err error)
 }
 
 // Service publishes and revokes, safe for concurrent use.
@@ -42,11 +44,13 @@ type Service struct {
 	tokens *jwt.Verifier[jwt.AccessClaims]
 
 	current atomic.Pointer[view] // what Run has read
-	pruned  time.Time            // Run's
 }
 
 // New makes the service.
 func New(opts Options) (*Service, error) {
+	if opts.SignHead == nil {
+		opts.SignHead = opts.Keys.SignHead
+	}
 	expect := jwt.AccessToken(opts.Issuer, opts.Issuer)
 	expect.Audience, expect.AnyAudience, expect.Now = nil, true, opts.Now
 	tokens, err := jwt.NewVerifier[jwt.AccessClaims](opts.Keys, expect)
@@ -91,8 +95,44 @@ func (s *Service) pageNow(ctx context.Context, after uint64, limit int) (revlog.
 		return v.after(after, limit), v.next, nil
 	}
 	page, err := s.Log.LogPage(ctx, after, limit, s.Now())
-	page.Proof = nil // not signed yet
+	if err != nil {
+		return page, nil, err
+	}
+	page, err = s.signed(page)
 	return page, nil, err
+}
+
+// FullPage answers a page of the log that never changes, and the chain after it,
+// by which caches can tell it from any other: CodeNotFound if it isn't full, or
+// if nothing in it is in force any more.
+func (s *Service) FullPage(ctx context.Context, number uint64) (p *revlog.FullPage, after revlog.Chain, err error) {
+	v, err := s.latest(ctx)
+	if err != nil {
+		return nil, after, err
+	}
+	if v == nil {
+		if v, err = s.alone(ctx, number); err != nil {
+			return nil, after, err
+		}
+	}
+	if p, after = v.log.full(number); p == nil {
+		return nil, after, auth.Errorf(auth.CodeNotFound, "There is no such page: it isn't full yet, or nothing in it is in force any more.")
+	}
+	p.Log = v.page.Log
+	return p, after, nil
+}
+
+// alone reads one page of the log and nothing else.
+func (s *Service) alone(ctx context.Context, number uint64) (*view, error) {
+	page, err := s.Log.LogPage(ctx, min(number, 1<<40)*revlog.PageSize, revlog.PageSize, s.Now())
+	v := &view{page: page}
+	if err == nil && len(page.Entries) > 0 {
+		v.log = window{first: page.Entries[0].Seq, next: page.Entries[0].Seq, chain: page.Proof.Prev}
+		for _, e := range page.Entries {
+			v.log.append(e)
+		}
+	}
+	return v, err
 }
 
 // silent is what streams end with while the log can't be read.

@@ -94,8 +94,8 @@ func (t *tx) appendLog(ctx context.Context, end *logEnd, kind revlog.Kind, hash 
 	return err
 }
 
-// mendLog makes the log whole if it isn't.
-func (s *Store) mendLog(ctx context.Context) error {
+// Mend implements auth.Log.
+func (s *Store) Mend(ctx context.Context) error {
 	return s.write(ctx, func(ctx context.Context, t *tx) error { return t.mend(ctx) })
 }
 
@@ -224,5 +224,5 @@ func (s *Store) openLog(ctx context.Context) error {
 	if rows == 0 || begins && rows == highest-lowest+1 && chained == rows {
 		return nil
 	}
-	return s.mendLog(ctx)
+	return s.Mend(ctx)
 }

@@ -83,7 +83,7 @@ func (s *Store) LogPage(ctx context.Context, after uint64, limit int, now time.T
 		if p, whole := r.page(now); whole {
 			return p, nil
 		}
-		if err := s.mendLog(ctx); err != nil {
+		if err := s.Mend(ctx); err != nil {
 			return revlog.Page{}, err
 		}
 	}
