@@ -1,0 +1,16 @@
+import type { Platform } from "./platform.ts";
+
+/**
+ * Starts a stopwatch; what it returns tells the milliseconds since.
+ *
+ * performance.now() can't be set, but stands still while the machine sleeps on
+ * most systems. Date.now() runs on in sleep, but jumps when the clock is set. So
+ * the larger difference counts: a sleep is seen by the one, a clock set back by
+ * the other, and a clock set forward costs no more than an early refresh. How
+ * wrong the clock is doesn't matter: it is only compared with itself.
+ */
+export function stopwatch({ performance, Date }: Platform): () => number {
+  const monotonic = performance.now();
+  const wall = Date.now();
+  return () => Math.max(performance.now() - monotonic, Date.now() - wall);
+}

@@ -1,0 +1,49 @@
+import { stopwatch } from "./clock.ts";
+import type { Platform } from "./platform.ts";
+import type { Refresher } from "./refresh.ts";
+import type { Session } from "./session.ts";
+
+/** A refusal that comes again so soon after a refresh has other reasons. */
+const pause = 30_000;
+
+/** Makes the fetch that keeps the session's credentials fresh. */
+export function newFetch(p: Platform, session: Session, refresher: Refresher, origin: (url: string) => string, apis: readonly string[], on403?: boolean): typeof fetch {
+  let sinceRefusal = () => Infinity;
+  let retry: Promise<void> | undefined;
+
+  function send(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+    const token = session.answer?.access_token;
+    if (!token) return p.fetch(input, init);
+    const headers = new Headers(init?.headers ?? (input as Request).headers);
+    if (!headers.has("Authorization")) headers.set("Authorization", "Bearer " + token);
+    return p.fetch(input, { ...init, headers });
+  }
+
+  return async (input, init) => {
+    const request = input as Partial<Request>;
+    // Of other hosts this session is no business: they don't even get to see the token.
+    if (!apis.includes(origin(request.url ?? (input as string)))) return p.fetch(input, init);
+    // The last tenth is left for the way to the API, and for its clock.
+    if (!session.due || (session.answer && session.age() > session.life * 0.9)) await refresher.refresh();
+    const { answer } = session;
+    const response = await send(input, init);
+    if (!answer || !expired(response, on403)) return response;
+    if (answer === session.answer) {
+      if (sinceRefusal() >= Math.min(pause, session.life)) {
+        sinceRefusal = stopwatch(p);
+        retry = refresher.refresh();
+      }
+      await retry;
+    }
+    // Without a newer token of the same person there is nothing to try; and a
+    // stream is gone once it is sent.
+    if (session.answer?.user.id !== answer.user.id || answer === session.answer || request.bodyUsed || "getReader" in Object(init?.body)) return response;
+    response.body?.cancel();
+    return send(input, init);
+  };
+}
+
+/** Whether the API says that the token has expired, or was revoked (RFC 6750, section 3.1). */
+function expired({ status, headers }: Response, on403?: boolean): boolean {
+  return (status === 401 && /error="?invalid_token/.test(headers.get("WWW-Authenticate") ?? "")) || !!on403 && (status === 403);
+}

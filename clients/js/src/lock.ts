@@ -1,0 +1,28 @@
+import type { Platform } from "./platform.ts";
+
+const patience = 2000;
+
+/**
+ * Does work while no other tab does work under the same name; but without that
+ * where there are no locks, and after two seconds: a tab that the browser froze
+ * may hold the lock for hours. The server copes with two tabs that refresh at
+ * once, so the lock only spares it some work.
+ */
+export async function underLock<T>(p: Platform, name: string, work: () => Promise<T>): Promise<T> {
+  const locks = p.navigator?.locks;
+  if (!locks) return work();
+  const waiting = new AbortController();
+  const timer = p.setTimeout(() => waiting.abort(), patience);
+  let begun = false;
+  try {
+    return await locks.request(name, { signal: waiting.signal }, () => {
+      begun = true;
+      p.clearTimeout(timer);
+      return work();
+    });
+  } catch (error) {
+    if (begun) throw error; // the work's own
+    p.clearTimeout(timer);
+    return work();
+  }
+}
