@@ -47,6 +47,8 @@ type Options struct {
 // Revocations is the published log.
 type Revocations interface {
 	Page(ctx context.Context, after uint64, limit int, wait time.Duration) (revlog.Page, error)
+	// FullPage answers a page that never changes, and the chain after it.
+	FullPage(ctx context.Context, number uint64) (*revlog.FullPage, revlog.Chain, error)
 	// Stream gives send one event after the other until ctx ends or send fails.
 	Stream(ctx context.Context, after uint64, send func(event []byte) error) error
 }
@@ -90,6 +92,7 @@ func (d *Door) routes() []route {
 		{"GET /v1/sessions", d.sessions},
 		{"DELETE /v1/sessions/{id}", d.endSession},
 		{"GET /v1/revocations", d.revocations},
+		{"GET /v1/revocations/pages/{number}", d.fullPage},
 	}
 }
 

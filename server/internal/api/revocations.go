@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
+	"github.com/writ-auth/writ/internal/base64url"
 	"github.com/writ-auth/writ/internal/revlog"
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/edge"
@@ -46,6 +48,33 @@ func (d *Door) revocations(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	return edge.WriteJSON(w, http.StatusOK, &page)
+}
+
+// fullPage answers a page of the log that never changes. Whoever caches it needs
+// no trust: what the page says counts when a signed head covers it.
+func (d *Door) fullPage(w http.ResponseWriter, r *http.Request) error {
+	number, err := strconv.ParseUint(r.PathValue("number"), 10, 63)
+	if err != nil {
+		return auth.Errorf(auth.CodeNotFound, "Pages have numbers from 0.")
+	}
+	page, after, err := d.Revocations.FullPage(r.Context(), number)
+	if err != nil {
+		return unreadable(r.Context(), err)
+	}
+	etag := `"` + base64url.Encode(after[:]) + `"`
+	w.Header().Set("ETag", etag)
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	if r.Header.Get("If-None-Match") == etag {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	body, err := page.AppendJSON(nil)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, err = w.Write(body)
+	return err
 }
 
 // pollOf reads the query. What it doesn't know it passes over: a newer follower

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/writ-auth/writ/internal/revlog"
+	"github.com/writ-auth/writ/jwk"
 	"github.com/writ-auth/writ/server/internal/api"
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/edge/caller"
@@ -55,6 +57,67 @@ func TestRevocationLog(t *testing.T) {
 	s.do("POST", "/v1/revocations", "{}").is(405, "method_not_allowed")
 }
 
+// What the log says can be believed whoever passes it on: the keys come from the
+// issuer, and discovery says where they are.
+func TestLogIsSigned(t *testing.T) {
+	s := start(t)
+	s.do("POST", "/v1/logout", "", bearer(s.login(adminMail).ok().str("access_token"))).ok()
+	discovery := s.do("GET", "/.well-known/openid-configuration", "").ok()
+	path, ok := strings.CutPrefix(discovery.str("writ_revocation_keys_endpoint"), issuer)
+	if !ok {
+		t.Fatalf("discovery: %s", discovery.text)
+	}
+	keys, err := jwk.ParseSet([]byte(s.do("GET", path, "").ok().text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := page(s.do("GET", "/v1/revocations", ""))
+	key, err := keys.FindKey(t.Context(), jwk.EdDSA, p.Proof.KeyID)
+	if err != nil || !key.Verify(p.SignedHead().Message(), p.Proof.Signature[:]) {
+		t.Errorf("the head isn't signed by a published key: %v", err)
+	}
+	if p.Proof.Prev != revlog.ChainStart(p.Log) || p.ChainAfter() != p.Proof.Chain || p.Proof.TimeMS != s.clock().UnixMilli() {
+		t.Errorf("page %+v, proof %+v", p, p.Proof)
+	}
+}
+
+func TestFullPages(t *testing.T) {
+	s := start(t)
+	for _, number := range []string{"0", "1", "x", "-1", "1099511627776", "9223372036854775808"} {
+		if a := s.do("GET", "/v1/revocations/pages/"+number, "").is(404, "not_found"); strings.Contains(a.header.Get("Cache-Control"), "immutable") {
+			t.Errorf("page %s: %v", number, a.header)
+		}
+	}
+	full := revlog.FullPage{Log: "l", Number: 7, Entries: make([]revlog.Entry, revlog.PageSize)}
+	for i := range full.Entries {
+		full.Entries[i].Seq = 7*revlog.PageSize + uint64(i) + 1
+	}
+	mux := http.NewServeMux()
+	none := func(context.Context) ([]string, error) { return nil, nil }
+	api.New(api.Options{Revocations: onePage{page: &full}, Callers: &caller.Finder{Origins: none}}).Register(mux)
+	a := serve(t, mux, "GET", "/v1/revocations/pages/7", "").is(200, "")
+	if got, err := revlog.DecodeFull([]byte(a.text)); err != nil || got.Number != 7 || len(got.Entries) != revlog.PageSize {
+		t.Errorf("page: %v", err)
+	}
+	etag := a.header.Get("ETag")
+	if a.header.Get("Cache-Control") != "public, max-age=31536000, immutable" || etag == "" {
+		t.Errorf("header %v", a.header)
+	}
+	if a := serve(t, mux, "GET", "/v1/revocations/pages/7", "", header("If-None-Match", etag)).is(304, ""); a.text != "" {
+		t.Errorf("304 with %d bytes", len(a.text))
+	}
+}
+
+// onePage is a log with a full page.
+type onePage struct {
+	api.Revocations
+	page *revlog.FullPage
+}
+
+func (l onePage) FullPage(context.Context, uint64) (*revlog.FullPage, revlog.Chain, error) {
+	return l.page, revlog.Chain{1}, nil
+}
+
 func TestLongPollEndsWithARevocation(t *testing.T) {
 	s := start(t)
 	a := s.login(adminMail).ok()
@@ -68,6 +131,10 @@ func TestLongPollEndsWithARevocation(t *testing.T) {
 
 // log is a revocation log whose reading the test controls.
 type log func(ctx context.Context, wait time.Duration) (revlog.Page, error)
+
+func (log) FullPage(context.Context, uint64) (*revlog.FullPage, revlog.Chain, error) {
+	return nil, revlog.Chain{}, errors.New("not here")
+}
 
 func (l log) Page(ctx context.Context, _ uint64, _ int, wait time.Duration) (revlog.Page, error) {
 	return l(ctx, wait)

@@ -26,6 +26,10 @@ func (events) Page(context.Context, uint64, int, time.Duration) (revlog.Page, er
 	return revlog.Page{Log: "l", Time: 1}, nil
 }
 
+func (events) FullPage(context.Context, uint64) (*revlog.FullPage, revlog.Chain, error) {
+	return nil, revlog.Chain{}, errors.New("not here")
+}
+
 // streamDoor serves a log over HTTP, with two places for verifiers, who say that
 // they are some, and one for all others.
 func streamDoor(t *testing.T, e events) string {

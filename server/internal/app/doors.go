@@ -23,7 +23,7 @@ import (
 // one, the operator's on the socket, and the admin listener's.
 func (a *App) openDoors() error {
 	callers := &caller.Finder{Issuer: a.cfg.Issuer, Sessions: a.sessions, Cookies: a.cookies, Origins: a.directory.AllowedOrigins}
-	documents, err := metadata.New(metadata.Options{Issuer: a.cfg.Issuer, Keys: a.keys.Public, MaxAge: a.cfg.JWKSMaxAge})
+	documents, err := metadata.New(metadata.Options{Issuer: a.cfg.Issuer, Keys: a.keys.Public, MaxAge: a.cfg.JWKSMaxAge, LogKeys: a.keys.LogKeys})
 	if err != nil {
 		return err
 	}
@@ -149,6 +149,10 @@ func (l releasedLog) Page(ctx context.Context, after uint64, limit int, wait tim
 		return l.log.Page(ctx, after, limit, 0)
 	}
 	return page, err
+}
+
+func (l releasedLog) FullPage(ctx context.Context, number uint64) (*revlog.FullPage, revlog.Chain, error) {
+	return l.log.FullPage(ctx, number)
 }
 
 // Stream ends when the server stops: followers go on with another node, or come

@@ -36,6 +36,17 @@ type Options struct {
 	Issuer string
 	Keys   func() *jwk.Set // the set to publish, asked at each request
 	MaxAge time.Duration   // how long others may go on using what they have read
+
+	LogKeys func() *jwk.Set // with which heads of the revocation log are checked
+}
+
+// logKeysAge bounds how long caches keep the log keys. A verifier that meets a
+// new one asks at once, and what it gets has to have it.
+const logKeysAge = time.Minute
+
+// logKeys serves the log keys.
+func (o Options) logKeys() http.Handler {
+	return jwks.Handler(o.LogKeys, min(o.MaxAge, logKeysAge))
 }
 
 // Door serves the documents.
@@ -58,6 +69,7 @@ func New(opts Options) (*Door, error) {
 		"GET /jwks.json":                              public(keys),
 		"GET /.well-known/openid-configuration":       public(about),
 		"GET /.well-known/oauth-authorization-server": public(about),
+		"GET /v1/revocations/keys":                    public(opts.logKeys()),
 		"GET /openapi.json":                           public(document(description, opts.MaxAge)),
 	}}, nil
 }
@@ -83,6 +95,7 @@ type discovery struct {
 	Issuer        string   `json:"issuer"`
 	JWKSURI       string   `json:"jwks_uri"`
 	Revocations   string   `json:"writ_revocations_endpoint"`
+	LogKeys       string   `json:"writ_revocation_keys_endpoint"`
 	StatusLists   string   `json:"status_list_aggregation_endpoint"`
 	Token         string   `json:"token_endpoint"`
 	Introspection string   `json:"introspection_endpoint"`
@@ -111,6 +124,7 @@ func newDiscovery(issuer string) discovery {
 	algorithms := directory.Algorithms()
 	return discovery{
 		Issuer: issuer, JWKSURI: issuer + "/.well-known/jwks.json", Revocations: issuer + "/v1/revocations",
+		LogKeys:     issuer + "/v1/revocations/keys",
 		StatusLists: issuer + mint.PathStatusLists,
 		Token:       issuer + "/oauth/token", Introspection: issuer + "/oauth/introspect", Revocation: issuer + "/oauth/revoke",
 		ResponseTypes: []string{}, GrantTypes: []string{auth.GrantClientCredentials},

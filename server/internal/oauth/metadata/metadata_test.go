@@ -35,7 +35,16 @@ func door(t *testing.T) (*http.ServeMux, *metadata.Door) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := metadata.New(metadata.Options{Issuer: issuer, Keys: func() *jwk.Set { return set }, MaxAge: 10 * time.Minute})
+	logKey, err := jwk.Generate(jwk.EdDSA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	logSet, err := jwk.NewSet(logKey.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := metadata.New(metadata.Options{Issuer: issuer, Keys: func() *jwk.Set { return set }, MaxAge: 10 * time.Minute,
+		LogKeys: func() *jwk.Set { return logSet }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +70,11 @@ func TestDocumentsAreCached(t *testing.T) {
 		path := strings.TrimPrefix(pattern, "GET ")
 		w := get(t, mux, path, nil)
 		etag := w.Header().Get("ETag")
-		if w.Code != 200 || etag == "" || w.Header().Get("Cache-Control") != "public, max-age=600" {
+		cached := "public, max-age=600"
+		if path == "/v1/revocations/keys" {
+			cached = "public, max-age=60"
+		}
+		if w.Code != 200 || etag == "" || w.Header().Get("Cache-Control") != cached {
 			t.Errorf("%s: status %d, ETag %q, Cache-Control %q", path, w.Code, etag, w.Header().Get("Cache-Control"))
 		}
 		if got := w.Header().Get("Access-Control-Allow-Origin"); got != "*" || w.Header().Get("Access-Control-Allow-Credentials") != "" {
@@ -71,6 +84,16 @@ func TestDocumentsAreCached(t *testing.T) {
 		if again.Code != http.StatusNotModified || again.Body.Len() != 0 {
 			t.Errorf("%s: to whoever has it already %d and %d bytes", path, again.Code, again.Body.Len())
 		}
+	}
+}
+
+// The two kinds of keys are never in one document: a token must not be taken for
+// a head, nor whoever signs heads for an issuer of tokens.
+func TestLogKeys(t *testing.T) {
+	mux, _ := door(t)
+	tokens, heads := get(t, mux, "/jwks.json", nil).Body.String(), get(t, mux, "/v1/revocations/keys", nil).Body.String()
+	if !strings.Contains(heads, `"OKP"`) || strings.Contains(heads, `"EC"`) || strings.Contains(tokens, `"OKP"`) {
+		t.Errorf("log keys %s, keys %s", heads, tokens)
 	}
 }
 
@@ -93,6 +116,7 @@ func TestDiscovery(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"issuer": issuer, "jwks_uri": issuer + "/.well-known/jwks.json", "writ_revocations_endpoint": issuer + "/v1/revocations",
+		"writ_revocation_keys_endpoint":    issuer + "/v1/revocations/keys",
 		"status_list_aggregation_endpoint": issuer + "/v1/status-lists",
 		"token_endpoint":                   issuer + "/oauth/token", "introspection_endpoint": issuer + "/oauth/introspect",
 		"revocation_endpoint": issuer + "/oauth/revoke",
