@@ -9,13 +9,15 @@ import (
 )
 
 // compact is a token in its three parts (RFC 7515 section 7.1), all still
-// encoded.
+// encoded. It is small enough to be passed in registers.
 type compact struct {
-	token     string
-	header    string
-	payload   string
-	signature string
+	token         string
+	first, second int // where the dots are
 }
+
+func (c compact) header() string    { return c.token[:c.first] }
+func (c compact) payload() string   { return c.token[c.first+1 : c.second] }
+func (c compact) signature() string { return c.token[c.second+1:] }
 
 // split cuts a token at its two dots. It looks at no byte of a token that is
 // too large, and stops at a third dot, so that a megabyte of dots costs what
@@ -36,12 +38,12 @@ func split(token string, maxSize int) (compact, error) {
 	if strings.IndexByte(token[second+1:], '.') >= 0 {
 		return compact{}, refuse(ErrMalformed, "", "more than two dots: encrypted tokens are not read")
 	}
-	return compact{token: token, header: token[:first], payload: token[first+1 : second], signature: token[second+1:]}, nil
+	return compact{token, first, second}, nil
 }
 
 // decodePayload returns the payload's bytes.
-func (c *compact) decodePayload() (string, error) {
-	payload, err := base64url.DecodeString(c.payload)
+func (c compact) decodePayload() (string, error) {
+	payload, err := base64url.DecodeString(c.payload())
 	if err != nil {
 		return "", errPayloadForm()
 	}
@@ -52,32 +54,38 @@ func errPayloadForm() error {
 	return refuse(ErrMalformed, "", "payload is not canonical base64url")
 }
 
-// decoded is what a verification needs of a token, in bytes that are used again
-// for the next. The payload is not to be parsed before the signature is known
-// to be good.
+// decoded is what a verification needs of a token, one after the other in bytes
+// that are used again for the next.
 type decoded struct {
-	message   []byte // what was signed: header and payload, encoded
-	signature []byte
-	payload   []byte
+	bytes                  []byte
+	endMessage, endPayload int
 }
 
+// message is what was signed: header and payload, encoded.
+func (d *decoded) message() []byte { return d.bytes[:d.endMessage:d.endMessage] }
+
+// payload is not to be parsed before the signature is known to be good.
+func (d *decoded) payload() []byte { return d.bytes[d.endMessage:d.endPayload:d.endPayload] }
+
+func (d *decoded) signature() []byte { return d.bytes[d.endPayload:] }
+
 // decode decodes into room if that is enough.
-func (c *compact) decode(room []byte) (decoded, error) {
-	n := len(c.token) - len(c.signature) - 1
-	if need := n + base64url.DecodedLen(len(c.payload)) + base64url.DecodedLen(len(c.signature)); need > cap(room) {
+func (c compact) decode(room []byte) (decoded, error) {
+	need := c.second + base64url.DecodedLen(c.second-c.first-1) + base64url.DecodedLen(len(c.token)-c.second-1)
+	if need > cap(room) {
 		room = make([]byte, 0, need)
 	}
-	buf := append(room[:0], c.token[:n]...)
-	buf, err := base64url.AppendDecode(buf, c.payload)
+	buf := append(room[:0], c.token[:c.second]...)
+	buf, err := base64url.AppendDecode(buf, c.payload())
 	if err != nil {
 		return decoded{}, errPayloadForm()
 	}
-	m := len(buf)
-	buf, err = base64url.AppendDecode(buf, c.signature)
+	endPayload := len(buf)
+	buf, err = base64url.AppendDecode(buf, c.signature())
 	if err != nil {
 		return decoded{}, refuse(ErrMalformed, "", "signature is not canonical base64url")
 	}
-	return decoded{message: buf[:n:n], payload: buf[n:m:m], signature: buf[m:]}, nil
+	return decoded{buf, c.second, endPayload}, nil
 }
 
 // rooms are where tokens are decoded: whoever sends forged ones makes no

@@ -117,15 +117,20 @@ func readScope(r *strictjson.Reader, room *listRoom) (Scope, error) {
 	if err != nil || text == "" {
 		return nil, err
 	}
-	names := room.take(strings.Count(text, " ") + 1)[:0]
+	var few [maxFew]string
+	names := room.begin(few[:0])
 	for text != "" {
-		var name string
-		name, text, _ = strings.Cut(text, " ")
+		name := text
+		if i := strings.IndexByte(text, ' '); i >= 0 {
+			name, text = text[:i], text[i+1:]
+		} else {
+			text = ""
+		}
 		if name != "" {
 			names = append(names, name)
 		}
 	}
-	return slices.Clip(names), nil
+	return room.end(names), nil
 }
 
 // listRoom is room for the members of short lists, which lies in the Token that
@@ -142,13 +147,27 @@ func (l *listRoom) take(n int) []string {
 	return list
 }
 
-// rest returns an empty list with all the room that is left, for up to that
-// many members; take then takes those that were appended.
-func (l *listRoom) rest() []string {
-	if l == nil {
-		return nil
+// maxFew is more than most lists have: collected in a few such, they cost one
+// allocation, or none where there is a room.
+const maxFew = 16
+
+// begin returns an empty list to append to: all the room that is left, or few
+// when there is none.
+func (l *listRoom) begin(few []string) []string {
+	if l == nil || len(*l) == 0 {
+		return few
 	}
 	return (*l)[:0]
+}
+
+// end returns what was appended to a list of begin, without spare capacity.
+func (l *listRoom) end(list []string) []string {
+	if l != nil && len(*l) > 0 && cap(list) == len(*l) { // where append has left it
+		return l.take(len(list))
+	}
+	out := make([]string, len(list))
+	copy(out, list)
+	return out
 }
 
 // readStrings reads an array of strings into a slice without spare capacity.
@@ -156,24 +175,15 @@ func readStrings(r *strictjson.Reader, room *listRoom) ([]string, error) {
 	if err := r.BeginArray(); err != nil {
 		return nil, err
 	}
-	list := room.rest()
-	inRoom := cap(list)
-	if inRoom == 0 {
-		var few [16]string // most lists are short: collected here, they cost one allocation
-		list = few[:0]
-	}
+	var few [maxFew]string
+	list := room.begin(few[:0])
 	for {
 		more, err := r.NextElement()
 		if err != nil {
 			return nil, err
 		}
 		if !more {
-			if inRoom > 0 && cap(list) == inRoom { // where append has left it
-				return room.take(len(list)), nil
-			}
-			out := make([]string, len(list))
-			copy(out, list)
-			return out, nil
+			return room.end(list), nil
 		}
 		s, err := r.ReadString()
 		if err != nil {

@@ -98,9 +98,11 @@ func (c *IDClaims) place(n uint8) any {
 // readPlace reads a value into a field of one of the types that a place may
 // have; known is false, and nothing read, for all others.
 func readPlace(r *strictjson.Reader, place any, room *listRoom) (known bool, err error) {
-	switch p := place.(type) {
-	case *string:
+	if p, ok := place.(*string); ok { // most claims
 		*p, err = r.ReadString()
+		return true, err
+	}
+	switch p := place.(type) {
 	case *NumericDate:
 		*p, err = readDate(r)
 	case *Audience:

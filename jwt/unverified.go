@@ -27,8 +27,8 @@ func DecodeUnverified(token string) (*Unverified, error) {
 	if err != nil {
 		return nil, err
 	}
-	payload := string(parts.payload)
-	header, err := base64url.DecodeString(c.header)
+	payload := string(parts.payload())
+	header, err := base64url.DecodeString(c.header())
 	if err != nil {
 		return nil, refuse(ErrMalformed, "", "header is not canonical base64url")
 	}

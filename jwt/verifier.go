@@ -162,10 +162,10 @@ func (v *Verifier[C]) authenticate(ctx context.Context, token string, room *room
 	if err != nil {
 		return nil, err
 	}
-	h := v.headers.get(c.header)
+	h := v.headers.get(c.header())
 	known := h != nil
 	if !known {
-		if h, err = parseHeader(c.header); err != nil {
+		if h, err = parseHeader(c.header()); err != nil {
 			return nil, err
 		}
 		if err := h.checkType(v.expect.Type); err != nil {
@@ -176,24 +176,26 @@ func (v *Verifier[C]) authenticate(ctx context.Context, token string, room *room
 	if err != nil {
 		return nil, err
 	}
-	if !key.Verify(parts.message, parts.signature) {
+	if !key.Verify(parts.message(), parts.signature()) {
 		return nil, refuse(ErrSignature, "", "")
 	}
 	if !known {
-		v.headers.put(c.header, h)
+		v.headers.put(c.header(), h)
 	}
-	return &Token[C]{payload: string(parts.payload), alg: key.Algorithm(), kid: key.KeyID()}, nil
+	return &Token[C]{payload: string(parts.payload()), alg: key.Algorithm(), kid: key.KeyID()}, nil
 }
 
 // findKey compares the algorithm once more: whatever the source, a key never
 // verifies under an algorithm that is not its own (RFC 8725 section 3.1).
 func findKey(ctx context.Context, keys KeySource, h *header) (jwk.VerifyingKey, error) {
 	key, err := keys.FindKey(ctx, h.alg, h.kid)
-	switch {
-	case errors.Is(err, jwk.ErrNotFound):
-		return nil, refuse(ErrKey, "kid", "no key has this algorithm and key id")
-	case err != nil:
+	if err != nil {
+		if errors.Is(err, jwk.ErrNotFound) {
+			return nil, refuse(ErrKey, "kid", "no key has this algorithm and key id")
+		}
 		return nil, &Error{Reason: ErrUnavailable, cause: err}
+	}
+	switch {
 	case isNil(key):
 		return nil, refuse(ErrKey, "kid", "the key source returned no key")
 	case key.Algorithm() != h.alg:

@@ -19,25 +19,43 @@ var ErrInvalid = errors.New("invalid base64url")
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-// values gives the six bits of each byte of the alphabet, 0xff for all others.
-// It is a constant string rather than an array so that nothing can write to it.
-const values = "" +
-	"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff" +
-	"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff" +
-	"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x3e\xff\xff" +
-	"\x34\x35\x36\x37\x38\x39\x3a\x3b\x3c\x3d\xff\xff\xff\xff\xff\xff" +
-	"\xff\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e" +
-	"\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\xff\xff\xff\xff\x3f" +
-	"\xff\x1a\x1b\x1c\x1d\x1e\x1f\x20\x21\x22\x23\x24\x25\x26\x27\x28" +
-	"\x29\x2a\x2b\x2c\x2d\x2e\x2f\x30\x31\x32\x33\xff\xff\xff\xff\xff" +
-	"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff" +
-	"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff" +
-	"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff" +
-	"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff" +
-	"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff" +
-	"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff" +
-	"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff" +
-	"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+// sextets gives the six bits of each byte of the alphabet as a little-endian
+// word, and one of all ones for each other byte: shifted by up to 18 bits, that
+// leaves ones above the 24 that four characters have, so one look at the sum
+// finds it. It is a constant string rather than an array so that nothing can
+// write to it.
+const sextets = no16 + no16 +
+	no + no + no + no + no + no + no + no + no + no + no + no + no + "\x3e\x00\x00\x00" + no + no +
+	"\x34\x00\x00\x00\x35\x00\x00\x00\x36\x00\x00\x00\x37\x00\x00\x00\x38\x00\x00\x00\x39\x00\x00\x00\x3a\x00\x00\x00\x3b\x00\x00\x00" +
+	"\x3c\x00\x00\x00\x3d\x00\x00\x00" + no + no + no + no + no + no +
+	no + "\x00\x00\x00\x00\x01\x00\x00\x00\x02\x00\x00\x00\x03\x00\x00\x00\x04\x00\x00\x00\x05\x00\x00\x00\x06\x00\x00\x00" +
+	"\x07\x00\x00\x00\x08\x00\x00\x00\x09\x00\x00\x00\x0a\x00\x00\x00\x0b\x00\x00\x00\x0c\x00\x00\x00\x0d\x00\x00\x00\x0e\x00\x00\x00" +
+	"\x0f\x00\x00\x00\x10\x00\x00\x00\x11\x00\x00\x00\x12\x00\x00\x00\x13\x00\x00\x00\x14\x00\x00\x00\x15\x00\x00\x00\x16\x00\x00\x00" +
+	"\x17\x00\x00\x00\x18\x00\x00\x00\x19\x00\x00\x00" + no + no + no + no + "\x3f\x00\x00\x00" +
+	no + "\x1a\x00\x00\x00\x1b\x00\x00\x00\x1c\x00\x00\x00\x1d\x00\x00\x00\x1e\x00\x00\x00\x1f\x00\x00\x00\x20\x00\x00\x00" +
+	"\x21\x00\x00\x00\x22\x00\x00\x00\x23\x00\x00\x00\x24\x00\x00\x00\x25\x00\x00\x00\x26\x00\x00\x00\x27\x00\x00\x00\x28\x00\x00\x00" +
+	"\x29\x00\x00\x00\x2a\x00\x00\x00\x2b\x00\x00\x00\x2c\x00\x00\x00\x2d\x00\x00\x00\x2e\x00\x00\x00\x2f\x00\x00\x00\x30\x00\x00\x00" +
+	"\x31\x00\x00\x00\x32\x00\x00\x00\x33\x00\x00\x00" + no + no + no + no + no +
+	no16 + no16 + no16 + no16 + no16 + no16 + no16 + no16
+
+const (
+	no   = "\xff\xff\xff\xff"
+	no16 = no + no + no + no + no + no + no + no + no + no + no + no + no + no + no + no
+)
+
+// sextet returns the word of c.
+func sextet(c byte) uint32 {
+	i := 4 * int(c)
+	return uint32(sextets[i]) | uint32(sextets[i+1])<<8 | uint32(sextets[i+2])<<16 | uint32(sextets[i+3])<<24
+}
+
+// quad returns the 24 bits of four characters, and more than that if one of them
+// is not in the alphabet.
+func quad(a, b, c, d byte) uint32 {
+	return ((sextet(a)<<6|sextet(b))<<6|sextet(c))<<6 | sextet(d)
+}
+
+const maxQuad = 1<<24 - 1
 
 // EncodedLen is the number of characters that n bytes take.
 func EncodedLen(n int) int { return n/3*4 + (n%3*8+5)/6 }
@@ -87,24 +105,21 @@ func DecodeString(src string) (string, error) {
 // characters at a time give six bytes, written as eight: the next step writes
 // over the two that are too many, and the last steps are smaller.
 func decode(dst []byte, src string) bool {
-	for len(src) >= 8 && len(dst) >= 8 {
-		a, b, c, d := values[src[0]], values[src[1]], values[src[2]], values[src[3]]
-		e, f, g, h := values[src[4]], values[src[5]], values[src[6]], values[src[7]]
-		if a|b|c|d|e|f|g|h > 0x3f {
+	for len(src) > 8 && len(dst) > 8 {
+		left := ((sextet(src[0])<<6|sextet(src[1]))<<6|sextet(src[2]))<<6 | sextet(src[3])
+		right := ((sextet(src[4])<<6|sextet(src[5]))<<6|sextet(src[6]))<<6 | sextet(src[7])
+		if left|right > maxQuad {
 			return false
 		}
-		binary.BigEndian.PutUint64(dst, uint64(a)<<58|uint64(b)<<52|uint64(c)<<46|uint64(d)<<40|
-			uint64(e)<<34|uint64(f)<<28|uint64(g)<<22|uint64(h)<<16)
+		binary.BigEndian.PutUint64(dst, uint64(left)<<40|uint64(right)<<16)
 		src, dst = src[8:], dst[6:]
 	}
 	for len(src) >= 4 && len(dst) >= 3 {
-		a, b, c, d := values[src[0]], values[src[1]], values[src[2]], values[src[3]]
-		if a|b|c|d > 0x3f {
+		v := quad(src[0], src[1], src[2], src[3])
+		if v > maxQuad {
 			return false
 		}
-		dst[0] = a<<2 | b>>4
-		dst[1] = b<<4 | c>>2
-		dst[2] = c<<6 | d
+		dst[0], dst[1], dst[2] = byte(v>>16), byte(v>>8), byte(v)
 		src, dst = src[4:], dst[3:]
 	}
 	return decodeTail(dst, src)
@@ -117,14 +132,13 @@ func decodeTail(dst []byte, src string) bool {
 	case 0:
 		return true
 	case 2:
-		a, b := values[src[0]], values[src[1]]
-		dst[0] = a<<2 | b>>4
-		return a|b <= 0x3f && b&0x0f == 0
+		v := quad(src[0], src[1], 'A', 'A')
+		dst[0] = byte(v >> 16)
+		return v <= maxQuad && v&0xffff == 0
 	case 3:
-		a, b, c := values[src[0]], values[src[1]], values[src[2]]
-		dst[0] = a<<2 | b>>4
-		dst[1] = b<<4 | c>>2
-		return a|b|c <= 0x3f && c&0x03 == 0
+		v := quad(src[0], src[1], src[2], 'A')
+		dst[0], dst[1] = byte(v>>16), byte(v>>8)
+		return v <= maxQuad && v&0xff == 0
 	default:
 		return false
 	}
