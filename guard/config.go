@@ -92,8 +92,8 @@ type Config struct {
 	Render func(w http.ResponseWriter, r *http.Request, refusal *Refusal)
 
 	// Prepare, Extensions and Client go to the key sets that are fetched, see
-	// jwks.Config and jwk.Parser; Client also asks for discovery documents and
-	// revocations.
+	// jwks.Config and jwk.Parser; Prepare also gets the keys that sign revocation
+	// logs, Client also asks for discovery documents and revocations.
 	Prepare    func(*jwk.PublicKey) *jwk.PublicKey
 	Extensions []jwk.Extension
 	Client     *http.Client

@@ -36,7 +36,7 @@ type logKeys struct {
 // fetch soon, since an issuer whose keys leaked replaces them at once.
 func newLogKeys(address string, cfg Config) (*logKeys, error) {
 	remote, err := jwks.New(jwks.Config{
-		URL: address, Client: cfg.Client, Logger: cfg.Logger, Now: cfg.Now,
+		URL: address, Prepare: cfg.Prepare, Client: cfg.Client, Logger: cfg.Logger, Now: cfg.Now,
 		MaxAge: time.Minute, Cooldown: time.Second, MaxWait: fetch.Timeout,
 	})
 	return &logKeys{address, remote}, err
