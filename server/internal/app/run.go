@@ -42,6 +42,7 @@ func (a *App) Run(ctx context.Context, listeners *Listeners) error {
 	running.Go(func() { a.sweep(chores) })
 	reading, endReading := context.WithCancel(context.WithoutCancel(ctx)) // requests that are drained read the log, too
 	running.Go(func() { a.log.Run(reading, a.logger) })
+	running.Go(func() { a.keepDenylist(reading) })
 	err = a.serve(ctx, servers)
 	stop()
 	endReading()
