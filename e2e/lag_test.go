@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/writ-auth/writ/guard"
-	"github.com/writ-auth/writ/jwt"
 )
 
 // lagSize is how many guards follow, and how many revocations each waits for:
@@ -244,56 +243,4 @@ func refusedEverywhere(t *testing.T, s *server, guards []*guard.Guard, token str
 	}
 	waiting.Wait()
 	return lags
-}
-
-// TestNothingIsMissed cuts the connections of guards and kills the server among
-// revocations. A guard that says that it has an entry refuses the token, and
-// each has all of them soon.
-func TestNothingIsMissed(t *testing.T) {
-	const rounds, kills = 60, 12
-	s := running(t)
-	s.makeAPI()
-	network := newProxy(t, s.url("")[len("http://"):])
-	guards := make([]*guard.Guard, 10)
-	for i := range guards {
-		g, err := guard.New(guard.Config{
-			Issuers: []guard.Issuer{{
-				URL: s.url(""), Audience: []string{audience},
-				LogURL: fmt.Sprintf("http://localhost:%d/v1/revocations", network.port()),
-			}},
-			Client: &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()},
-			Logger: slog.New(slog.DiscardHandler),
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { g.Close() })
-		guards[i] = g
-	}
-	admin := s.signIn("").AccessToken
-	held := s.signIn(audience)
-	for n := range rounds {
-		for i, g := range guards {
-			if err := g.Ready(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := g.Verify(t.Context(), held.AccessToken); err != nil && !errors.Is(err, jwt.ErrUnavailable) {
-				t.Errorf("round %d, guard %d, before: %v", n, i, err)
-			}
-		}
-		if n%2 == 0 {
-			network.cut()
-		}
-		var end struct{ Seq uint64 }
-		s.must(200, "POST", "/v1/admin/revocations", admin, map[string]string{"token": held.AccessToken}).get(t, &end)
-		if n%2 == 1 {
-			network.cut()
-		}
-		if n%(rounds/kills) == 0 {
-			s.kill()
-			s.start()
-		}
-		refusedEverywhere(t, s, guards, held.AccessToken, end.Seq)
-		s.must(200, "POST", "/v1/refresh", "", map[string]string{"refresh_token": held.RefreshToken}).get(t, &held)
-	}
 }
