@@ -21,6 +21,12 @@ type shared struct {
 	cpuOne, cpuTwo []float64 // ns of CPU time of an operation
 }
 
+// heldMemory is what the process holds meanwhile, as a small server does. Go
+// collects garbage when about as much again has been allocated, and both
+// processors have to stop for that twice: with next to nothing held they would
+// hundreds of times a second, and that would be measured.
+const heldMemory = 16 << 20
+
 // common is an operation that all goroutines share.
 func common(op func() error) func() func() error { return func() func() error { return op } }
 
@@ -40,6 +46,8 @@ func measureScaling(p plan, report *Report) error {
 		return err
 	}
 	defer closeGuard()
+	held := make([]byte, heldMemory)
+	defer runtime.KeepAlive(held)
 	duration := 2 * p.slice // short, so that some rounds find the machine at rest
 	err = rounds(p.scale, func(int) error {
 		for _, s := range work {
