@@ -8,9 +8,11 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/directory"
@@ -35,6 +37,8 @@ type Options struct {
 type Revocations interface {
 	Revoke(ctx context.Context, kind revocation.Kind, id string, ev auth.Event) (uint64, error)
 	RevokeToken(ctx context.Context, token string, ev auth.Event) (uint64, error)
+	// Await waits for verifiers that follow the log.
+	Await(ctx context.Context, seq uint64, wait time.Duration) (revocation.Acknowledged, error)
 }
 
 // Events is the audit, read.
@@ -136,6 +140,11 @@ func (d *Door) allow(r route) edge.Handler {
 		if !actor.Has(r.permission) {
 			return d.refuse(req.Context(), actor, r.permission)
 		}
+		if req.Method != http.MethodGet {
+			if _, err := query.Wait(req); err != nil {
+				return err
+			}
+		}
 		return r.handle(w, req, actor)
 	}
 }
@@ -202,14 +211,28 @@ func writePage[S, T any](w http.ResponseWriter, rows []S, next string, view func
 // force.
 type sequence struct {
 	Seq uint64 `json:"seq"`
+	*revocation.Acknowledged
 }
 
-// done answers what ended something.
-func done(w http.ResponseWriter, seq uint64, err error) error {
+// spare is how much longer than the wait itself its connection may take.
+const spare = 15 * time.Second
+
+// done answers what ended something, after every verifier knows of it if the
+// request wants to wait. Whatever becomes of that, it has ended.
+func (d *Door) done(w http.ResponseWriter, r *http.Request, seq uint64, err error) error {
 	if err != nil {
 		return err
 	}
-	return edge.WriteJSON(w, http.StatusOK, sequence{seq})
+	out := sequence{Seq: seq}
+	if wait, _ := query.Wait(r); wait > 0 { // allow has looked at it
+		if err := edge.Extend(w, wait+spare); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return err
+		}
+		if a, err := d.Revocations.Await(r.Context(), seq, wait); err == nil {
+			out.Acknowledged = &a
+		}
+	}
+	return edge.WriteJSON(w, http.StatusOK, out)
 }
 
 // gone answers what removed something that nobody held anything of.

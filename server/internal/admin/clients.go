@@ -47,5 +47,5 @@ func (d *Door) updateClient(w http.ResponseWriter, r *http.Request, actor direct
 
 func (d *Door) deleteClient(w http.ResponseWriter, r *http.Request, actor directory.Actor) error {
 	seq, err := d.Directory.DeleteClient(r.Context(), actor, r.PathValue("id"))
-	return done(w, seq, err)
+	return d.done(w, r, seq, err)
 }

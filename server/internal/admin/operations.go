@@ -30,7 +30,7 @@ func (d *Door) endSession(w http.ResponseWriter, r *http.Request, actor director
 		return err
 	}
 	seq, err := d.Revocations.Revoke(r.Context(), revocation.KindSession, id, by(actor))
-	return done(w, seq, err)
+	return d.done(w, r, seq, err)
 }
 
 // revoke revokes by kind and id, or one access token that is given whole.
@@ -48,13 +48,13 @@ func (d *Door) revoke(w http.ResponseWriter, r *http.Request, actor directory.Ac
 			return auth.Invalid("token", "send either token, or kind and id")
 		}
 		seq, err := d.Revocations.RevokeToken(r.Context(), in.Token, by(actor))
-		return done(w, seq, err)
+		return d.done(w, r, seq, err)
 	}
 	if err := d.mayRevoke(r.Context(), actor, in.Kind, in.ID); err != nil {
 		return err
 	}
 	seq, err := d.Revocations.Revoke(r.Context(), in.Kind, in.ID, by(actor))
-	return done(w, seq, err)
+	return d.done(w, r, seq, err)
 }
 
 // mayRevoke keeps what ends more than one token to those above it. Whose a

@@ -55,5 +55,5 @@ func (d *Door) putMember(w http.ResponseWriter, r *http.Request, actor directory
 
 func (d *Door) removeMember(w http.ResponseWriter, r *http.Request, actor directory.Actor) error {
 	seq, err := d.Directory.RemoveMember(r.Context(), actor, r.PathValue("id"), r.PathValue("user_id"))
-	return done(w, seq, err)
+	return d.done(w, r, seq, err)
 }

@@ -41,5 +41,5 @@ func (d *Door) updateUser(w http.ResponseWriter, r *http.Request, actor director
 
 func (d *Door) deleteUser(w http.ResponseWriter, r *http.Request, actor directory.Actor) error {
 	seq, err := d.Directory.DeleteUser(r.Context(), actor, r.PathValue("id"))
-	return done(w, seq, err)
+	return d.done(w, r, seq, err)
 }

@@ -13,6 +13,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -22,6 +23,8 @@ import (
 	"github.com/writ-auth/writ/server/internal/directory"
 	"github.com/writ-auth/writ/server/internal/edge"
 	"github.com/writ-auth/writ/server/internal/edge/caller"
+	"github.com/writ-auth/writ/server/internal/edge/query"
+	"github.com/writ-auth/writ/server/internal/revocation"
 	"github.com/writ-auth/writ/server/internal/session"
 )
 
@@ -35,11 +38,11 @@ type Options struct {
 	Now         func() time.Time
 	Waiters     int // how many may wait for a revocation at once; default 1,000
 
-	// Verifier reports whether a request comes from an API that is registered
-	// here, by its client credentials; default: none does. Those have
+	// Verifier answers the client whose credentials a request has, if it has
+	// some of an API that is registered here; default: none has. Those have
 	// VerifierStreams places to follow the log (default 10,000), all others
 	// Streams (default 200).
-	Verifier        func(r *http.Request) bool
+	Verifier        func(r *http.Request) (client string, ok bool)
 	VerifierStreams int
 	Streams         int
 }
@@ -51,6 +54,10 @@ type Revocations interface {
 	FullPage(ctx context.Context, number uint64) (*revlog.FullPage, revlog.Chain, error)
 	// Stream gives send one event after the other until ctx ends or send fails.
 	Stream(ctx context.Context, after uint64, send func(event []byte) error) error
+	// Follow, Acknowledge and Await are about verifiers that have streams here.
+	Follow(verifier string) (leave func())
+	Acknowledge(ctx context.Context, verifier, log string, seq uint64) error
+	Await(ctx context.Context, seq uint64, wait time.Duration) (revocation.Acknowledged, error)
 }
 
 const (
@@ -83,16 +90,17 @@ func (d *Door) routes() []route {
 		{"POST /v1/login", d.login},
 		{"POST /v1/refresh", d.refresh},
 		{"POST /refresh-token", d.refresh}, // the name that applications grew up with
-		{"POST /v1/logout", d.logout},
-		{"POST /v1/logout-all", d.logoutAll},
+		{"POST /v1/logout", patient(d.logout)},
+		{"POST /v1/logout-all", patient(d.logoutAll)},
 		{"POST /v1/signup", d.signup},
 		{"GET /v1/me", d.me},
 		{"PATCH /v1/me", d.updateMe},
-		{"POST /v1/password/change", d.changePassword},
+		{"POST /v1/password/change", patient(d.changePassword)},
 		{"GET /v1/sessions", d.sessions},
-		{"DELETE /v1/sessions/{id}", d.endSession},
+		{"DELETE /v1/sessions/{id}", patient(d.endSession)},
 		{"GET /v1/revocations", d.revocations},
 		{"GET /v1/revocations/pages/{number}", d.fullPage},
+		{"POST /v1/revocations/ack", d.acknowledge},
 	}
 }
 
@@ -122,6 +130,7 @@ func (d *Door) Register(mux *http.ServeMux) {
 // force.
 type sequence struct {
 	Seq uint64 `json:"seq"`
+	*revocation.Acknowledged
 }
 
 // ended answers what ended a session, and makes the browser forget the cookies
@@ -133,7 +142,33 @@ func (d *Door) ended(w http.ResponseWriter, r *http.Request, seq uint64, err err
 	if d.Cookies.Presented(r) {
 		d.Cookies.ClearAll(w)
 	}
-	return edge.WriteJSON(w, http.StatusOK, sequence{seq})
+	return d.inForce(w, r, seq)
+}
+
+// inForce answers a number, after every verifier has it if the request wants to
+// wait. Whatever becomes of that, what was to end has ended.
+func (d *Door) inForce(w http.ResponseWriter, r *http.Request, seq uint64) error {
+	out := sequence{Seq: seq}
+	if wait, _ := query.Wait(r); wait > 0 { // patient has looked at it
+		if err := edge.Extend(w, wait+spare); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return err
+		}
+		if a, err := d.Revocations.Await(r.Context(), seq, wait); err == nil {
+			out.Acknowledged = &a
+		}
+	}
+	return edge.WriteJSON(w, http.StatusOK, out)
+}
+
+// patient is for requests that may want to wait until every verifier knows what
+// they ended.
+func patient(h edge.Handler) edge.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if _, err := query.Wait(r); err != nil {
+			return err
+		}
+		return h(w, r)
+	}
 }
 
 // user is what people see of themselves.

@@ -27,6 +27,7 @@ const (
 // server is the whole application on a database of its own, without a port.
 type server struct {
 	t   *testing.T
+	cfg *config.Config
 	app *app.App
 	log *syncBuffer
 
@@ -49,6 +50,7 @@ func start(t *testing.T, flags ...string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.cfg = cfg
 	if s.app, err = app.New(t.Context(), cfg, app.Options{Logger: slog.New(slog.NewJSONHandler(s.log, nil)), Now: s.clock}); err != nil {
 		t.Fatal(err)
 	}

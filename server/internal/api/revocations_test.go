@@ -13,6 +13,7 @@ import (
 	"github.com/writ-auth/writ/server/internal/api"
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/edge/caller"
+	"github.com/writ-auth/writ/server/internal/revocation"
 )
 
 // page reads an answer as a follower does.
@@ -131,6 +132,12 @@ func TestLongPollEndsWithARevocation(t *testing.T) {
 
 // log is a revocation log whose reading the test controls.
 type log func(ctx context.Context, wait time.Duration) (revlog.Page, error)
+
+func (log) Follow(string) func()                                      { return func() {} }
+func (log) Acknowledge(context.Context, string, string, uint64) error { return nil }
+func (log) Await(context.Context, uint64, time.Duration) (revocation.Acknowledged, error) {
+	return revocation.Acknowledged{}, nil
+}
 
 func (log) FullPage(context.Context, uint64) (*revlog.FullPage, revlog.Chain, error) {
 	return nil, revlog.Chain{}, errors.New("not here")

@@ -141,7 +141,7 @@ func (d *Door) endSession(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("id")
 	seq, err := d.Sessions.EndSession(r.Context(), who, id, caller.From(r))
 	if err == nil && id != who.Session.ID && id != who.Grant.ID {
-		return edge.WriteJSON(w, http.StatusOK, sequence{seq})
+		return d.inForce(w, r, seq)
 	}
 	return d.ended(w, r, seq, err)
 }

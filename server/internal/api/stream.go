@@ -56,11 +56,19 @@ func (d *Door) stream(w http.ResponseWriter, r *http.Request, after uint64) erro
 		}
 		after = n
 	}
-	free, err := d.placeForStream(r)
+	client, known := d.client(r)
+	id, err := instanceOf(r)
+	if err != nil {
+		return err
+	}
+	free, err := d.placeForStream(known)
 	if err != nil {
 		return err
 	}
 	defer free()
+	if known && id != "" {
+		defer d.Revocations.Follow(verifierName(client, id))()
+	}
 	begun := false
 	err = d.Revocations.Stream(r.Context(), after, func(event []byte) error {
 		if !begun {
@@ -75,9 +83,9 @@ func (d *Door) stream(w http.ResponseWriter, r *http.Request, after uint64) erro
 	return unreadable(r.Context(), err)
 }
 
-func (d *Door) placeForStream(r *http.Request) (free func(), err error) {
+func (d *Door) placeForStream(known bool) (free func(), err error) {
 	kind, most := &d.strangers, d.Streams
-	if d.Verifier != nil && r.Header.Get("Authorization") != "" && d.Verifier(r) {
+	if known {
 		kind, most = &d.verifiers, d.VerifierStreams
 	}
 	free, ok := kind.take(most)

@@ -13,10 +13,17 @@ import (
 	"github.com/writ-auth/writ/internal/revlog"
 	"github.com/writ-auth/writ/server/internal/api"
 	"github.com/writ-auth/writ/server/internal/edge/caller"
+	"github.com/writ-auth/writ/server/internal/revocation"
 )
 
 // events is a log that is streamed as the test says.
 type events func(ctx context.Context, after uint64, send func([]byte) error) error
+
+func (events) Follow(string) func()                                      { return func() {} }
+func (events) Acknowledge(context.Context, string, string, uint64) error { return nil }
+func (events) Await(context.Context, uint64, time.Duration) (revocation.Acknowledged, error) {
+	return revocation.Acknowledged{}, nil
+}
 
 func (e events) Stream(ctx context.Context, after uint64, send func([]byte) error) error {
 	return e(ctx, after, send)
@@ -37,7 +44,10 @@ func streamDoor(t *testing.T, e events) string {
 	none := func(context.Context) ([]string, error) { return nil, nil }
 	api.New(api.Options{
 		Revocations: e, Callers: &caller.Finder{Origins: none}, Now: time.Now, Streams: 1, VerifierStreams: 2,
-		Verifier: func(r *http.Request) bool { _, secret, _ := r.BasicAuth(); return secret == "right" },
+		Verifier: func(r *http.Request) (string, bool) {
+			client, secret, _ := r.BasicAuth()
+			return client, secret == "right"
+		},
 	}).Register(mux)
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)

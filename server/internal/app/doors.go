@@ -155,6 +155,20 @@ func (l releasedLog) FullPage(ctx context.Context, number uint64) (*revlog.FullP
 	return l.log.FullPage(ctx, number)
 }
 
+func (l releasedLog) Follow(verifier string) (leave func()) { return l.log.Follow(verifier) }
+
+func (l releasedLog) Acknowledge(ctx context.Context, verifier, log string, seq uint64) error {
+	return l.log.Acknowledge(ctx, verifier, log, seq)
+}
+
+// Await ends when the server stops: the verifiers' streams do, too.
+func (l releasedLog) Await(ctx context.Context, seq uint64, wait time.Duration) (revocation.Acknowledged, error) {
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(l.draining, cancel)()
+	return l.log.Await(waiting, seq, wait)
+}
+
 // Stream ends when the server stops: followers go on with another node, or come
 // back.
 func (l releasedLog) Stream(ctx context.Context, after uint64, send func(event []byte) error) error {

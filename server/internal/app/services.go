@@ -26,16 +26,19 @@ func (a *App) openClients() (*clientauth.Service, error) {
 	})
 }
 
-// verifier reports whether a request has the credentials of a client. One whose
+// verifier answers the client whose credentials a request has. One whose
 // credentials are wrong gets what strangers get.
-func verifier(clients *clientauth.Service) func(*http.Request) bool {
-	return func(r *http.Request) bool {
+func verifier(clients *clientauth.Service) func(*http.Request) (string, bool) {
+	return func(r *http.Request) (string, bool) {
 		c := clientauth.Credentials{Authorization: r.Header.Values("Authorization")}
 		if addr := edge.ClientAddress(r); addr.IsValid() {
 			c.Address = addr.String()
 		}
 		client, err := clients.Authenticate(r.Context(), c)
-		return err == nil && !client.Public()
+		if err != nil || client.Public() {
+			return "", false
+		}
+		return client.ID(), true
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 func sessions() resource {
@@ -49,7 +50,7 @@ type sessionsRevokeCmd struct {
 }
 
 func (c sessionsRevokeCmd) Run(ctx context.Context, p *program, parent *sessionsCmd) error {
-	return p.revoke(ctx, parent.adminFlags, func(context.Context, *adminClient) (revocation, error) {
+	return p.revoke(ctx, parent.adminFlags, 0, func(context.Context, *adminClient) (revocation, error) {
 		return revocation{Kind: "session", ID: c.Session}, nil
 	})
 }
@@ -62,7 +63,12 @@ type revokeCmd struct {
 	User    string `placeholder:"USER" help:"Every session of a user: the id, the e-mail or the user name." xor:"what"`
 	Client  string `placeholder:"ID" help:"All that a client holds." xor:"what"`
 	Key     string `placeholder:"KID" help:"A signing key, and every token that it signed." xor:"what"`
+
+	Wait time.Duration `placeholder:"DURATION" help:"Wait so long, at most 25s, until every verifier that follows the log with credentials has acknowledged it."`
 }
+
+// maxWait is less than what the connection to the server may take.
+const maxWait = 25 * time.Second
 
 // jtiBytes is the size of the ids that the server gives its tokens: 22
 // characters of base64url.
@@ -76,7 +82,10 @@ type revocation struct {
 }
 
 func (c revokeCmd) Run(ctx context.Context, p *program) error {
-	return p.revoke(ctx, c.adminFlags, func(ctx context.Context, client *adminClient) (revocation, error) { return c.body(ctx, p, client) })
+	if c.Wait < 0 || c.Wait > maxWait {
+		return usagef("--wait must be at most %v", maxWait)
+	}
+	return p.revoke(ctx, c.adminFlags, c.Wait, func(ctx context.Context, client *adminClient) (revocation, error) { return c.body(ctx, p, client) })
 }
 
 func (c revokeCmd) body(ctx context.Context, p *program, client *adminClient) (revocation, error) {
@@ -126,22 +135,42 @@ func (r revocation) explain(err error) error {
 	return err
 }
 
+// revoked is what the server answers.
+type revoked struct {
+	Seq          json.Number `json:"seq"`
+	Acknowledged *int        `json:"acknowledged,omitempty"`
+	Of           *int        `json:"of,omitempty"`
+	Scope        string      `json:"scope,omitempty"`
+}
+
+func (r revoked) print(w io.Writer) error {
+	text := fmt.Sprintf("revoked; in force at every verifier that has followed the log to number %s\n", r.Seq)
+	if r.Acknowledged != nil && r.Of != nil {
+		where := ""
+		if r.Scope == "node" {
+			where = " whose streams are on the node that answered"
+		}
+		text += fmt.Sprintf("acknowledged by %d of the %d verifiers%s\n", *r.Acknowledged, *r.Of, where)
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
+
 // revoke posts a revocation and says from which number on it is in force.
-func (p *program) revoke(ctx context.Context, flags adminFlags, body func(context.Context, *adminClient) (revocation, error)) error {
+func (p *program) revoke(ctx context.Context, flags adminFlags, wait time.Duration, body func(context.Context, *adminClient) (revocation, error)) error {
 	return p.withAdmin(ctx, flags, func(c *adminClient) error {
 		what, err := body(ctx, c)
 		if err != nil {
 			return err
 		}
-		var answer struct {
-			Seq json.Number `json:"seq"`
+		path := adminPath + "revocations"
+		if wait > 0 {
+			path += "?wait=" + wait.String()
 		}
-		if err := c.call(ctx, http.MethodPost, adminPath+"revocations", what, &answer); err != nil {
+		var answer revoked
+		if err := c.call(ctx, http.MethodPost, path, what, &answer); err != nil {
 			return what.explain(err)
 		}
-		return p.show(answer, func(w io.Writer) error {
-			_, err := fmt.Fprintf(w, "revoked; in force at every verifier that has followed the log to number %s\n", answer.Seq)
-			return err
-		})
+		return p.show(answer, answer.print)
 	})
 }

@@ -26,7 +26,7 @@ const (
 	MaxWait = 25 * time.Second
 )
 
-// Options are what a Service is made of; every field but SignHead is required.
+// Options are what a Service is made of; every field up to Now is required.
 type Options struct {
 	Issuer   string
 	Log      auth.Log
@@ -34,6 +34,8 @@ type Options struct {
 	Keys     *keyring.Ring
 	Longest  time.Duration // the longest lifetime that an access token may have
 	Now      func() time.Time
+	// Fleet says that there may be other nodes, which have verifiers of their own.
+	Fleet bool
 	// SignHead signs a head of the log. Default: with the log key of Keys.
 	SignHead func(message []byte) (kid string, signature []byte, err error)
 }
@@ -43,7 +45,8 @@ type Service struct {
 	Options
 	tokens *jwt.Verifier[jwt.AccessClaims]
 
-	current atomic.Pointer[view] // what Run has read
+	current   atomic.Pointer[view] // what Run has read
+	verifiers verifiers
 }
 
 // New makes the service.

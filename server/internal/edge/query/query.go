@@ -83,6 +83,25 @@ func (v Values) Uint(name string, usual uint64) (uint64, error) {
 	return n, nil
 }
 
+// MaxWait is the longest that a request may want to wait until every verifier
+// knows what it revokes.
+const MaxWait = 30 * time.Second
+
+// Wait reads the parameter wait of a request that revokes something, 0 where
+// there is none; the query may have others. Read it before anything is revoked:
+// what is malformed must not be half done.
+func Wait(r *http.Request) (time.Duration, error) {
+	v, err := ReadLoosely(r, "wait")
+	if err != nil {
+		return 0, err
+	}
+	d, err := v.Duration("wait")
+	if err == nil && d > MaxWait {
+		return 0, auth.Invalid("wait", "wait must be at most %v", MaxWait)
+	}
+	return d, err
+}
+
 // Duration reads a duration such as 25s, 0 where there is none.
 func (v Values) Duration(name string) (time.Duration, error) {
 	text, ok := v[name]

@@ -96,6 +96,7 @@ type discovery struct {
 	JWKSURI       string   `json:"jwks_uri"`
 	Revocations   string   `json:"writ_revocations_endpoint"`
 	LogKeys       string   `json:"writ_revocation_keys_endpoint"`
+	Ack           string   `json:"writ_revocation_ack_endpoint"`
 	StatusLists   string   `json:"status_list_aggregation_endpoint"`
 	Token         string   `json:"token_endpoint"`
 	Introspection string   `json:"introspection_endpoint"`
@@ -124,7 +125,7 @@ func newDiscovery(issuer string) discovery {
 	algorithms := directory.Algorithms()
 	return discovery{
 		Issuer: issuer, JWKSURI: issuer + "/.well-known/jwks.json", Revocations: issuer + "/v1/revocations",
-		LogKeys:     issuer + "/v1/revocations/keys",
+		LogKeys: issuer + "/v1/revocations/keys", Ack: issuer + "/v1/revocations/ack",
 		StatusLists: issuer + mint.PathStatusLists,
 		Token:       issuer + "/oauth/token", Introspection: issuer + "/oauth/introspect", Revocation: issuer + "/oauth/revoke",
 		ResponseTypes: []string{}, GrantTypes: []string{auth.GrantClientCredentials},

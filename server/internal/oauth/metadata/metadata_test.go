@@ -116,6 +116,7 @@ func TestDiscovery(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"issuer": issuer, "jwks_uri": issuer + "/.well-known/jwks.json", "writ_revocations_endpoint": issuer + "/v1/revocations",
+		"writ_revocation_ack_endpoint":     issuer + "/v1/revocations/ack",
 		"writ_revocation_keys_endpoint":    issuer + "/v1/revocations/keys",
 		"status_list_aggregation_endpoint": issuer + "/v1/status-lists",
 		"token_endpoint":                   issuer + "/oauth/token", "introspection_endpoint": issuer + "/oauth/introspect",
