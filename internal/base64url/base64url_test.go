@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"math/big"
 	"strings"
 	"testing"
 
@@ -98,6 +99,30 @@ func TestEveryLengthAndPlace(t *testing.T) {
 				if _, err := base64url.Decode(bad); !errors.Is(err, base64url.ErrInvalid) {
 					t.Fatalf("Decode(%q): %v, want ErrInvalid", bad, err)
 				}
+			}
+		}
+	}
+}
+
+// What a byte stands for is looked up: one wrong entry, and forged bytes would
+// pass for others.
+func TestEveryByteAtEveryPlace(t *testing.T) {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	all := strings.Repeat("A", 14) // eight characters, four, and two of which the last has unused bits
+	for place := range len(all) - 1 {
+		for c := range 256 {
+			in := all[:place] + string([]byte{byte(c)}) + all[place+1:]
+			got, err := base64url.Decode(in)
+			value := strings.IndexByte(alphabet, byte(c))
+			if (err == nil) != (value >= 0) {
+				t.Fatalf("Decode(%q): %v", in, err)
+			}
+			if err != nil {
+				continue
+			}
+			want := new(big.Int).Lsh(big.NewInt(int64(value)), uint(6*(len(all)-1-place)-4))
+			if new(big.Int).SetBytes(got).Cmp(want) != 0 || len(got) != 10 {
+				t.Fatalf("Decode(%q) = %x, want %x", in, got, want)
 			}
 		}
 	}
