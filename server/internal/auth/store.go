@@ -44,7 +44,18 @@ type Held struct {
 	Session Session
 	User    User
 	Client  Client
+	API     API       // of Grant.Audience, where Refresh reads it; zero: there is none
 	Now     time.Time // the store's time of the reading
+}
+
+// Turn is what becomes of a grant at a refresh: the new rotation state, the
+// idle expiry of grant and session (zero: as it was), marks to raise, and an
+// event to record, which may be nil.
+type Turn struct {
+	To    Rotation
+	Idle  time.Time
+	Marks Marks
+	Event *Event
 }
 
 // Ending names what ends, and why. Exactly one of the first four is set.
@@ -69,6 +80,16 @@ type Sessions interface {
 	HeldByGrant(ctx context.Context, id string) (Held, error)
 	// HeldByCookie finds a session-mode session, and its grant, by SHA-256 of the cookie.
 	HeldByCookie(ctx context.Context, hash []byte) (Held, error)
+	// Refresh finds a grant by SHA-256 of its handle, lets decide say what is to
+	// become of it, and does that, so that nothing else changes the grant in
+	// between. ErrNotFound without such a grant; an error of decide ends the
+	// call with nothing changed; a nil Turn changes nothing. After that meanwhile
+	// is called, while the change becomes durable: what it makes may leave if
+	// the answer is nil. Its error is the answer, and the grant may have
+	// changed. Both functions may be called again, decide where nothing may be
+	// asked of the store or waited for. Of Held.Client it gets id, epoch,
+	// disabled and mark at least; what API refers to is shared, to be read only.
+	Refresh(ctx context.Context, hash []byte, decide func(Held) (*Turn, error), meanwhile func() error) error
 	// Rotate swaps the rotation state from for to, moves the idle expiry of
 	// grant and session to idle (zero: leaves it) and raises the marks. False,
 	// with nothing changed, if the state is no longer from or the grant or its

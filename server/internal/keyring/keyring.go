@@ -201,6 +201,14 @@ func (r *Ring) Signing(ctx context.Context, alg jwk.Algorithm) (*jwk.PrivateKey,
 	return r.first(ctx, alg)
 }
 
+// Ready is Signing without waiting: nil where the algorithm has no key yet.
+func (r *Ring) Ready(alg jwk.Algorithm) *jwk.PrivateKey {
+	if alg == "" {
+		alg = r.opts.Algorithm
+	}
+	return r.state.Load().signing[alg]
+}
+
 // first makes an algorithm's first key, with change held.
 func (r *Ring) first(ctx context.Context, alg jwk.Algorithm) (*jwk.PrivateKey, error) {
 	if k, ok := r.state.Load().signing[alg]; ok {

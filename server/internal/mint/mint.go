@@ -61,6 +61,7 @@ type Request struct {
 	Permissions []string
 	Now         time.Time
 	Expiry      time.Time
+	Key         *jwk.PrivateKey // to sign with; nil: the one that the API's tokens are signed with now
 }
 
 // Access is a signed access token.
@@ -74,7 +75,7 @@ type Access struct {
 // Access makes an access token. A token that would not fit where it must
 // travel is an *auth.Error that names its biggest claims.
 func (m *Mint) Access(ctx context.Context, req Request) (Access, error) {
-	key, err := m.signingKey(ctx, req.API)
+	key, err := m.keyOf(ctx, req)
 	if err != nil {
 		return Access{}, err
 	}
@@ -120,9 +121,35 @@ func (m *Mint) PasswordChange(ctx context.Context, user auth.User, now time.Time
 	return sign(key, TypePasswordChange, &c)
 }
 
+func (m *Mint) keyOf(ctx context.Context, req Request) (jwk.SigningKey, error) {
+	if req.Key != nil {
+		return req.Key, nil
+	}
+	return m.signingKey(ctx, req.API)
+}
+
+// ReadyKey answers the key pair that signs an API's tokens without waiting for
+// anything; nil, but ready, where a shared secret does. It isn't ready if the
+// key has yet to be made: that is what Prepare is for.
+func (m *Mint) ReadyKey(api auth.API) (key *jwk.PrivateKey, ready bool) {
+	if shared(api) {
+		return nil, true
+	}
+	key = m.ring.Ready(api.Algorithm)
+	return key, key != nil
+}
+
+// Prepare makes the key that signs an API's tokens if there is none yet.
+func (m *Mint) Prepare(ctx context.Context, api auth.API) error {
+	_, err := m.signingKey(ctx, api)
+	return err
+}
+
+func shared(api auth.API) bool { return strings.HasPrefix(string(api.Algorithm), "HS") }
+
 // signingKey answers the API's shared secret or the server's key pair.
 func (m *Mint) signingKey(ctx context.Context, api auth.API) (jwk.SigningKey, error) {
-	if strings.HasPrefix(string(api.Algorithm), "HS") {
+	if shared(api) {
 		return m.ring.APISecret(ctx, api)
 	}
 	return m.ring.Signing(ctx, api.Algorithm)

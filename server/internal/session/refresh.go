@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/writ-auth/writ/jwk"
 	"github.com/writ-auth/writ/server/internal/auth"
 )
 
@@ -43,64 +44,163 @@ func (s *Service) Refresh(ctx context.Context, in Refresh) (Tokens, error) {
 	if err != nil {
 		return Tokens{}, err
 	}
-	r := refreshing{s: s, in: in, handle: h, generation: generation, api: api}
-	// Whoever loses the race for the row reads it again, and then finds its
-	// token confirmed: a repeat. Each loss means that somebody else won, so
-	// the loop ends; the bound is for a store that lies.
-	for range 100 {
-		out, done, err := r.attempt(ctx)
-		if done || err != nil {
-			return out, err
-		}
+	r := refreshing{s: s, ctx: ctx, in: in, handle: h, generation: generation, api: api}
+	if err := r.concluded(r.run()); err != nil {
+		return Tokens{}, err // whatever was made already: it may not be durable
 	}
-	return Tokens{}, auth.Errorf(auth.CodeUnavailable, "The session is being refreshed elsewhere; try again.")
+	return r.out, nil
 }
 
-// refreshing is one refresh under way.
+// run goes again when the signing key was missing, or retired in this very
+// moment. The bound is for a ring that never learns.
+func (r *refreshing) run() (err error) {
+	for range 100 {
+		err = r.s.Sessions.Refresh(r.ctx, r.handle.hash(), r.decide, r.issue)
+		switch {
+		case errors.Is(err, errUnprepared):
+			err = r.s.Mint.Prepare(r.ctx, r.api)
+		case !errors.Is(err, auth.ErrEpochChanged):
+			return err
+		default:
+			err = nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return auth.Errorf(auth.CodeUnavailable, "The session is being refreshed elsewhere; try again.")
+}
+
+// refreshing is one refresh under way. What stands below api is of the reading
+// that was the last.
 type refreshing struct {
 	s          *Service
+	ctx        context.Context // of the one call that this is
 	in         Refresh
 	handle     handle
 	generation uint64
-	api        auth.API
+	api        auth.API // that the tokens are for
+
+	held    auth.Held
+	verdict Verdict
+	after   auth.Rotation
+	key     *jwk.PrivateKey // nil: a shared secret
+	marks   auth.Marks
+	out     Tokens
 }
 
-// attempt reads the grant, decides, and carries the decision out. Not done,
-// without an error: the row changed in between.
-func (r *refreshing) attempt(ctx context.Context) (out Tokens, done bool, err error) {
-	held, err := r.s.Sessions.HeldByHandle(ctx, r.handle.hash())
-	if errors.Is(err, auth.ErrNotFound) {
-		return out, true, errRefresh()
-	}
-	if err != nil {
-		return out, true, err
-	}
+// What decide answers to be called again, or to go no further, when it isn't an
+// answer for the client.
+var (
+	errUnprepared = errors.New("session: the key that would sign has yet to be made")
+	errVerdict    = errors.New("session: the verdict hands out nothing")
+)
+
+// decide judges the grant as it is at this moment, and says what becomes of it.
+// It is called inside the transaction: it waits for nothing.
+func (r *refreshing) decide(held auth.Held) (*auth.Turn, error) {
+	r.held = held
 	if err := r.admit(held); err != nil {
-		return out, true, err
+		return nil, err
 	}
-	api, err := r.audience(ctx, held.Grant)
-	if err != nil {
-		return out, true, err
+	if err := r.audience(held); err != nil {
+		return nil, err
 	}
 	number, _ := r.s.Keys.CurrentTag()
-	verdict, after := r.s.Rule.Decide(held.Grant.Rotation, r.generation, held.Now, number)
-	switch verdict {
-	case VerdictTheft, VerdictLate:
-		return out, true, r.end(ctx, held, verdict)
-	case VerdictStateLost:
-		return out, true, r.stateLost(ctx, held)
+	r.verdict, r.after = r.s.Rule.Decide(held.Grant.Rotation, r.generation, held.Now, number)
+	switch r.verdict {
+	case VerdictRotate, VerdictRepeat, VerdictRecover:
 	default:
-		return r.issue(ctx, held, api, verdict, after)
+		return nil, errVerdict
+	}
+	ready := false
+	if r.key, ready = r.s.Mint.ReadyKey(r.api); !ready {
+		return nil, errUnprepared
+	}
+	return r.turn(held), nil
+}
+
+// turn says what is written. The new state and the marks are durable before
+// anything leaves.
+func (r *refreshing) turn(held auth.Held) *auth.Turn {
+	kid := ""
+	if r.key != nil {
+		kid = r.key.KeyID()
+	}
+	r.marks = r.s.marks(held, r.s.expiry(held, r.api, held.Now).Truncate(time.Second), kid)
+	turn := &auth.Turn{To: r.after, Marks: r.marks}
+	switch r.verdict {
+	case VerdictRotate:
+		turn.Idle = r.s.idleUntil(held.Now, held.Grant.AbsoluteExpiry)
+		r.held.Grant.IdleExpiry = turn.Idle
+	case VerdictRecover: // extends nothing
+		turn.Event = r.event("allowed")
+	default:
+		r.repeat(held, turn)
+	}
+	if turn.Event == nil && turn.Marks.Empty() && turn.Idle.IsZero() {
+		return nil
+	}
+	return turn
+}
+
+// repeat changes nothing of the grant but its mark. From another address a
+// repeat is worth a line in the audit: inside the grace a thief can't be told
+// from a second tab.
+func (r *refreshing) repeat(held auth.Held, turn *auth.Turn) {
+	if held.Session.Address != r.in.Address {
+		turn.Event = r.event("allowed")
 	}
 }
 
-// audience answers the API that this refresh is for: the one it names, else
-// the sign-in's.
-func (r *refreshing) audience(ctx context.Context, g auth.Grant) (auth.API, error) {
-	if r.in.Audience != "" {
-		return r.api, nil
+// issue makes the tokens for a rotation, a repeat or a recovery.
+func (r *refreshing) issue() error {
+	held := r.held
+	held.Grant.Rotation = r.after
+	if err := r.s.place(r.ctx, &held.Grant, r.api); err != nil {
+		return err
 	}
-	return r.s.api(ctx, g.Audience)
+	access, err := r.s.sign(r.ctx, held, r.api, held.Now, r.key)
+	if err != nil {
+		return err
+	}
+	r.out = r.s.tokens(held, held.Now)
+	r.out.AccessToken, r.out.AccessExpiry, r.out.ExpiresIn = access.Token, access.Expiry, access.Expiry.Sub(held.Now)
+	r.out.RefreshToken, err = encodeToken(r.s.Keys, r.after.TagKey, r.handle, r.after.Current)
+	return err
+}
+
+// concluded is the end of a refresh: what its verdict brings with it, and its
+// answer.
+func (r *refreshing) concluded(err error) error {
+	switch {
+	case errors.Is(err, auth.ErrNotFound):
+		return errRefresh()
+	case errors.Is(err, errVerdict) && r.verdict == VerdictStateLost:
+		return r.stateLost()
+	case errors.Is(err, errVerdict):
+		return r.end()
+	case err == nil:
+		r.s.marked(r.marks)
+		r.s.observe(r.verdict)
+	}
+	return err
+}
+
+// audience finds the API that this refresh is for: the one it names, else the
+// sign-in's.
+func (r *refreshing) audience(held auth.Held) error {
+	if r.in.Audience != "" {
+		return nil
+	}
+	r.api = held.API
+	switch audience := held.Grant.Audience; {
+	case audience == "" || audience == r.s.Issuer:
+		r.api = auth.API{Audience: r.s.Issuer}
+	case r.api.Audience != audience:
+		return errAudience()
+	}
+	return nil
 }
 
 // admit checks all that can refuse a stranger before the generation is looked
@@ -128,77 +228,26 @@ func alive(held auth.Held) error {
 	return nil
 }
 
-// issue hands out tokens for a rotation, a repeat or a recovery. The new state
-// and the marks are durable before anything leaves.
-func (r *refreshing) issue(ctx context.Context, held auth.Held, api auth.API, verdict Verdict, after auth.Rotation) (Tokens, bool, error) {
-	if err := r.s.place(ctx, &held.Grant, api); err != nil {
-		return Tokens{}, true, err
-	}
-	access, marks, err := r.s.access(ctx, held, api, held.Now)
-	if err != nil {
-		return Tokens{}, true, err
-	}
-	before := held.Grant.Rotation
-	held.Grant.Rotation = after
-	ok := true
-	switch verdict {
-	case VerdictRotate:
-		held.Grant.IdleExpiry = r.s.idleUntil(held.Now, held.Grant.AbsoluteExpiry)
-		ok, err = r.s.Sessions.Rotate(ctx, held.Grant.ID, before, after, held.Grant.IdleExpiry, marks, nil)
-	case VerdictRecover: // extends nothing
-		ok, err = r.s.Sessions.Rotate(ctx, held.Grant.ID, before, after, time.Time{}, marks, r.event(held, verdict, "allowed"))
-	case VerdictRepeat:
-		ok, err = r.repeat(ctx, held, marks)
-	}
-	if err != nil || !ok {
-		return Tokens{}, err != nil, err
-	}
-	r.s.marked(marks)
-	r.s.observe(verdict)
-	out := r.s.tokens(held, held.Now)
-	out.AccessToken, out.AccessExpiry, out.ExpiresIn = access.Token, access.Expiry, access.Expiry.Sub(held.Now)
-	out.RefreshToken, err = encodeToken(r.s.Keys, after.TagKey, r.handle, after.Current)
-	return out, true, err
-}
-
-// repeat changes nothing of the grant but its mark, and that only while it
-// lives: a token made beside a log-out must not outlast the log's memory of
-// it. From another address a repeat is worth a line in the audit: inside the
-// grace a thief can't be told from a second tab.
-func (r *refreshing) repeat(ctx context.Context, held auth.Held, marks auth.Marks) (bool, error) {
-	if held.Session.Address != r.in.Address {
-		if err := r.s.Audit.Record(ctx, *r.event(held, VerdictRepeat, "allowed")); err != nil {
-			return false, err
-		}
-	}
-	if marks.Empty() {
-		return true, nil
-	}
-	same := held.Grant.Rotation
-	return r.s.Sessions.Rotate(ctx, held.Grant.ID, same, same, time.Time{}, marks, nil)
-}
-
 // end ends the grant of a token that was used twice, and answers as any token
 // of an ended session is answered.
-func (r *refreshing) end(ctx context.Context, held auth.Held, verdict Verdict) error {
-	_, err := r.s.Sessions.End(ctx, auth.Ending{GrantID: held.Grant.ID, Reason: verdict.String()}, held.Now,
-		*r.event(held, verdict, "refused"))
+func (r *refreshing) end() error {
+	_, err := r.s.Sessions.End(r.ctx, auth.Ending{GrantID: r.held.Grant.ID, Reason: r.verdict.String()}, r.held.Now, *r.event("refused"))
 	if err != nil {
 		return err
 	}
-	r.s.observe(verdict)
+	r.s.observe(r.verdict)
 	return errEnded()
 }
 
-func (r *refreshing) stateLost(ctx context.Context, held auth.Held) error {
+func (r *refreshing) stateLost() error {
 	r.s.observe(VerdictStateLost)
 	e := auth.Errorf(auth.CodeStateLost, "The server's state is older than this token; sign in again.")
-	return errors.Join(e, r.s.Audit.Record(ctx, *r.event(held, VerdictStateLost, "refused")))
+	return errors.Join(e, r.s.Audit.Record(r.ctx, *r.event("refused")))
 }
 
-func (r *refreshing) event(held auth.Held, verdict Verdict, outcome string) *auth.Event {
-	return &auth.Event{At: held.Now, Actor: held.User.ID, Action: "grant." + verdict.String(), Target: held.Grant.ID,
-		Address: r.in.Address, Verdict: outcome, Reason: verdict.String()}
+func (r *refreshing) event(outcome string) *auth.Event {
+	return &auth.Event{At: r.held.Now, Actor: r.held.User.ID, Action: "grant." + r.verdict.String(), Target: r.held.Grant.ID,
+		Address: r.in.Address, Verdict: outcome, Reason: r.verdict.String()}
 }
 
 func (s *Service) observe(v Verdict) {

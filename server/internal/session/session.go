@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/writ-auth/writ/jwk"
 	"github.com/writ-auth/writ/jwt"
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/credential"
@@ -110,25 +111,37 @@ func (s *Service) api(ctx context.Context, audience string) (auth.API, error) {
 	}
 	api, err := s.Directory.APIByAudience(ctx, audience)
 	if errors.Is(err, auth.ErrNotFound) || err == nil && api.Audience != audience {
-		return api, auth.Invalid("audience", "no API has this audience")
+		return api, errAudience()
 	}
 	return api, err
 }
 
+func errAudience() error { return auth.Invalid("audience", "no API has this audience") }
+
 // access makes the access token of a grant for an API, and says which marks
 // must be raised, durably, before it may leave.
 func (s *Service) access(ctx context.Context, held auth.Held, api auth.API, now time.Time) (mint.Access, auth.Marks, error) {
+	token, err := s.sign(ctx, held, api, now, nil)
+	return token, s.marks(held, token.Expiry, token.KID), err
+}
+
+// sign makes the access token; a nil key is the API's.
+func (s *Service) sign(ctx context.Context, held auth.Held, api auth.API, now time.Time, key *jwk.PrivateKey) (mint.Access, error) {
 	req := mint.Request{User: held.User, Session: held.Session, Grant: held.Grant, API: api,
-		Roles: held.User.Roles, Now: now, Expiry: earliest(now.Add(s.lifetime(api)), held.Grant.AbsoluteExpiry)}
+		Roles: held.User.Roles, Now: now, Expiry: s.expiry(held, api, now), Key: key}
 	if err := s.membership(ctx, held.Grant, &req); err != nil {
-		return mint.Access{}, auth.Marks{}, err
+		return mint.Access{}, err
 	}
 	var err error
 	if req.Permissions, err = s.Users.Permissions(ctx, req.Roles); err != nil {
-		return mint.Access{}, auth.Marks{}, err
+		return mint.Access{}, err
 	}
-	token, err := s.Mint.Access(ctx, req)
-	return token, s.marks(held, token), err
+	return s.Mint.Access(ctx, req)
+}
+
+// expiry is that of an access token that is made now.
+func (s *Service) expiry(held auth.Held, api auth.API, now time.Time) time.Time {
+	return earliest(now.Add(s.lifetime(api)), held.Grant.AbsoluteExpiry)
 }
 
 // place finds where the grant's status stands, if the API wants its tokens to say
@@ -163,9 +176,9 @@ func (s *Service) membership(ctx context.Context, g auth.Grant, req *mint.Reques
 }
 
 // marks says which rows must remember that a token lives until expiry. It is
-// rounded up to the hour, so that a row is written once an hour at most.
-func (s *Service) marks(held auth.Held, token mint.Access) auth.Marks {
-	expiry := token.Expiry
+// rounded up to the hour, so that a row is written once an hour at most. kid is
+// the key's, "" of a shared secret.
+func (s *Service) marks(held auth.Held, expiry time.Time, kid string) auth.Marks {
 	m := auth.Marks{Expiry: expiry.Add(time.Hour - 1).Truncate(time.Hour)}
 	if held.Grant.Mark.Before(expiry) {
 		m.GrantID = held.Grant.ID
@@ -176,8 +189,8 @@ func (s *Service) marks(held auth.Held, token mint.Access) auth.Marks {
 	if held.Client.Mark.Before(expiry) {
 		m.ClientID = held.Client.ID
 	}
-	if token.KID != "" && !s.Keys.Marked(token.KID, expiry) {
-		m.KID = token.KID
+	if kid != "" && !s.Keys.Marked(kid, expiry) {
+		m.KID = kid
 	}
 	return m
 }

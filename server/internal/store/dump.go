@@ -140,7 +140,7 @@ func (s *Store) snapshot(ctx context.Context) (end func(), on *sql.Conn, err err
 	if s.fleet() {
 		// Not bounded in time, as those of the pool are.
 		c, begin = stdlib.GetConnector(*s.follower.config.Copy()), "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-	} else if c, err = connector(s.path, nil, "query_only(1)", "busy_timeout(5000)"); err != nil {
+	} else if c, err = connector(s.path, "query_only(1)", "busy_timeout(5000)"); err != nil {
 		return nil, nil, err
 	}
 	db := sql.OpenDB(c)

@@ -137,7 +137,7 @@ func (p *Place) keepOld(ctx context.Context, now time.Time) (aside string, err e
 // settle moves what waits in the write-ahead log into the file; SQLite removes
 // the log with the last connection.
 func (p *Place) settle(ctx context.Context) error {
-	c, err := connector(p.path, nil, "busy_timeout(5000)")
+	c, err := connector(p.path, "busy_timeout(5000)")
 	if err != nil {
 		return err
 	}

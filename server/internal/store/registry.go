@@ -23,6 +23,7 @@ type registry struct {
 	mu      sync.RWMutex
 	changes uint64 // what was read before a change must not be kept after it
 	byID    map[string]*auth.Registration
+	apis    map[string]*auth.API // by audience; a zero one says that there is none
 }
 
 func (r *registry) find(id string) (found *auth.Registration, changes uint64) {
@@ -43,13 +44,34 @@ func (r *registry) keep(found *auth.Registration, changes uint64) {
 	r.byID[found.Client.ID] = found
 }
 
+// findAPI and keepAPI are find and keep for the API of an audience. Who gets
+// one must not change what it refers to.
+func (r *registry) findAPI(audience string) (found *auth.API, changes uint64) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.apis[audience], r.changes
+}
+
+func (r *registry) keepAPI(audience string, found *auth.API, changes uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.changes != changes {
+		return
+	}
+	if r.apis == nil || len(r.apis) >= maxRegistrations {
+		r.apis = make(map[string]*auth.API)
+	}
+	r.apis[audience] = found
+}
+
 // forget drops clients, all of them where one is everyClient.
 func (r *registry) forget(ids []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.changes++
-	if slices.Contains(ids, everyClient) {
+	if slices.Contains(ids, everyClient) { // which a change of an API says, too
 		clear(r.byID)
+		clear(r.apis)
 	}
 	for _, id := range ids {
 		delete(r.byID, id)

@@ -58,17 +58,21 @@ func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 	if err := prepareFile(ctx, s.path); err != nil {
 		return err
 	}
-	w, err := connector(s.path, o.wrap, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "busy_timeout(5000)",
-		"temp_store(MEMORY)", "cache_size(-8000)", "journal_size_limit(67108864)")
+	s.columns = new(columns)
+	w, err := s.columns.connector(uri(s.path, pragmas("journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "busy_timeout(5000)",
+		"temp_store(MEMORY)", "cache_size(-8000)", "journal_size_limit(67108864)")))
 	if err != nil {
 		return err
+	}
+	if o.wrap != nil {
+		w = o.wrap(w)
 	}
 	db := sql.OpenDB(w)
 	db.SetMaxOpenConns(1)
 	if err := s.migrate(ctx, db, o.Logger); err != nil {
 		return errors.Join(err, db.Close())
 	}
-	r, err := connector(s.path, nil, "query_only(1)", "busy_timeout(5000)")
+	r, err := connector(s.path, "query_only(1)", "busy_timeout(5000)")
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
@@ -76,13 +80,11 @@ func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 }
 
 // connector makes connections to a file with pragmas of their own.
-func connector(path string, wrap func(driver.Connector) driver.Connector, pragmas ...string) (driver.Connector, error) {
-	c, err := sqlite.NewConnector(uri(path, url.Values{"_pragma": pragmas}))
-	if err == nil && wrap != nil {
-		c = wrap(c)
-	}
-	return c, err
+func connector(path string, given ...string) (driver.Connector, error) {
+	return sqlite.NewConnector(uri(path, pragmas(given...)))
 }
+
+func pragmas(given ...string) url.Values { return url.Values{"_pragma": given} }
 
 // uri escapes the path, which may hold a question mark or a percent sign.
 func uri(path string, query url.Values) string {

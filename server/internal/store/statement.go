@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"sync"
 	"time"
 
@@ -13,6 +14,8 @@ import (
 // once. Texts are constants of this package, so there are few.
 type statements struct {
 	on runner
+	// driven, if not nil, runs the statements instead.
+	driven *driven
 	// direct says that the driver prepares by itself; else it is done here.
 	direct bool
 	// slots, one for each connection of a pool, are where callers wait for
@@ -57,6 +60,9 @@ func (s *statements) prepare(ctx context.Context, text string) (*sql.Stmt, error
 }
 
 func (s *statements) close() error {
+	if s.driven != nil {
+		return s.driven.close()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var first error
@@ -77,6 +83,9 @@ func (s *statements) exec(ctx context.Context, text string, args ...any) (n int6
 	defer s.slots.leave()
 	ctx = context.WithoutCancel(ctx)
 	args = storedArgs(args)
+	if s.driven != nil {
+		return s.driven.exec(ctx, text, args)
+	}
 	var result sql.Result
 	if s.direct {
 		result, err = s.on.ExecContext(ctx, text, args...)
@@ -102,6 +111,9 @@ func (s *statements) get(ctx context.Context, dest []any, text string, args ...a
 	defer s.slots.leave()
 	ctx = context.WithoutCancel(ctx)
 	args = storedArgs(args)
+	if s.driven != nil {
+		return s.driven.get(ctx, dest, text, args)
+	}
 	var row *sql.Row
 	if s.direct {
 		row = s.on.QueryRowContext(ctx, text, args...)
@@ -126,6 +138,11 @@ func (s *statements) each(ctx context.Context, row func(scan func(dest ...any) e
 		return err
 	}
 	defer s.slots.leave()
+	if s.driven != nil {
+		return s.driven.each(ctx, func(values []driver.Value) error {
+			return row(func(dest ...any) error { return assign(dest, values) })
+		}, text, storedArgs(args))
+	}
 	rows, err := s.query(ctx, text, args)
 	if err != nil {
 		return classify(err)

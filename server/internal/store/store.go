@@ -68,6 +68,7 @@ type Store struct {
 	writer   *writer
 	pool     *sql.DB
 	sql      *statements // on pool
+	columns  *columns    // of the writer's connection, on SQLite
 	clients  clientCache
 	registry registry
 
@@ -122,7 +123,7 @@ func (s *Store) Checkpoint(ctx context.Context) error {
 	if s.fleet() {
 		return nil
 	}
-	c, err := connector(s.path, nil, "busy_timeout(5000)")
+	c, err := connector(s.path, "busy_timeout(5000)")
 	if err != nil {
 		return err
 	}

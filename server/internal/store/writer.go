@@ -29,6 +29,7 @@ import (
 type writer struct {
 	db      *sql.DB // of one connection
 	engine  *engine
+	columns *columns // on SQLite
 	conn    *sql.Conn
 	sql     *statements
 	now     func() time.Time
@@ -44,9 +45,13 @@ type writer struct {
 // job is a transaction that waits for its turn.
 type job struct {
 	run   func(context.Context, *tx) error
+	alone bool // it has no savepoint
 	state atomic.Int32
 	err   error         // set before done is closed
 	done  chan struct{} // closed when the outcome is known
+	// ran, if not nil, is closed when the job has succeeded and the commit has
+	// yet to come.
+	ran chan struct{}
 }
 
 // A job is waiting until either the writer starts it or its caller gives up.
@@ -62,6 +67,7 @@ type tx struct {
 	*statements
 	engine  *engine
 	now     time.Time
+	unsure  bool     // an error of a job alone would leave the transaction in doubt
 	logged  bool     // an entry was added to the revocation log
 	head    uint64   // its number
 	changed []string // see concerns
@@ -80,6 +86,7 @@ func newWriter(ctx context.Context, s *Store, db *sql.DB) (*writer, error) {
 	w := &writer{
 		db:      db,
 		engine:  s.engine,
+		columns: s.columns,
 		now:     s.now,
 		link:    s.link,
 		settled: s.settled,
@@ -98,13 +105,45 @@ func newWriter(ctx context.Context, s *Store, db *sql.DB) (*writer, error) {
 // before fn was started, fn never runs; after that its outcome is waited for,
 // so that a caller is never left in doubt about what was stored.
 func (w *writer) write(ctx context.Context, fn func(context.Context, *tx) error) error {
+	j := &job{run: fn, done: make(chan struct{})}
+	if err := w.enqueue(ctx, j); err != nil {
+		return err
+	}
+	return w.wait(ctx, j)
+}
+
+// writeWhile is write for a job that changes nothing before it is sure to
+// succeed, unless the storage fails; see tx.unsure. When it has, meanwhile is called, while the commit is under way: what that
+// makes may be used if the answer is nil. It isn't called if the job fails.
+func (w *writer) writeWhile(ctx context.Context, fn func(context.Context, *tx) error, meanwhile func()) error {
+	j := &job{run: fn, alone: true, done: make(chan struct{}), ran: make(chan struct{})}
+	if err := w.enqueue(ctx, j); err != nil {
+		return err
+	}
+	prepared := false
+	select {
+	case <-j.ran:
+		meanwhile()
+		prepared = true
+	case <-j.done:
+	case <-ctx.Done():
+	case <-w.stopped:
+	}
+	err := w.wait(ctx, j)
+	if err == nil && !prepared {
+		meanwhile()
+	}
+	return err
+}
+
+// enqueue hands a job to the writer.
+func (w *writer) enqueue(ctx context.Context, j *job) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if err := w.link.check(); err != nil {
 		return err
 	}
-	j := &job{run: fn, done: make(chan struct{})}
 	select {
 	case <-w.quit:
 		return unavailable(ErrClosed, nil)
@@ -117,6 +156,11 @@ func (w *writer) write(ctx context.Context, fn func(context.Context, *tx) error)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	return nil
+}
+
+// wait waits for the outcome of a job.
+func (w *writer) wait(ctx context.Context, j *job) error {
 	select {
 	case <-j.done:
 		return j.err
@@ -212,11 +256,14 @@ func (w *writer) transact(batch []*job) (o outcome, err error) {
 	now := w.now()
 	for _, j := range batch {
 		var t *tx
-		if t, j.err, err = w.one(ctx, now, j.run); err != nil {
+		if t, j.err, err = w.carryOut(ctx, now, j); err != nil {
 			return outcome{}, w.rollback(ctx, err)
 		}
 		if j.err == nil {
 			o.add(t)
+		}
+		if j.err == nil && j.ran != nil {
+			close(j.ran)
 		}
 	}
 	if err := w.engine.commit(ctx, w.sql, &o); err != nil {
@@ -243,6 +290,19 @@ func (w *writer) begin(ctx context.Context) (err error) {
 		}
 	}
 	return err
+}
+
+// carryOut runs a job; the errors are those of one.
+func (w *writer) carryOut(ctx context.Context, now time.Time, j *job) (t *tx, own, fatal error) {
+	if !j.alone {
+		return w.one(ctx, now, j.run)
+	}
+	t = &tx{statements: w.sql, engine: w.engine, now: now}
+	own = guarded(ctx, t, j.run)
+	if own != nil && t.unsure {
+		return nil, nil, gone(own, own)
+	}
+	return t, own, nil
 }
 
 // one runs a job in a savepoint. The first error is the job's own; the second
@@ -311,6 +371,9 @@ func (w *writer) connect(ctx context.Context) error {
 		return classify(fmt.Errorf("open the writing connection: %w", err))
 	}
 	w.conn, w.sql = conn, &statements{on: conn, direct: w.engine.direct}
+	if w.columns != nil {
+		w.sql.driven = &driven{conn: conn, columns: w.columns}
+	}
 	return nil
 }
 

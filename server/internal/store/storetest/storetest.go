@@ -62,6 +62,7 @@ func Run(t *testing.T, open func(*testing.T) Harness) {
 		tests map[string]func(*bench)
 	}{
 		{"Sessions", sessionTests()},
+		{"Refresh", refreshTests()},
 		{"End", endTests()},
 		{"Users", userTests()},
 		{"Directory", directoryTests()},
