@@ -78,6 +78,13 @@ func followers(t *testing.T, s *server, n int, logURL string, known *guard.Crede
 // relayOf starts writ relay, and answers where its log is.
 func relayOf(t *testing.T, upstream string) string {
 	t.Helper()
+	address, _ := relayProcess(t, upstream)
+	return address
+}
+
+// relayProcess is relayOf, with the process.
+func relayProcess(t *testing.T, upstream string) (address string, pid int) {
+	t.Helper()
 	bin, err := binary()
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +108,7 @@ func relayOf(t *testing.T, upstream string) string {
 	for {
 		a, err := call(t.Context(), "GET", fmt.Sprintf("http://127.0.0.1:%d/readyz", admin), "", nil)
 		if err == nil && a.status == http.StatusOK {
-			return fmt.Sprintf("http://127.0.0.1:%d/v1/revocations", port)
+			return fmt.Sprintf("http://127.0.0.1:%d/v1/revocations", port), cmd.Process.Pid
 		}
 		if time.Now().After(until) {
 			t.Fatalf("the relay isn't ready: %v", err)
