@@ -152,8 +152,8 @@ func (a *App) assemble(ctx context.Context) error {
 	})
 	a.log, err = revocation.New(revocation.Options{
 		Issuer: a.cfg.Issuer, Log: a.store, Sessions: a.store, Keys: a.keys, Longest: directory.MaxAccessTTL, Now: a.now,
-	})
 		Fleet: a.cfg.Postgres(),
+	})
 	if err != nil {
 		return err
 	}
