@@ -34,14 +34,9 @@ const (
 	Lifetime   = 5 * time.Minute  // exp: a verifier that can't fetch a newer one refuses from then on
 )
 
-const (
-	// dutyCycle bounds what building costs: a list whose reading takes a second
-	// is read every 20 seconds at most.
-	dutyCycle = 20
-	// readAnew is how often a list is read though nothing was revoked: places
-	// become free with time alone.
-	readAnew = 10 * time.Minute
-)
+// readAnew is how often a list is read though nothing was revoked: places become
+// free with time alone.
+const readAnew = 10 * time.Minute
 
 // Store knows which places are revoked.
 type Store interface {
@@ -93,10 +88,10 @@ func (s *Service) All(ctx context.Context) ([]string, error) {
 	return uris, nil
 }
 
-// Token answers a list as a signed JWT, at most BuiltEvery old (longer, where
-// reading it takes very long). CodeNotFound if there is none of this number. If
-// the database can't be read there is an error and no old list: a verifier has
-// its own copy, and exp tells it how long that counts.
+// Token answers a list as a signed JWT, true at most BuiltEvery ago.
+// CodeNotFound if there is none of this number. If the database can't be read
+// there is an error and no old list: a verifier has its own copy, and exp tells
+// it how long that counts.
 func (s *Service) Token(ctx context.Context, number int64) (*Token, error) {
 	l, err := s.find(ctx, number)
 	if err != nil {
@@ -140,12 +135,11 @@ type list struct {
 	number   int64
 	building chan struct{}
 
-	bits    []byte        // one a place
-	log     string        // the revocation log and
-	head    uint64        // its head before bits were read
-	read    time.Time     // when that was
-	checked time.Time     // when bits were known to be true
-	pause   time.Duration // until they are looked at again
+	bits    []byte    // one a place
+	log     string    // the revocation log and
+	head    uint64    // its head before bits were read
+	read    time.Time // when that was
+	checked time.Time // when bits were known to be true
 	token   *Token
 }
 
@@ -158,7 +152,7 @@ func (l *list) current(ctx context.Context, s *Service) (*Token, error) {
 	}
 	changed := l.token == nil || l.token.keyID != key.KeyID() // what a compromised key signed is good for nothing
 	now := s.Now()
-	if l.bits == nil || now.Sub(l.checked).Abs() >= l.pause {
+	if l.bits == nil || now.Sub(l.checked).Abs() >= BuiltEvery {
 		different, err := l.check(ctx, s, now)
 		if err != nil {
 			return nil, err
@@ -185,7 +179,6 @@ func (l *list) check(ctx context.Context, s *Service, now time.Time) (different 
 		l.checked = now
 		return false, nil
 	}
-	began := time.Now()
 	revoked, err := s.Store.RevokedStatuses(ctx, l.number, now)
 	if err != nil {
 		return false, err
@@ -193,6 +186,5 @@ func (l *list) check(ctx context.Context, s *Service, now time.Time) (different 
 	bits := bitmap(auth.StatusListSize, revoked)
 	different = !bytes.Equal(bits, l.bits)
 	l.bits, l.log, l.head, l.read, l.checked = bits, page.Log, page.Head, now, now
-	l.pause = max(BuiltEvery, dutyCycle*time.Since(began))
 	return different, nil
 }

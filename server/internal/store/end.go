@@ -49,6 +49,8 @@ func (t *tx) end(ctx context.Context, e auth.Ending, now time.Time) (seq uint64,
 		return t.endGrant(ctx, e, now)
 	case e.SessionID != "":
 		return t.endSession(ctx, e, now)
+	case e.UserID != "" && e.Tokens:
+		return t.renew(ctx, e, now)
 	case e.UserID != "":
 		return t.endUser(ctx, e, now)
 	}
@@ -60,7 +62,7 @@ func (t *tx) end(ctx context.Context, e auth.Ending, now time.Time) (seq uint64,
 
 func (t *tx) endGrant(ctx context.Context, e auth.Ending, now time.Time) (seq uint64, err error) {
 	const (
-		end  = `UPDATE grants SET ended_at = $1, end_reason = $2 WHERE id = $3 AND ended_at = 0 RETURNING id, mark`
+		end  = `UPDATE grants SET ended_at = $1, end_reason = $2 WHERE id = $3 AND ended_at = 0 RETURNING id, mark, status_index`
 		last = `UPDATE sessions SET forget_at = $1 + (SELECT MAX(g.mark) FROM grants g WHERE g.session_id = sessions.id)
 			WHERE id = (SELECT g.session_id FROM grants g WHERE g.id = $2)
 				AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.session_id = sessions.id AND g.ended_at = 0)`
@@ -78,7 +80,7 @@ func (t *tx) endGrant(ctx context.Context, e auth.Ending, now time.Time) (seq ui
 
 func (t *tx) endSession(ctx context.Context, e auth.Ending, now time.Time) (seq uint64, err error) {
 	const (
-		endGrants = `UPDATE grants SET ended_at = $1, end_reason = $2 WHERE session_id = $3 AND ended_at = 0 RETURNING id, mark`
+		endGrants = `UPDATE grants SET ended_at = $1, end_reason = $2 WHERE session_id = $3 AND ended_at = 0 RETURNING id, mark, status_index`
 		end       = `UPDATE sessions SET ended_at = $1, end_reason = $2, forget_at = $4
 			WHERE id = $3 AND ended_at = 0`
 	)
@@ -100,20 +102,24 @@ type ended struct {
 	mark time.Time // the latest; now if there is none
 }
 
-// endGrants runs an update that answers id and mark of the grants it ended,
-// each as it is with its row locked, and logs them.
+// endGrants runs an update that answers id, mark and status index of the grants
+// it ended, each as it is with its row locked, and logs them.
 func (t *tx) endGrants(ctx context.Context, now time.Time, text string, args ...any) (out ended, err error) {
 	type row struct {
-		id   string
-		mark time.Time
+		id     string
+		mark   time.Time
+		status auth.StatusIndex
 	}
-	grants, err := all(ctx, t.statements, func(r *row) []any { return []any{&r.id, toTime(&r.mark)} }, text, args...)
+	grants, err := all(ctx, t.statements, func(r *row) []any { return []any{&r.id, toTime(&r.mark), &r.status} }, text, args...)
 	if err != nil {
 		return ended{}, err
 	}
 	out = ended{n: len(grants), mark: now}
 	for _, g := range grants {
 		if out.seq, err = t.revokeUntil(ctx, revlog.Session, g.id, g.mark, now); err != nil {
+			return ended{}, err
+		}
+		if err := t.revokeStatus(ctx, g.status); err != nil {
 			return ended{}, err
 		}
 		if g.mark.After(out.mark) {
@@ -137,6 +143,9 @@ func (t *tx) endUser(ctx context.Context, e auth.Ending, now time.Time) (seq uin
 		return 0, err
 	}
 	if _, err := t.exec(ctx, endGrants, micros(now), e.Reason, e.UserID); err != nil {
+		return 0, err
+	}
+	if err := t.revokeStatuses(ctx, e.UserID); err != nil {
 		return 0, err
 	}
 	_, err = t.exec(ctx, endSessions, micros(now), e.Reason, e.UserID, micros(mark.Add(afterMark)))

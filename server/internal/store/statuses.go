@@ -26,19 +26,21 @@ const oldStatuses = `DELETE FROM statuses WHERE idx IN (
 
 // AssignStatus implements auth.Sessions. Of two calls for one grant at once the
 // second waits at the grant's row, and answers what the first has stored there.
+// A grant that has ended in this moment gets a place that is revoked.
 func (s *Store) AssignStatus(ctx context.Context, g auth.Grant) (index auth.StatusIndex, err error) {
 	const (
-		lock = `UPDATE grants SET status_index = status_index WHERE id = $1 RETURNING status_index`
+		lock = `UPDATE grants SET status_index = status_index WHERE id = $1 RETURNING status_index, ended_at`
 		set  = `UPDATE grants SET status_index = $1 WHERE id = $2`
 	)
 	err = s.hot(ctx, func(ctx context.Context, t *tx) error {
 		index = 0
-		err := t.get(ctx, []any{&index}, lock, g.ID)
+		var ended int64
+		err := t.get(ctx, []any{&index, &ended}, lock, g.ID)
 		stored := err == nil
 		if err != nil && !errors.Is(err, auth.ErrNotFound) || index != 0 {
 			return err
 		}
-		if index, err = t.takeStatus(ctx, g); err != nil || !stored {
+		if index, err = t.takeStatus(ctx, g, ended > 0); err != nil || !stored {
 			return err
 		}
 		_, err = t.exec(ctx, set, int64(index), g.ID)
@@ -49,8 +51,9 @@ func (s *Store) AssignStatus(ctx context.Context, g auth.Grant) (index auth.Stat
 
 // takeStatus takes a free place. A place says nothing of when its grant began,
 // nor of how many there are, beyond the number of lists.
-func (t *tx) takeStatus(ctx context.Context, g auth.Grant) (auth.StatusIndex, error) {
-	const take = `INSERT INTO statuses (idx, grant_id, alive_until) VALUES ($1, $2, $3) ON CONFLICT (idx) DO NOTHING`
+func (t *tx) takeStatus(ctx context.Context, g auth.Grant, ended bool) (auth.StatusIndex, error) {
+	const take = `INSERT INTO statuses (idx, client_id, client_epoch, revoked, alive_until) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (idx) DO NOTHING`
 	lists, err := statusLists(ctx, t.statements)
 	if err != nil {
 		return 0, err
@@ -61,7 +64,7 @@ func (t *tx) takeStatus(ctx context.Context, g auth.Grant) (auth.StatusIndex, er
 			lists++
 		}
 		index := 1 + randomBelow(uint64(lists)*auth.StatusListSize)
-		if n, err := t.exec(ctx, take, index, g.ID, until); err != nil || n > 0 {
+		if n, err := t.exec(ctx, take, index, g.ClientID, g.ClientEpoch, bit(ended), until); err != nil || n > 0 {
 			return auth.StatusIndex(index), err
 		}
 	}
@@ -86,13 +89,28 @@ func statusLists(ctx context.Context, on *statements) (int64, error) {
 	return highest.List() + 1, err
 }
 
-// RevokedStatuses answers the places of a list whose grants are over, though a
-// token of theirs may be alive at now. What came to its end by itself, like a
-// session that nobody used, may be among them or not.
+// revokeStatus sets the bit of a grant that has ended, if it has one.
+func (t *tx) revokeStatus(ctx context.Context, index auth.StatusIndex) error {
+	if index == 0 {
+		return nil
+	}
+	_, err := t.exec(ctx, `UPDATE statuses SET revoked = 1 WHERE idx = $1`, int64(index))
+	return err
+}
+
+// revokeStatuses sets the bits of all grants of a user.
+func (t *tx) revokeStatuses(ctx context.Context, userID string) error {
+	const revoke = `UPDATE statuses SET revoked = 1 WHERE revoked = 0
+		AND idx IN (SELECT status_index FROM grants WHERE user_id = $1 AND status_index > 0)`
+	_, err := t.exec(ctx, revoke, userID)
+	return err
+}
+
+// RevokedStatuses answers the places of a list whose grants were ended, though a
+// token of theirs may be alive at now.
 func (s *Store) RevokedStatuses(ctx context.Context, list int64, now time.Time) (places []int64, err error) {
-	const query = `SELECT statuses.idx FROM statuses
-		LEFT JOIN grants ON grants.id = statuses.grant_id AND ` + alive + `
-		WHERE statuses.idx > $1 AND statuses.idx <= $2 AND statuses.alive_until > $3 AND grants.id IS NULL`
+	const query = `SELECT idx FROM statuses WHERE idx > $1 AND idx <= $2 AND alive_until > $3 AND (revoked = 1
+		OR (client_id, client_epoch) NOT IN (SELECT id, epoch FROM clients WHERE disabled = 0))`
 	from := list * auth.StatusListSize
 	err = s.sql.each(ctx, func(scan func(...any) error) error {
 		var index auth.StatusIndex

@@ -12,6 +12,7 @@ func statusTests() map[string]func(*bench) {
 		"a grant keeps its place":       testStatusOnce,
 		"what is over is revoked":       testStatusEnds,
 		"a place rests before the next": testStatusRest,
+		"a place after the end":         testStatusLate,
 		"lists grow":                    testStatusGrowth,
 		"two at once":                   testStatusRace,
 	}
@@ -103,6 +104,19 @@ func testStatusEnds(b *bench) {
 	b.revoked("somebody signed in again", grant, first, everywhere, deleted)
 	end(auth.Ending{ClientID: auth.ClientWrit, NewEpoch: auth.Random128()})
 	b.revoked("a client was ended", grant, first, everywhere, deleted, fresh, alive)
+}
+
+// A refresh may ask for the place of a grant that is being ended.
+func testStatusLate(b *bench) {
+	u := b.user()
+	s, g := b.prepare(u, b.client())
+	g.StatusIndex = 0
+	b.must(b.Begin(b.ctx, s, g, auth.Marks{}, event("session.begin")))
+	_, err := b.End(b.ctx, auth.Ending{SessionID: s.ID, Reason: "test"}, b.now(), event("end"))
+	b.must(err)
+	g.StatusIndex, err = b.AssignStatus(b.ctx, g)
+	b.must(err)
+	b.revoked("it had ended", g)
 }
 
 func testStatusRest(b *bench) {
