@@ -19,7 +19,7 @@ import (
 // benchCmd measures a server, its operator's own or one that it starts itself.
 type benchCmd struct {
 	URL         string        `arg:"" optional:"" help:"The server's address. Default: its issuer, if that is on this machine."`
-	Local       bool          `help:"Measure a throwaway server of this program, on an empty database in a temporary directory."`
+	Local       bool          `help:"Measure a throwaway server of this program, on an empty database in a temporary directory, or on the empty PostgreSQL database that --database names."`
 	Remote      string        `placeholder:"HOST" help:"Measure another machine. Name its host again: load hurts whom it hits."`
 	Only        []string      `placeholder:"STEP" help:"Measure these alone: ${bench_steps}."`
 	Connections []int         `default:"16,64" help:"How many connections ask at once; each number in turn."`

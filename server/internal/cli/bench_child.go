@@ -141,9 +141,11 @@ func (b *benchRun) startServer(ctx context.Context) (base string, err error) {
 	}
 	b.closers = append(b.closers, log.Close)
 	args := []string{"serve", "--json", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data", dir}
-	if database := givenSettings(b.Settings)["database"]; database != "" {
-		args = append(args, "--database", database)
+	database, err := b.database(dir)
+	if err != nil {
+		return "", err
 	}
+	args = append(args, database...)
 	if b.Flood > 0 {
 		args = append(args, "--trusted-proxies", "127.0.0.1/32")
 	}
