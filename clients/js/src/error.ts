@@ -23,5 +23,5 @@ export class WritError extends Error {
 
 /** Whether a refusal says that the session is over. Everything else is a failure that passes. */
 export function over({ code }: WritError): boolean {
-  return /^(session_ended|invalid_token|state_lost|unauthenticated)$/.test(code);
+  return /session_ended|invalid_token|state_lost|unauthenticated/.test(code);
 }

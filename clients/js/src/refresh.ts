@@ -8,8 +8,12 @@ import type { Reason, User } from "./types.ts";
 const second = 1000;
 /** How long a refresh may take. */
 const longest = 10 * second;
-/** How long other tabs have to say who is signed in, before the server is asked. */
-const greeting = 50;
+const glance = 250;
+/**
+ * How long the news of another tab may take to arrive: that it has just
+ * refreshed, or, as this page loads, that somebody is signed in.
+ */
+const hearing = 50;
 /** How often, in seconds, a session is looked at that can't be refreshed. */
 const recheck = 300;
 
@@ -19,8 +23,11 @@ export interface Refresher {
    * one request. It never rejects: what came of it is in the session.
    */
   refresh(): Promise<void> | undefined;
-  /** Gives up the refresh under way; its answer counts no more. */
-  cancel(): void;
+  /**
+   * Gives up the refresh under way; its answer counts no more. With the age of
+   * an answer that another tab was given: only if that was asked for later.
+   */
+  cancel(age?: number): void;
   /** How long until the next refresh may begin, in milliseconds, after failures. */
   wait(): number;
   /** The network is back: a failure from before says nothing about now. */
@@ -30,7 +37,7 @@ export interface Refresher {
 export interface Surroundings {
   call: Call;
   session: Session;
-  /** Does work while no other tab does. */
+  /** Does work while no other tab does, if that can be had. */
   alone<T>(work: () => Promise<T>): Promise<T>;
   audience: string | undefined;
   /** Called with each answer, to be accepted and told to the other tabs. */
@@ -48,26 +55,33 @@ export function newRefresher(p: Platform, { call, session, alone, audience, acce
   let failures = 0;
   let pause = 0;
   let sinceFailure = () => 0;
+  let asked = () => 0;
 
   const wait = () => pause - sinceFailure();
 
   async function attempt(): Promise<void> {
-    const { answer: before, user } = session;
+    const before = session.answer;
     const mine = (abort = new AbortController());
     // While this tab waits another may refresh or sign out: then there is
     // nothing more to do, and a refusal says nothing about the newer session.
     const current = () => abort === mine && session.answer === before;
-    if (user === undefined) await new Promise<void>((resolve) => p.setTimeout(resolve, greeting));
     await alone(async () => {
+      if (current()) await new Promise<void>((resolve) => p.setTimeout(resolve, hearing));
       if (!current()) return;
-      const age = stopwatch(p);
-      // An answer later than that could overtake the newer cookies of another tab.
-      const timer = p.setTimeout(() => mine.abort(), Math.min(longest, session.life * 0.75));
+      asked = stopwatch(p);
+      // An answer later than that could overtake the newer cookies of another
+      // tab. One long timer would not notice that the machine slept meanwhile.
+      let timer: unknown;
+      const watch = () => {
+        if (asked() < Math.min(longest, session.life * 0.75)) timer = p.setTimeout(watch, glance);
+        else mine.abort();
+      };
+      watch();
       try {
         // Not keepalive: the cookies of an answer that outlives its page could overtake newer ones.
         const answer = await ask(mine.signal);
         failures = pause = 0;
-        if (abort === mine) accepted(answer, age);
+        if (abort === mine) accepted(answer, asked);
       } catch (error) {
         if (current()) judge(error as WritError);
       }
@@ -91,7 +105,7 @@ export function newRefresher(p: Platform, { call, session, alone, audience, acce
     if (over(error)) return ended(error.code as Reason);
     // Offline, a server that is busy or restarting, a proxy's answer: none of
     // that says that the session is over.
-    pause = second * (1 + p.Math.random()) * Math.min(error.retryAfter || Math.min(2 ** failures++, 16), 3600);
+    pause = second * (1 + p.Math.random()) * (error.retryAfter || Math.min(2 ** failures++, 16));
     sinceFailure = stopwatch(p);
   }
 
@@ -104,7 +118,8 @@ export function newRefresher(p: Platform, { call, session, alone, audience, acce
               flight = undefined;
               done();
             })),
-    cancel() {
+    cancel(age = 0) {
+      if (age > asked()) return;
       abort?.abort();
       abort = undefined;
     },

@@ -32,14 +32,13 @@ export function openTabs(p: Platform, name: string, heard: Heard): Tabs {
   const post = (...message: Message) => channel?.postMessage(message);
   if (channel) {
     channel.onmessage = ({ data: [told, reason, age, at] }: { data: Message }) => {
-      if (!told) heard.hello();
-      else if (typeof told === "string") heard.over(told, reason!);
-      else {
+      if (age !== undefined) {
         // A tab that was frozen hears late: what it hears has aged on the way.
-        const then = age! + Math.max(0, p.Date.now() - at!);
+        const then = age + Math.max(0, p.Date.now() - at!);
         const since = stopwatch(p);
-        heard.answer(told, () => then + since(), reason);
-      }
+        heard.answer(told as Answer, () => then + since(), reason);
+      } else if (told) heard.over(told as string, reason!);
+      else heard.hello();
     };
   }
   return {

@@ -36,13 +36,15 @@ export function createWrit(options: Options, p: Platform = globalThis as unknown
 
   const tabs = openTabs(p, name, {
     hello() {
-      if (cookies && session.answer) tabs.answer(session.answer, session.age());
+      // Asked only in the cookie modes, where tabs share one session.
+      if (session.answer) tabs.answer(session.answer, session.age());
     },
     answer(answer, age, reason) {
-      if (session.answer) {
-        if (session.answer.session_id !== answer.session_id) refresher.cancel(); // the cookies are another session's now
-        else if (session.life - session.age() >= answer.expires_in * 1000 - age()) return;
-      }
+      const known = session.answer;
+      const same = known?.session_id === answer.session_id;
+      if (same && session.life - session.age() >= answer.expires_in * 1000 - age()) return;
+      // The cookies are newer now than those that an earlier request will get.
+      refresher.cancel(known && !same ? 0 : age());
       session.accept(answer, age, reason);
     },
     over(id, reason) {
@@ -77,7 +79,7 @@ export function createWrit(options: Options, p: Platform = globalThis as unknown
   }
 
   function alone<T>(work: () => Promise<T>): Promise<T> {
-    return cookies ? underLock(p, name, work) : work();
+    return underLock(p, name, work);
   }
 
   function inOrder<T>(work: () => Promise<T>): Promise<T> {
@@ -108,8 +110,8 @@ export function createWrit(options: Options, p: Platform = globalThis as unknown
             await settle();
             throw new WritError("signed_out");
           }
-          if (cookies && !audience && page && issuer !== origin(page)) {
-            // Browsers may drop the cookies of another host without a word.
+          if (cookies && !audience) {
+            // Browsers may drop cookies without a word, above all those of another host.
             await call("me").catch((error: WritError) => {
               throw error.code === "unauthenticated" ? new WritError("cookies_blocked") : error;
             });
@@ -154,14 +156,13 @@ export function createWrit(options: Options, p: Platform = globalThis as unknown
     return inOrder(() =>
       alone(async () => {
         refresher.cancel();
-        const { answer } = session;
         // Only a token for Writ itself will do, or one that lasts as long as its session.
-        const own = await call<Answer>("refresh", { refresh_token: answer?.refresh_token, audience: issuer }).catch(() => answer);
-        if (answer && own?.refresh_token) answer.refresh_token = own.refresh_token;
+        const answer: Partial<Answer> = session.answer ?? {};
+        Object.assign(answer, await call("refresh", { refresh_token: answer.refresh_token, audience: issuer }).catch(() => {}));
         try {
-          await call("logout-all", undefined, cookies ? {} : { headers: { Authorization: "Bearer " + own?.access_token } });
+          await call("logout-all", undefined, cookies ? {} : { headers: { Authorization: "Bearer " + answer.access_token } });
         } catch (error) {
-          session.due = 0; // whose token the cookie holds now
+          session.due = 0; // the token is for another API now
           plan();
           throw error;
         }
@@ -185,7 +186,7 @@ export function createWrit(options: Options, p: Platform = globalThis as unknown
     fetch: newFetch(p, session, refresher, origin, apis, refreshOn403),
     onChange(listener) {
       session.listeners.add(listener);
-      return () => void session.listeners.delete(listener);
+      return () => session.listeners.delete(listener);
     },
     dispose() {
       wake.stop();

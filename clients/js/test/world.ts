@@ -58,6 +58,8 @@ export class World {
   way: (request: Request) => Way = () => ({ there: 10, back: 10 });
   /** Answers in place of the server. */
   instead: (request: Request) => Answered | undefined = () => undefined;
+  /** Whether the browser keeps cookies of the issuer. */
+  keeps = true;
   withLocks = true;
   withChannels = true;
   #tasks: Task[] = [];
@@ -146,6 +148,8 @@ export function settled(): Promise<void> {
 export class Tab implements Platform {
   closed = false;
   frozen = false;
+  /** Requests that are under way. */
+  busy = 0;
   document = { visibilityState: "visible" };
   location = { href: issuer + "/page" };
   performance = { now: () => this.world.awake + (this.world.ticksInSleep ? this.world.slept : 0) };
@@ -205,7 +209,8 @@ export class Tab implements Platform {
     const given = input instanceof globalThis.Request ? input : undefined;
     const url = new URL(given?.url ?? String(input), this.location.href);
     const { signal } = init;
-    return new Promise((resolve, reject) => {
+    this.busy++;
+    return new Promise<Response>((resolve, reject) => {
       const fail = () => reject(new TypeError("Failed to fetch"));
       if (signal?.aborted) return fail();
       const request: Request = {
@@ -226,17 +231,20 @@ export class Tab implements Platform {
         this.world.seen.push(request);
         const answered = this.world.instead(request) ?? (request.path.startsWith("/api") ? this.world.server.api(request) : this.world.server.answer(request));
         if (lost) return void this.world.later(back, this, fail);
-        this.world.later(back, this, () => {
-          if (signal?.aborted) return;
+        // The browser keeps the cookies as the answer comes in, also for a page
+        // that is frozen; but no more for one that is gone or has given up.
+        this.world.later(back, undefined, () => {
+          if (signal?.aborted || this.closed) return;
           if (request.credentials !== "omit") this.#keep(answered.cookies ?? {});
-          resolve(response(answered));
+          this.world.later(0, this, () => resolve(response(answered)));
         });
       });
-    });
+    }).finally(() => this.busy--);
   };
 
   #keep(cookies: NonNullable<Answered["cookies"]>): void {
-    const { jar } = this.world;
+    const { jar, keeps } = this.world;
+    if (!keeps) return;
     for (const [name, c] of Object.entries(cookies)) {
       if (c) jar.set(name, { value: c.value, expires: this.world.now() + c.age * 1000 });
       else jar.delete(name);
