@@ -46,7 +46,7 @@ func Settings() []Setting {
 			text(func(c *Config) *string { return &c.Data }, path)),
 		setting("database", "", "`sqlite:` and a path, or `postgres://user@host/database`, which any number of nodes may share",
 			text(func(c *Config) *string { return &c.Database }, database)).note("`sqlite:<data>/writ.db`").secret(),
-		setting("redis", "", "`redis://host:port`, `rediss://…` or `unix:///path` of a Redis or Valkey server in which nodes count failed attempts and sign-ups together; while it is gone, and without one, each counts for itself",
+		setting("redis", "", "`redis://host:port`, `rediss://…` or `unix:///path` of a Redis or Valkey server in which nodes count failed attempts and sign-ups together (while it is gone, and without one, each counts for itself) and keep a copy of the revocation log for other verifiers",
 			text(func(c *Config) *string { return &c.Redis }, redis)).none().secret(),
 		setting("admin-listen", "127.0.0.1:9090", "address of `/metrics`, `/healthz` and `/readyz`; never the public listener",
 			text(func(c *Config) *string { return &c.AdminListen }, hostPort)),
