@@ -107,7 +107,7 @@ func TestReaders(t *testing.T) {
 		"Node": func(t *testing.T) []string {
 			return []string{testenv.Need(t, testenv.Node), "--input-type=module", "-e", inNode}
 		},
-		"Python": func(t *testing.T) []string { return []string{testenv.Need(t, testenv.Python), "-c", inPython} },
+		"Python": func(t *testing.T) []string { return []string{testenv.Need(t, testenv.Python), "-B", "-c", inPython} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			command := reader(t)

@@ -97,7 +97,7 @@ func (s *server) readBy(python string, tokens ...string) string {
 		}
 		claims.Write(append(payload, '\n'))
 	}
-	cmd := exec.CommandContext(s.t.Context(), python, "-c", pythonReader, "../../../examples/python", issuer, s.http.URL, fmt.Sprint(s.clock().Unix()))
+	cmd := exec.CommandContext(s.t.Context(), python, "-B", "-c", pythonReader, "../../../examples/python", issuer, s.http.URL, fmt.Sprint(s.clock().Unix()))
 	cmd.Stdin = strings.NewReader(claims.String())
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
