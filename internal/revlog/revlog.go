@@ -34,6 +34,11 @@ const (
 	Session Kind = 2 // a grant; the id is the sid of its tokens
 	Epoch   Kind = 3 // all that a user or a client held; the id is a member of epochs
 	Key     Kind = 4 // all that a key signed; the id is its kid
+
+	// ClaimsChanged revokes nothing, and isn't critical: tokens of a user, the id
+	// is their sub, say something that isn't so any more. Who holds one does well
+	// to refresh it.
+	ClaimsChanged Kind = 128
 )
 
 // Known reports whether this package knows what the kind revokes.
