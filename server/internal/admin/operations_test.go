@@ -124,7 +124,7 @@ func TestAuditSaysWhatChanged(t *testing.T) {
 	for target, want := range map[string][]string{
 		role: {"permissions +orders.refund -orders.write", "permissions +orders.read +orders.write"},
 		id: {"name, enabled", "disabled", "email, email_verified, claims, roles +writ:admin -clerk",
-			"roles", org + ", roles -clerk", org + ", roles +clerk", "roles +clerk"},
+			org + ", roles -clerk", org + ", roles +clerk", "roles +clerk"},
 	} {
 		if got := op.do("GET", "/v1/admin/audit?q="+target, "").ok().column("reason"); !slices.Equal(got, want) {
 			t.Errorf("reasons %q, want %q", got, want)

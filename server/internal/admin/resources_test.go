@@ -101,19 +101,34 @@ func TestLosingRightsEndsSessions(t *testing.T) {
 			t.Errorf("after %s the session is over: %s", what, me.text)
 		}
 	}
+	renews := func(what string, a func() *answer) {
+		t.Helper()
+		in := s.stranger().do("POST", "/v1/login", `{"email":"ada@example.com","password":"`+password+`"}`).ok()
+		ada := caller{t, s.app.Handler(), in.str("access_token")}
+		if seq, _ := a().ok().body["seq"].(float64); seq < 1 {
+			t.Errorf("%s: no number of the log", what)
+		}
+		if me := ada.do("GET", "/v1/me", ""); me.status != 401 {
+			t.Errorf("after %s the token lives on: %s", what, me.text)
+		}
+		next := s.stranger().do("POST", "/v1/refresh", `{"refresh_token":"`+in.str("refresh_token")+`"}`)
+		if me := (caller{t, s.app.Handler(), next.ok().str("access_token")}).do("GET", "/v1/me", ""); me.status != 200 {
+			t.Errorf("after %s and a refresh: %s", what, me.text)
+		}
+	}
 	patch := func(body string) func() *answer {
 		return func() *answer { return op.do("PATCH", path, body) }
 	}
 	keeps("a new name", patch(`{"name":"Ada"}`))
 	keeps("the same roles", patch(`{"roles":["editor"]}`))
-	ends("losing a role", patch(`{"roles":[]}`))
+	renews("losing a role", patch(`{"roles":[]}`))
 	keeps("a new role", patch(`{"roles":["editor"]}`))
 	ends("a reset of the password", patch(`{"password":"`+password+`"}`))
 	ends("disabling", patch(`{"disabled":true}`))
 	op.do("PATCH", path, `{"disabled":false}`).ok()
 	keeps("the same roles in an organisation", func() *answer { return op.do("PUT", "/v1/admin/orgs/acme/members/"+id, `{"roles":["editor"]}`) })
-	ends("losing a role in an organisation", func() *answer { return op.do("PUT", "/v1/admin/orgs/acme/members/"+id, `{}`) })
-	ends("leaving an organisation", func() *answer { return op.do("DELETE", "/v1/admin/orgs/acme/members/"+id, "") })
+	renews("losing a role in an organisation", func() *answer { return op.do("PUT", "/v1/admin/orgs/acme/members/"+id, `{}`) })
+	renews("leaving an organisation", func() *answer { return op.do("DELETE", "/v1/admin/orgs/acme/members/"+id, "") })
 	ends("removal", func() *answer { return op.do("DELETE", path, "") })
 }
 

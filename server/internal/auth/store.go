@@ -65,7 +65,10 @@ type Ending struct {
 	UserID    string // every session of the user: the epoch is replaced by NewEpoch, the old one logged
 	ClientID  string // every grant of the client: likewise
 	NewEpoch  string // for UserID and ClientID
-	Reason    string // "logout", "logout_all", "password_change", "theft", "admin", "disabled", …
+	// Tokens, with UserID, ends the access tokens that are out and nothing else:
+	// live sessions go on under NewEpoch, and get other tokens with a refresh.
+	Tokens bool
+	Reason string // "logout", "logout_all", "password_change", "theft", "admin", "disabled", …
 }
 
 // Sessions is what sign-in, refresh and log-out ask of the store.
@@ -124,7 +127,8 @@ type Users interface {
 	UserByLogin(ctx context.Context, login string) (User, error)
 	Users(ctx context.Context, p Page) (items []User, next string, err error)
 	// UpdateUser replaces the row (but for password, epoch and mark). If end is
-	// not nil its Ending is carried out in the same transaction.
+	// not nil its Ending is carried out in the same transaction. Where tokens that
+	// are out say something else by now, the log says so (revlog.ClaimsChanged).
 	UpdateUser(ctx context.Context, u User, end *Ending, now time.Time, ev Event) (seq uint64, err error)
 	// SetPassword sets hash and mustChange and ends every session of the user
 	// (newEpoch), in one transaction. oldHash must still be the hash, else
@@ -151,8 +155,9 @@ type Directory interface {
 	OrgByID(ctx context.Context, slugOrID string) (Org, error)
 	Orgs(ctx context.Context, p Page) ([]Org, string, error)
 	DeleteOrg(ctx context.Context, id string, ev Event) error
-	PutMember(ctx context.Context, m Member, ev Event) error // makes or replaces
-	RemoveMember(ctx context.Context, orgID, userID string, ev Event) error
+	// PutMember makes or replaces a membership; end as in UpdateUser.
+	PutMember(ctx context.Context, m Member, end *Ending, now time.Time, ev Event) (seq uint64, err error)
+	RemoveMember(ctx context.Context, orgID, userID string, end *Ending, now time.Time, ev Event) (seq uint64, err error)
 	Members(ctx context.Context, orgID string, p Page) ([]Member, string, error)
 	MemberOf(ctx context.Context, orgID, userID string) (Member, error)
 	// Memberships answers what a user is a member of, in order of the organisations' ids.

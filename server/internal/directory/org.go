@@ -69,7 +69,8 @@ func (s *Service) Members(ctx context.Context, slugOrID string, p auth.Page) ([]
 }
 
 // PutMember makes a user a member of an organisation with exactly these roles.
-// Who loses one by it loses every session, as when a role of the whole is lost.
+// Who loses one by it loses every token that is out, as when a role of the whole
+// is lost.
 func (s *Service) PutMember(ctx context.Context, actor Actor, slugOrID, userID string, roles []string) (m auth.Member, seq uint64, err error) {
 	s.edit.Lock()
 	defer s.edit.Unlock()
@@ -84,14 +85,15 @@ func (s *Service) PutMember(ctx context.Context, actor Actor, slugOrID, userID s
 	if err := s.checkRoles(ctx, a, "roles", m.Roles); err != nil {
 		return m, 0, err
 	}
-	if err := s.Directory.PutMember(ctx, m, s.changed(a, m.OrgID, gains("roles", before.Roles, m.Roles))); err != nil {
-		return m, 0, failed(err, "organisation")
+	var end *auth.Ending
+	if len(lost(before.Roles, m.Roles)) > 0 {
+		end = renewed(userID)
 	}
-	seq, err = s.endIf(ctx, a, userID, len(lost(before.Roles, m.Roles)) > 0)
-	return m, seq, err
+	seq, err = s.Directory.PutMember(ctx, m, end, s.Now(), s.changed(a, m.OrgID, gains("roles", before.Roles, m.Roles)))
+	return m, seq, failed(err, "organisation")
 }
 
-// RemoveMember takes a user out of an organisation and ends their sessions.
+// RemoveMember takes a user out of an organisation and ends their tokens.
 func (s *Service) RemoveMember(ctx context.Context, actor Actor, slugOrID, userID string) (uint64, error) {
 	s.edit.Lock()
 	defer s.edit.Unlock()
@@ -99,10 +101,8 @@ func (s *Service) RemoveMember(ctx context.Context, actor Actor, slugOrID, userI
 	if err != nil {
 		return 0, failed(err, "member")
 	}
-	if err := s.Directory.RemoveMember(ctx, m.OrgID, userID, s.changed(a, m.OrgID, gains("roles", m.Roles, nil))); err != nil {
-		return 0, failed(err, "member")
-	}
-	return s.endIf(ctx, a, userID, true)
+	seq, err := s.Directory.RemoveMember(ctx, m.OrgID, userID, renewed(userID), s.Now(), s.changed(a, m.OrgID, gains("roles", m.Roles, nil)))
+	return seq, failed(err, "member")
 }
 
 // reachMember reads the membership that an act is about, if the actor may touch
@@ -124,14 +124,8 @@ func (s *Service) reachMember(ctx context.Context, actor Actor, action, slugOrID
 	return m, a, nil
 }
 
-// endIf ends every session of a user who has lost a role: it is in tokens that
-// are out already. It is a transaction of its own, after the loss: the other
-// way round a sign-in in between would have the role again.
-func (s *Service) endIf(ctx context.Context, a act, userID string, lost bool) (uint64, error) {
-	if !lost {
-		return 0, nil
-	}
-	ev := s.event(a)
-	ev.Action, ev.Reason = "user.end_sessions", "roles"
-	return s.Sessions.End(ctx, auth.Ending{UserID: userID, NewEpoch: auth.Random128(), Reason: "roles"}, ev.At, ev)
+// renewed ends the tokens of a user who has lost a role, which they say. With the
+// next refresh there are others, that don't.
+func renewed(userID string) *auth.Ending {
+	return &auth.Ending{UserID: userID, NewEpoch: auth.Random128(), Tokens: true, Reason: "roles"}
 }

@@ -127,9 +127,10 @@ func (s *Service) checkRoles(ctx context.Context, a act, field string, roles []s
 	return s.withinRoles(ctx, a, field, roles)
 }
 
-// UpdateUser changes what in says of a user. Who is disabled, loses a role or
-// gets another password loses every session: roles are in tokens that are out
-// already. seq is the revocation log's number of that, 0 if nothing ended.
+// UpdateUser changes what in says of a user. Who is disabled or gets another
+// password loses every session; who loses a role every token that is out, since
+// roles are in those. seq is the revocation log's number of that, 0 if nothing
+// ended.
 func (s *Service) UpdateUser(ctx context.Context, actor Actor, id string, in UserFields) (u auth.User, seq uint64, err error) {
 	hash := ""
 	if in.Password != nil {
@@ -204,18 +205,15 @@ func changes(before, after auth.User) []string {
 	return append(out, gains("roles", before.Roles, after.Roles))
 }
 
-// ending says which sessions end with a change of a user.
+// ending says what ends with a change of a user.
 func ending(before, after auth.User) *auth.Ending {
-	reason := ""
 	switch {
 	case after.Disabled && !before.Disabled:
-		reason = "disabled"
+		return &auth.Ending{UserID: after.ID, NewEpoch: auth.Random128(), Reason: "disabled"}
 	case len(lost(before.Roles, after.Roles)) > 0:
-		reason = "roles"
-	default:
-		return nil
+		return renewed(after.ID)
 	}
-	return &auth.Ending{UserID: after.ID, NewEpoch: auth.Random128(), Reason: reason}
+	return nil
 }
 
 func (s *Service) resetPassword(ctx context.Context, a act, u auth.User, hash string, mustChange bool) (auth.User, uint64, error) {

@@ -174,3 +174,8 @@ func want(t *testing.T, err error, code auth.Code) {
 func throttle(now func() time.Time) *limit.Throttle {
 	return limit.New(now)
 }
+
+func (b *bench) putMember(m auth.Member) error {
+	_, err := b.store.PutMember(b.t.Context(), m, nil, b.clock.Now(), auth.Event{})
+	return err
+}

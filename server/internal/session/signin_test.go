@@ -284,7 +284,7 @@ func TestOrganisation(t *testing.T) {
 	if err := errors.Join(
 		b.store.CreateOrg(t.Context(), acme, auth.Event{}), b.store.CreateOrg(t.Context(), umbrella, auth.Event{}),
 		b.store.CreateRole(t.Context(), auth.Role{ID: "rol_1", Name: "buyer", Permissions: []string{"orders.write"}}, auth.Event{}),
-		b.store.PutMember(t.Context(), auth.Member{OrgID: acme.ID, UserID: b.user.ID, Roles: []string{"buyer"}}, auth.Event{}),
+		b.putMember(auth.Member{OrgID: acme.ID, UserID: b.user.ID, Roles: []string{"buyer"}}),
 	); err != nil {
 		t.Fatal(err)
 	}
@@ -305,7 +305,7 @@ func TestOrganisation(t *testing.T) {
 	check("by its slug", "acme", "acme", 1, 1)
 	_, err := signIn("umbrella")
 	want(t, err, auth.CodeInvalid)
-	if err := b.store.PutMember(t.Context(), auth.Member{OrgID: umbrella.ID, UserID: b.user.ID}, auth.Event{}); err != nil {
+	if err := b.putMember(auth.Member{OrgID: umbrella.ID, UserID: b.user.ID}); err != nil {
 		t.Fatal(err)
 	}
 	check("one of two, unnamed", "", "", 0, 0)
@@ -314,7 +314,7 @@ func TestOrganisation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.store.RemoveMember(t.Context(), acme.ID, b.user.ID, auth.Event{}); err != nil {
+	if _, err := b.store.RemoveMember(t.Context(), acme.ID, b.user.ID, nil, b.clock.Now(), auth.Event{}); err != nil {
 		t.Fatal(err)
 	}
 	if c := b.claims(b.mustRefresh(out.RefreshToken).AccessToken, orders); c.Org != "" || len(c.Roles) != 0 {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/writ-auth/writ/server/internal/auth"
 )
@@ -49,30 +50,29 @@ func memberDest(m *auth.Member) []any { return []any{&m.OrgID, &m.UserID, toName
 
 // PutMember implements auth.Directory. ErrNotFound if there is no such
 // organisation or user.
-func (s *Store) PutMember(ctx context.Context, m auth.Member, ev auth.Event) error {
+func (s *Store) PutMember(ctx context.Context, m auth.Member, end *auth.Ending, now time.Time, ev auth.Event) (uint64, error) {
 	const (
 		insert = `INSERT INTO members (org_id, user_id) VALUES ($1, $2) ON CONFLICT (org_id, user_id) DO NOTHING`
 		clear  = `DELETE FROM member_roles WHERE org_id = $1 AND user_id = $2`
 		give   = `INSERT INTO member_roles (org_id, user_id, role_id) SELECT $2, $3, r.id FROM roles r WHERE r.name = $1
 			ON CONFLICT (org_id, user_id, role_id) DO NOTHING`
 	)
-	return s.write(ctx, func(ctx context.Context, t *tx) error {
+	return s.changing(ctx, m.UserID, end, now, ev, func(ctx context.Context, t *tx) error {
 		if _, err := t.exec(ctx, insert, m.OrgID, m.UserID); err != nil {
 			return err
 		}
 		if _, err := t.exec(ctx, clear, m.OrgID, m.UserID); err != nil {
 			return err
 		}
-		if err := t.grantRoles(ctx, m.Roles, give, m.OrgID, m.UserID); err != nil {
-			return err
-		}
-		return t.record(ctx, ev)
+		return t.grantRoles(ctx, m.Roles, give, m.OrgID, m.UserID)
 	})
 }
 
 // RemoveMember implements auth.Directory.
-func (s *Store) RemoveMember(ctx context.Context, orgID, userID string, ev auth.Event) error {
-	return s.remove(ctx, ev, `DELETE FROM members WHERE org_id = $1 AND user_id = $2`, orgID, userID)
+func (s *Store) RemoveMember(ctx context.Context, orgID, userID string, end *auth.Ending, now time.Time, ev auth.Event) (uint64, error) {
+	return s.changing(ctx, userID, end, now, ev, func(ctx context.Context, t *tx) error {
+		return found(t.exec(ctx, `DELETE FROM members WHERE org_id = $1 AND user_id = $2`, orgID, userID))
+	})
 }
 
 // Members implements auth.Directory, in order of the users' ids. Page.Query is

@@ -61,13 +61,24 @@ func (s *Store) UpdateRole(ctx context.Context, r auth.Role, ev auth.Event) erro
 		if err := found(t.exec(ctx, update, r.Name, fold(r.Name), encoded(r.Permissions), r.ID)); err != nil {
 			return err
 		}
+		if err := t.roleChanged(ctx, r.ID); err != nil {
+			return err
+		}
 		return t.record(ctx, ev)
 	})
 }
 
 // DeleteRole implements auth.Directory.
 func (s *Store) DeleteRole(ctx context.Context, id string, ev auth.Event) error {
-	return s.remove(ctx, ev, `DELETE FROM roles WHERE id = $1`, id)
+	return s.write(ctx, func(ctx context.Context, t *tx) error {
+		if err := t.roleChanged(ctx, id); err != nil {
+			return err
+		}
+		if err := found(t.exec(ctx, `DELETE FROM roles WHERE id = $1`, id)); err != nil {
+			return err
+		}
+		return t.record(ctx, ev)
+	})
 }
 
 // remove deletes a row, and with it what refers to it.

@@ -83,6 +83,10 @@ func (s *Store) UpdateUser(ctx context.Context, u auth.User, end *auth.Ending, n
 		clear = `DELETE FROM user_roles WHERE user_id = $1`
 	)
 	return s.ending(ctx, func(ctx context.Context, t *tx) (seq uint64, err error) {
+		var before auth.User
+		if err := t.get(ctx, userDest(&before), selectUser+`WHERE u.id = $1`, u.ID); err != nil {
+			return 0, err
+		}
 		if err := found(t.exec(ctx, update, u.Email, key(u.Email), u.Username, key(u.Username), u.Name, fold(u.Name),
 			micros(u.VerifiedAt), bit(u.MustChange), bit(u.Disabled), raw(u.Claims), micros(now), u.ID)); err != nil {
 			return 0, err
@@ -92,6 +96,11 @@ func (s *Store) UpdateUser(ctx context.Context, u auth.User, end *auth.Ending, n
 		}
 		if err := t.giveRoles(ctx, u); err != nil {
 			return 0, err
+		}
+		if changedClaims(before, u) {
+			if err := t.claimsChanged(ctx, u.ID, now); err != nil {
+				return 0, err
+			}
 		}
 		if end != nil {
 			if seq, err = t.end(ctx, *end, now); err != nil {

@@ -81,7 +81,7 @@ func deleteRole(b *bench) {
 	b.must(b.CreateRole(b.ctx, auth.Role{ID: "rol_2", Name: "b"}, event("role.create")))
 	b.must(b.CreateUser(b.ctx, auth.User{ID: "usr_1", Epoch: "e", Roles: []string{"a", "b"}}, event("user.create")))
 	b.must(b.CreateOrg(b.ctx, auth.Org{ID: "org_1", Slug: "o"}, event("org.create")))
-	b.must(b.PutMember(b.ctx, auth.Member{OrgID: "org_1", UserID: "usr_1", Roles: []string{"a", "b"}}, event("member.put")))
+	b.must(b.putMember(auth.Member{OrgID: "org_1", UserID: "usr_1", Roles: []string{"a", "b"}}))
 	b.must(b.DeleteRole(b.ctx, "rol_1", event("role.delete")))
 	u, err := b.UserByID(b.ctx, "usr_1")
 	b.must(err)
@@ -121,9 +121,9 @@ func members(b *bench) {
 	b.must(b.CreateOrg(b.ctx, auth.Org{ID: "org_1", Slug: "acme"}, event("org.create")))
 	b.must(b.CreateOrg(b.ctx, auth.Org{ID: "org_2", Slug: "beta"}, event("org.create")))
 	ann, bob := b.user(), b.user()
-	b.must(b.PutMember(b.ctx, auth.Member{OrgID: "org_1", UserID: ann.ID, Roles: []string{"y", "x"}}, event("member.put")))
-	b.must(b.PutMember(b.ctx, auth.Member{OrgID: "org_1", UserID: bob.ID}, event("member.put")))
-	b.must(b.PutMember(b.ctx, auth.Member{OrgID: "org_2", UserID: ann.ID}, event("member.put")))
+	b.must(b.putMember(auth.Member{OrgID: "org_1", UserID: ann.ID, Roles: []string{"y", "x"}}))
+	b.must(b.putMember(auth.Member{OrgID: "org_1", UserID: bob.ID}))
+	b.must(b.putMember(auth.Member{OrgID: "org_2", UserID: ann.ID}))
 	list, _, err := b.Members(b.ctx, "org_1", auth.Page{})
 	b.must(err)
 	b.same("members", list, []auth.Member{
@@ -132,25 +132,25 @@ func members(b *bench) {
 	b.must(err)
 	b.same("by query", list, []auth.Member{{OrgID: "org_1", UserID: bob.ID}})
 
-	b.must(b.PutMember(b.ctx, auth.Member{OrgID: "org_1", UserID: ann.ID, Roles: []string{"x"}}, event("member.put")))
+	b.must(b.putMember(auth.Member{OrgID: "org_1", UserID: ann.ID, Roles: []string{"x"}}))
 	m, err := b.MemberOf(b.ctx, "org_1", ann.ID)
 	b.must(err)
 	b.same("replaced", m, auth.Member{OrgID: "org_1", UserID: ann.ID, Roles: []string{"x"}})
 
-	b.must(b.RemoveMember(b.ctx, "org_1", ann.ID, event("member.remove")))
+	b.must(b.removeMember("org_1", ann.ID))
 	_, err = b.MemberOf(b.ctx, "org_1", ann.ID)
 	b.is("removed", err, auth.ErrNotFound)
 	_, err = b.MemberOf(b.ctx, "org_2", ann.ID)
 	b.must(err)
-	b.is("once more", b.RemoveMember(b.ctx, "org_1", ann.ID, event("member.remove")), auth.ErrNotFound)
+	b.is("once more", b.removeMember("org_1", ann.ID), auth.ErrNotFound)
 }
 
 func membersRefuse(b *bench) {
 	b.must(b.CreateOrg(b.ctx, auth.Org{ID: "org_1", Slug: "acme"}, event("org.create")))
 	u := b.user()
-	b.is("a missing user", b.PutMember(b.ctx, auth.Member{OrgID: "org_1", UserID: "usr_none"}, event("x")), auth.ErrNotFound)
-	b.is("a missing organisation", b.PutMember(b.ctx, auth.Member{OrgID: "org_none", UserID: u.ID}, event("x")), auth.ErrNotFound)
-	b.invalid("an unknown role", b.PutMember(b.ctx, auth.Member{OrgID: "org_1", UserID: u.ID, Roles: []string{"none"}}, event("x")), "roles")
+	b.is("a missing user", b.putMember(auth.Member{OrgID: "org_1", UserID: "usr_none"}), auth.ErrNotFound)
+	b.is("a missing organisation", b.putMember(auth.Member{OrgID: "org_none", UserID: u.ID}), auth.ErrNotFound)
+	b.invalid("an unknown role", b.putMember(auth.Member{OrgID: "org_1", UserID: u.ID, Roles: []string{"none"}}), "roles")
 	list, _, err := b.Members(b.ctx, "org_1", auth.Page{})
 	if err != nil || len(list) != 0 {
 		b.Errorf("members = %v, %v, want none", list, err)
@@ -162,7 +162,7 @@ func membersRefuse(b *bench) {
 func deleteOrg(b *bench) {
 	b.must(b.CreateOrg(b.ctx, auth.Org{ID: "org_1", Slug: "acme"}, event("org.create")))
 	u := b.user()
-	b.must(b.PutMember(b.ctx, auth.Member{OrgID: "org_1", UserID: u.ID}, event("member.put")))
+	b.must(b.putMember(auth.Member{OrgID: "org_1", UserID: u.ID}))
 	b.must(b.DeleteOrg(b.ctx, "org_1", event("org.delete")))
 	_, err := b.MemberOf(b.ctx, "org_1", u.ID)
 	b.is("member", err, auth.ErrNotFound)
@@ -217,4 +217,14 @@ func apiSecrets(b *bench) {
 	if err != nil || len(got) != 0 {
 		b.Errorf("a deleted API's secrets: %v, %v, want none", got, err)
 	}
+}
+
+func (b *bench) putMember(m auth.Member) error {
+	_, err := b.PutMember(b.ctx, m, nil, b.now(), event("member.put"))
+	return err
+}
+
+func (b *bench) removeMember(orgID, userID string) error {
+	_, err := b.RemoveMember(b.ctx, orgID, userID, nil, b.now(), event("member.remove"))
+	return err
 }

@@ -20,7 +20,7 @@ func endTests() map[string]func(*bench) {
 	}
 }
 
-// entries are the live entries of the log.
+// entries are those of the log.
 func (b *bench) entries() []revlog.Entry {
 	b.Helper()
 	p, err := b.LogPage(b.ctx, 0, 1000, b.now())

@@ -70,6 +70,7 @@ func Run(t *testing.T, open func(*testing.T) Harness) {
 		{"Services", serviceTests()},
 		{"Keys", keyTests()},
 		{"Log", logTests()},
+		{"Claims", claimsTests()},
 		{"Statuses", statusTests()},
 		{"Values", valueTests()},
 		{"Concurrency", concurrencyTests()},

@@ -230,13 +230,14 @@ func deleteUser(b *bench) {
 	u := auth.User{ID: "usr_1", Email: "ann@example.com", Roles: []string{"r"}, Epoch: "e", Mark: b.now().Add(time.Hour)}
 	b.must(b.CreateUser(b.ctx, u, event("user.create")))
 	b.must(b.CreateOrg(b.ctx, auth.Org{ID: "org_1", Slug: "o"}, event("org.create")))
-	b.must(b.PutMember(b.ctx, auth.Member{OrgID: "org_1", UserID: u.ID, Roles: []string{"r"}}, event("member.put")))
+	b.must(b.putMember(auth.Member{OrgID: "org_1", UserID: u.ID, Roles: []string{"r"}}))
 	s, g := b.begin(u)
 	seq, err := b.DeleteUser(b.ctx, u.ID, b.now(), event("user.delete"))
 	b.must(err)
-	b.same("log", b.entries(), []revlog.Entry{{
-		Seq: seq, Kind: revlog.Epoch, Hash: revlog.Hash(revlog.Epoch, "e"), Expiry: u.Mark.Unix() + 121,
-	}})
+	b.same("log", b.entries(), []revlog.Entry{
+		{Seq: 1, Kind: revlog.ClaimsChanged, Hash: revlog.Hash(revlog.ClaimsChanged, u.ID), Expiry: u.Mark.Unix() + 121}, // by the membership
+		{Seq: seq, Kind: revlog.Epoch, Hash: revlog.Hash(revlog.Epoch, "e"), Expiry: u.Mark.Unix() + 121},
+	})
 	_, err = b.UserByID(b.ctx, u.ID)
 	b.is("user", err, auth.ErrNotFound)
 	_, err = b.HeldByHandle(b.ctx, g.HandleHash)

@@ -1,0 +1,97 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/writ-auth/writ/internal/revlog"
+	"github.com/writ-auth/writ/server/internal/auth"
+)
+
+// claimsChanged logs that tokens of a user say something else than they would by
+// now, where some may be out.
+func (t *tx) claimsChanged(ctx context.Context, userID string, now time.Time) error {
+	var mark time.Time
+	err := t.get(ctx, []any{toTime(&mark)}, `SELECT mark FROM users WHERE id = $1`, userID)
+	if err != nil || !mark.Add(afterMark).After(now) {
+		return err
+	}
+	_, err = t.revoke(ctx, revlog.ClaimsChanged, userID, mark.Add(afterMark))
+	return err
+}
+
+// changedClaims reports whether tokens made before and after a change differ.
+func changedClaims(before, after auth.User) bool {
+	roles := slices.Sorted(slices.Values(after.Roles))
+	return before.Email != after.Email || before.Username != after.Username || before.Name != after.Name ||
+		before.VerifiedAt.IsZero() != after.VerifiedAt.IsZero() || string(before.Claims) != string(after.Claims) ||
+		!slices.Equal(before.Roles, slices.Compact(roles))
+}
+
+// mostHints bounds how many users are told of by one change of a role: all other
+// writers wait for it. Tokens of the rest are renewed in their time.
+const mostHints = 1000
+
+// roleChanged logs that tokens of those who have a role say something else.
+func (t *tx) roleChanged(ctx context.Context, roleID string) error {
+	const holders = `SELECT u.id, u.mark FROM users u WHERE u.mark > $2 AND u.id IN (
+			SELECT user_id FROM user_roles WHERE role_id = $1 UNION SELECT user_id FROM member_roles WHERE role_id = $1)
+		ORDER BY u.id LIMIT $3`
+	type holder struct {
+		id   string
+		mark time.Time
+	}
+	list, err := all(ctx, t.statements, func(h *holder) []any { return []any{&h.id, toTime(&h.mark)} },
+		holders, roleID, micros(t.now.Add(-afterMark)), mostHints)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	end, err := t.logEnd(ctx)
+	for _, h := range list {
+		if err == nil {
+			err = t.appendLog(ctx, &end, revlog.ClaimsChanged, revlog.Hash(revlog.ClaimsChanged, h.id), micros(h.mark.Add(afterMark)))
+		}
+	}
+	return err
+}
+
+// renew replaces a user's epoch, and that of the live grants with it: tokens that
+// are out end, sessions don't. A grant with another epoch than the old one is
+// over, and stays so.
+func (t *tx) renew(ctx context.Context, e auth.Ending, now time.Time) (seq uint64, err error) {
+	const (
+		read = `SELECT epoch FROM users WHERE id = $1`
+		move = `UPDATE grants SET user_epoch = $1 WHERE user_id = $2 AND user_epoch = $3 AND ended_at = 0`
+	)
+	var old string
+	if err := t.get(ctx, []any{&old}, read, e.UserID); err != nil {
+		return 0, err
+	}
+	seq, _, err = t.endEpoch(ctx, e, now, e.UserID, read, `UPDATE users SET epoch = $1 WHERE id = $2 AND epoch = $3 RETURNING mark`)
+	if err != nil {
+		return 0, err
+	}
+	_, err = t.exec(ctx, move, e.NewEpoch, e.UserID, old)
+	return seq, err
+}
+
+// changing runs a change of what a user's tokens say, and what ends with it.
+func (s *Store) changing(ctx context.Context, userID string, end *auth.Ending, now time.Time, ev auth.Event, change func(context.Context, *tx) error) (uint64, error) {
+	return s.ending(ctx, func(ctx context.Context, t *tx) (seq uint64, err error) {
+		if err := change(ctx, t); err != nil {
+			return 0, err
+		}
+		// A user who is gone meanwhile has no tokens.
+		if err := t.claimsChanged(ctx, userID, now); err != nil && !errors.Is(err, auth.ErrNotFound) {
+			return 0, err
+		}
+		if end != nil {
+			if seq, err = t.end(ctx, *end, now); err != nil {
+				return 0, err
+			}
+		}
+		return seq, t.record(ctx, ev)
+	})
+}
