@@ -3,8 +3,6 @@
 import type { Channel, Platform } from "../src/platform.ts";
 import { Server, type Jar } from "./server.ts";
 
-declare function setImmediate(work: () => void): void;
-
 export const issuer = "https://app.example";
 
 export interface Request {

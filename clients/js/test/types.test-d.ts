@@ -1,0 +1,46 @@
+// Checked by tsc alone: what the types allow, and what they must not.
+import { createWrit, WritError, type User, type Writ } from "../src/index.ts";
+import { useUser, useWrit } from "../src/react.ts";
+
+function same<T>() {
+  return <U>(_: [T] extends [U] ? ([U] extends [T] ? "yes" : never) : never) => {};
+}
+
+export async function use(): Promise<void> {
+  const writ: Writ = createWrit({ issuer: "https://auth.example.com" });
+  createWrit({ issuer: "https://auth.example.com", mode: "token", audience: "https://api.example.com", apis: ["https://api.example.com"], refreshOn403: true });
+  // @ts-expect-error: the issuer is missing
+  createWrit({});
+  // @ts-expect-error: there is no such mode
+  createWrit({ issuer: "", mode: "local" });
+
+  await writ.signIn({ email: "alice@example.com", password: "p" });
+  await writ.signIn({ username: "alice", password: "p", org: "acme" });
+  // @ts-expect-error: either of the two
+  await writ.signIn({ email: "alice@example.com", username: "alice", password: "p" });
+  // @ts-expect-error: the password is missing
+  await writ.signIn({ email: "alice@example.com" });
+
+  const user = writ.user;
+  same<User | null | undefined>()<typeof user>("yes");
+  // @ts-expect-error: it may be nobody
+  writ.user.email;
+  // @ts-expect-error: only the client changes it
+  writ.user = null;
+  const browsers: typeof fetch = writ.fetch;
+  void browsers;
+  const stop: () => void = writ.onChange((who, reason) => {
+    same<User | null>()<typeof who>("yes");
+    if (reason === "session_ended") return;
+    // @ts-expect-error: there is no such reason
+    if (reason === "bored") return;
+  });
+  stop();
+  const error: unknown = new WritError("network");
+  if (error instanceof WritError) same<string>()<typeof error.code>("yes");
+
+  const shown = useUser();
+  same<User | null | undefined>()<typeof shown>("yes");
+  const client = useWrit();
+  same<Writ>()<typeof client>("yes");
+}
