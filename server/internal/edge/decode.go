@@ -36,11 +36,14 @@ func decodeObject(text string, dst any) error {
 
 // value reads the next value into v, which path names.
 func (d *decoder) value(v reflect.Value, path string) error {
+	if v.Type() == reflect.TypeFor[string]() {
+		return d.plainText(v, path)
+	}
 	if decodesItself(v) {
 		return d.leaf(v, path)
 	}
 	if d.r.Kind() == strictjson.Null {
-		return auth.Invalid(path, "%s is null; leave it out instead", path)
+		return isNull(path)
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -70,6 +73,23 @@ func decodesItself(v reflect.Value) bool {
 	return false
 }
 
+// plainText reads a string, as most values are.
+func (d *decoder) plainText(v reflect.Value, path string) error {
+	if d.r.Kind() == strictjson.Null {
+		return isNull(path)
+	}
+	s, err := d.r.ReadString()
+	if errors.Is(err, strictjson.ErrType) {
+		return auth.Invalid(path, "%s must be %s", path, wanted(v.Type()))
+	}
+	v.SetString(s)
+	return d.fault(path, err)
+}
+
+func isNull(path string) error {
+	return auth.Invalid(path, "%s is null; leave it out instead", path)
+}
+
 // leaf reads a value that has no members of ours.
 func (d *decoder) leaf(v reflect.Value, path string) error {
 	raw, err := d.r.RawValue()
@@ -88,11 +108,12 @@ func (d *decoder) object(v reflect.Value, path string) error {
 	}
 	fields := fieldsOf(v.Type())
 	return d.each(path, func(name, at string) error {
-		index, ok := fields[name]
-		if !ok {
-			return unknownMember(fields, name, at)
+		for _, f := range fields {
+			if f.name == name {
+				return d.value(v.FieldByIndex(f.index), at)
+			}
 		}
-		return d.value(v.FieldByIndex(index), at)
+		return unknownMember(fields, name, at)
 	})
 }
 
@@ -184,26 +205,48 @@ func (d *decoder) wrongType(path string, err error, want string) error {
 	return auth.Invalid(path, "%s must be %s", path, want)
 }
 
-// fieldsOf maps the JSON names of a struct's fields to where they are.
-func fieldsOf(t reflect.Type) map[string][]int {
-	fields := make(map[string][]int, t.NumField())
-	for _, f := range reflect.VisibleFields(t) {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if !f.IsExported() || name == "-" || (f.Anonymous && name == "") {
-			continue
+// member is a field of a struct: its JSON name, and where it is.
+type member struct {
+	name  string
+	index []int
+}
+
+// fieldsOf lists the fields of a struct that can be read.
+func fieldsOf(t reflect.Type) []member {
+	fields := make([]member, 0, t.NumField())
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Anonymous {
+			return promotedOf(t)
 		}
-		if name == "" {
-			name = f.Name
-		}
-		fields[name] = f.Index
+		fields = appendField(fields, f)
 	}
 	return fields
 }
 
-func unknownMember(fields map[string][]int, name, at string) error {
-	for known := range fields {
-		if strings.EqualFold(known, name) {
-			return auth.Invalid(at, "%s is unknown; the name is %q", at, known)
+// promotedOf is fieldsOf for a struct with others embedded.
+func promotedOf(t reflect.Type) (fields []member) {
+	for _, f := range reflect.VisibleFields(t) {
+		fields = appendField(fields, f)
+	}
+	return fields
+}
+
+func appendField(fields []member, f reflect.StructField) []member {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	if !f.IsExported() || name == "-" || (f.Anonymous && name == "") {
+		return fields
+	}
+	if name == "" {
+		name = f.Name
+	}
+	return append(fields, member{name, f.Index})
+}
+
+func unknownMember(fields []member, name, at string) error {
+	for _, known := range fields {
+		if strings.EqualFold(known.name, name) {
+			return auth.Invalid(at, "%s is unknown; the name is %q", at, known.name)
 		}
 	}
 	return auth.Invalid(at, "%s is unknown", at)

@@ -83,8 +83,12 @@ func isJSON(h http.Header) bool {
 	if len(h.Values("Content-Type")) != 1 || h.Get("Content-Encoding") != "" {
 		return false
 	}
+	const json = "application/json"
+	if h.Get("Content-Type") == json {
+		return true
+	}
 	kind, params, err := mime.ParseMediaType(h.Get("Content-Type"))
-	if err != nil || kind != "application/json" {
+	if err != nil || kind != json {
 		return false
 	}
 	charset, ok := params["charset"]
