@@ -32,7 +32,9 @@ const (
 )
 
 // acks tells the issuer how far the log is applied here, so that who revokes
-// something can wait for it. At most one question is under way; what comes
+// something can wait for it. The issuer counts those who have a stream of its
+// own; behind a relay, acknowledging would bring back the load that the relay is
+// there to take. At most one question is under way; what comes
 // meanwhile goes along with the next. An acknowledgement that fails is lost: the
 // next one says the same and more, and following depends on none.
 type acks struct {
@@ -73,6 +75,13 @@ func (a *acks) applied(endpoint, log string, seq uint64) {
 	}
 }
 
+// again forgets what was sent: a new stream may be another node's.
+func (a *acks) again() {
+	if a != nil {
+		a.latest.Store(nil)
+	}
+}
+
 // run sends until ctx is done.
 func (a *acks) run(ctx context.Context) {
 	for {
@@ -81,10 +90,12 @@ func (a *acks) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if err := a.send(ctx, a.latest.Load()); err == nil {
-			a.sent.Add(1)
-		} else {
-			a.failed.Add(1)
+		if body := a.latest.Load(); body != nil {
+			if err := a.send(ctx, body); err == nil {
+				a.sent.Add(1)
+			} else {
+				a.failed.Add(1)
+			}
 		}
 		if !sleep(ctx, ackEvery) {
 			return

@@ -59,7 +59,7 @@ func TestAcknowledges(t *testing.T) {
 		l := newSignedLog(t)
 		l.revoke(revlog.Session, "x")
 		g := l.guard(t, nil)
-		synctest.Wait()
+		time.Sleep(1500 * time.Millisecond)
 		got := l.acknowledged()
 		if len(got) != 1 || got[0].Log != "log-1" || got[0].Seq != 1 || got[0].user != "api" || len(got[0].verifier) != 22 {
 			t.Fatalf("acknowledged %+v, want 1 of log-1 by api with 128 bits", got)
@@ -177,8 +177,30 @@ func TestNobodyAcknowledgesWithoutCredentials(t *testing.T) {
 		l.revoke(revlog.Session, "x")
 		synctest.Wait()
 		l.check(t, "refused", g, "x", 401)
+		time.Sleep(time.Minute)
 		if got := l.acknowledged(); len(got) != 0 {
 			t.Errorf("acknowledged %+v", got)
 		}
 	})
+}
+
+// A new stream may lead to another node, which knows nothing yet. Behind a relay
+// nothing is acknowledged: the issuer would be asked by all whom the relay keeps
+// from it.
+func TestAcknowledgesEachStream(t *testing.T) {
+	for address, want := range map[string]int{"": 5, issuerURL + logPath: 5, "https://relay.example" + logPath: 0} {
+		t.Run(address, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newSignedLog(t)
+				l.cut = 10 * time.Second
+				l.revoke(revlog.Session, "x")
+				g := l.guard(t, func(cfg *guard.Config) { cfg.Issuers[0].LogURL = address })
+				time.Sleep(45 * time.Second)
+				l.check(t, "refused", g, "x", 401)
+				if got := l.acknowledged(); len(got) != want {
+					t.Errorf("%d acknowledgements in 45 s of streams of 10 s each, want %d: %+v", len(got), want, got)
+				}
+			})
+		})
+	}
 }

@@ -186,7 +186,9 @@ func (f *follower) stream(ctx context.Context) error {
 func (f *follower) events(ctx context.Context, body io.Reader, silence *time.Timer) error {
 	began := time.Now()
 	last := began
-	defer func() { f.streams.ended(last.Sub(began), time.Now()) }()
+	f.acks.again()
+	f.streaming = true
+	defer func() { f.streaming = false; f.streams.ended(last.Sub(began), time.Now()) }()
 	quiet := max(f.maxStale/3, 3*headEvery)
 	for events := revlog.NewEventReader(body); ; {
 		silence.Reset(quiet)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/writ-auth/writ/guard"
 	"github.com/writ-auth/writ/internal/revlog"
 	"github.com/writ-auth/writ/server/internal/relay"
 )
@@ -117,26 +119,53 @@ func TestUpstreamGone(t *testing.T) {
 	})
 }
 
-// Cuts anywhere, again and again, lose nothing.
+// TestCuts cuts connections a thousand times and more, to the issuer and to
+// relays, by chance from a seed, and takes the issuer away now and then. No guard
+// misses anything, directly at the issuer or behind one relay or two, and none
+// takes a token of whose end it says that it knows.
 func TestCuts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newTree(t)
-		g := x.guard(t, x.issuer, secondHost)
-		for n := range 120 {
-			sid := fmt.Sprint("sid-", n)
-			token := x.token(sid)
-			x.cut([]string{issuerHost, firstHost, secondHost}[n%3], false)
-			seq := x.revoke(sid)
-			if err := g.Synced(t.Context(), x.url, seq); err != nil {
-				t.Fatal(err)
+		random := rand.New(rand.NewPCG(3, 4))
+		hosts := []string{issuerHost, firstHost, secondHost}
+		var guards []*guard.Guard
+		for n := range 12 {
+			guards = append(guards, x.guard(t, x.issuer, hosts[n%3]))
+		}
+		var revoked []string
+		for n := range 250 {
+			token := x.token(fmt.Sprint("sid-", n))
+			if n%25 == 24 { // as if it were started again
+				x.cut(issuerHost, true)
+				time.Sleep(time.Duration(random.IntN(3000)) * time.Millisecond)
 			}
-			if got := status(t, g, token); got != 401 && got != 503 {
-				t.Fatalf("%s: %d", sid, got)
+			x.cut(hosts[random.IntN(3)], false)
+			seq := x.revoke(fmt.Sprint("sid-", n))
+			revoked = append(revoked, token)
+			x.cut(issuerHost, false)
+			for i, g := range guards {
+				if err := g.Synced(t.Context(), x.url, seq); err != nil {
+					t.Fatal(err)
+				}
+				if got := status(t, g, token); got != 401 && got != 503 {
+					t.Fatalf("round %d, guard %d: %d", n, i, got)
+				}
 			}
-			time.Sleep(7 * time.Second)
-			if got := status(t, g, token); got != 401 {
-				t.Fatalf("%s later: %d", sid, got)
+			time.Sleep(6 * time.Second) // long enough for a stream to be one
+		}
+		for i, g := range guards {
+			for n, token := range revoked {
+				if got := status(t, g, token); got != 401 {
+					t.Errorf("revocation %d, guard %d: %d", n, i, got)
+				}
 			}
+		}
+		again := x.first.Stats().Opened + x.second.Stats().Opened
+		for _, g := range guards {
+			again += g.Stats().Issuers[0].Reconnects
+		}
+		if t.Logf("streams were opened %d times again", again); again < 1000 {
+			t.Errorf("streams were opened %d times again: too few to prove anything", again)
 		}
 	})
 }
