@@ -1,9 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/writ-auth/writ/internal/revlog"
@@ -54,18 +56,17 @@ func (s *Store) Revoke(ctx context.Context, kind revlog.Kind, id string, expiry 
 	return seq, nil
 }
 
-// selectLogPage reads a page, with the row before it, and what is true of the
-// whole log at one moment.
+// selectLogPage reads what is true of the whole log at one moment, in a row with
+// the number -1, and the rows of a page with the one before.
 const selectLogPage = `
-	SELECT (SELECT value FROM settings WHERE name = 'log_id'),
-		(SELECT COALESCE(MIN(seq), 0) FROM log), (SELECT COALESCE(MAX(seq), 0) FROM log),
-		(SELECT chain FROM log WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1),
-		e.seq, e.kind, e.hash, e.expires_at, e.chain
-	FROM (SELECT 1) one LEFT JOIN (
-		SELECT seq, kind, hash, expires_at, CASE WHEN seq <= $1 OR seq % 4096 = 0 THEN chain END AS chain
+	SELECT -1 AS n, (SELECT MIN(seq) FROM log) AS a, (SELECT MAX(seq) FROM log) AS b,
+		(SELECT chain FROM log WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1) AS c,
+		CAST(NULL AS BYTEA) AS d, (SELECT value FROM settings WHERE name = 'log_id') AS e
+	UNION ALL SELECT * FROM (
+		SELECT seq, kind, expires_at, hash, CASE WHEN seq <= $1 OR seq % 4096 = 0 THEN chain END, CAST(NULL AS TEXT)
 		FROM log WHERE seq >= $1 ORDER BY seq LIMIT $2
-	) e ON 1 = 1
-	ORDER BY e.seq`
+	) page
+	ORDER BY n`
 
 // LogPage implements auth.Log. A limit outside 1 to revlog.MaxEntries is taken
 // as revlog.MaxEntries. The page's time is now as given, and one statement
@@ -77,7 +78,7 @@ func (s *Store) LogPage(ctx context.Context, after uint64, limit int, now time.T
 	}
 	for range 2 {
 		r := logReading{after: after, limit: limit}
-		if err := s.sql.each(ctx, r.row, selectLogPage, clamp(after), limit+2); err != nil {
+		if err := s.sql.each(ctx, r.reader(), selectLogPage, clamp(after), limit+2); err != nil {
 			return revlog.Page{}, err
 		}
 		if p, whole := r.page(now); whole {
@@ -100,37 +101,65 @@ type logReading struct {
 	end          []byte // the chain at the head; nil: none yet
 	entries      []revlog.Entry
 	before       []byte // the chain of the row before the first entry; nil: there was none
-	begun        bool
 }
 
-func (r *logReading) row(scan func(...any) error) error {
-	var seq, kind, expiry sql.NullInt64
-	var e revlog.Entry
-	var chain []byte
-	head := []any{into(discard), into(discard), into(discard), into(discard)}
-	if !r.begun {
-		head, r.begun = []any{&r.log, &r.lowest, &r.head, toBytes(&r.end)}, true
-	}
-	hash := into(func(src any) error {
-		p, ok := src.([]byte)
-		if ok && copy(e.Hash[:], p) != revlog.HashSize {
-			return errors.New("store: a hash in the log is too short")
+// reader answers what takes a row. The places that it scans into are made once:
+// there may be a million rows.
+func (r *logReading) reader() func(scan func(...any) error) error {
+	var n int64
+	var a, b sql.NullInt64
+	var c, d []byte
+	dest := []any{&n, &a, &b, reuse(&c), reuse(&d), toName(&r.log)}
+	return func(scan func(...any) error) error {
+		if err := scan(dest...); err != nil {
+			return err
 		}
+		if n < 0 {
+			r.lowest, r.head, r.end = uint64(a.Int64), uint64(b.Int64), bytes.Clone(c)
+			return nil
+		}
+		return r.row(revlog.Entry{Seq: uint64(n), Kind: revlog.Kind(a.Int64), Expiry: upToSecond(b.Int64)}, c, d)
+	}
+}
+
+// reuse is toBytes into the same memory each time.
+func reuse(b *[]byte) any {
+	return into(func(src any) error {
+		p, ok := src.([]byte)
+		if !ok && src != nil {
+			return fmt.Errorf("store: bytes are a %T", src)
+		}
+		*b = append((*b)[:0], p...)
 		return nil
 	})
-	if err := scan(append(head, &seq, &kind, hash, &expiry, toBytes(&chain))...); err != nil || !seq.Valid {
-		return err // no entries: the one row of the outer join
+}
+
+// toName keeps the last text that there is.
+func toName(name *string) any {
+	return into(func(src any) error {
+		if src == nil {
+			return nil
+		}
+		s, err := textOf(src)
+		*name = s
+		return err
+	})
+}
+
+func (r *logReading) row(e revlog.Entry, hash, chain []byte) error {
+	if copy(e.Hash[:], hash) != revlog.HashSize {
+		return errors.New("store: a hash in the log is too short")
 	}
-	e.Seq, e.Kind, e.Expiry = uint64(seq.Int64), revlog.Kind(kind.Int64), upToSecond(expiry.Int64)
 	if e.Seq < r.start() {
-		r.before = chain
+		r.before = bytes.Clone(chain)
 		return nil
+	}
+	if r.entries == nil {
+		r.entries = make([]revlog.Entry, 0, min(uint64(r.limit)+1, r.head-e.Seq+1))
 	}
 	r.entries = append(r.entries, e)
 	return nil
 }
-
-func discard(any) error { return nil }
 
 // start is the number of the page's first entry.
 func (r *logReading) start() uint64 { return max(r.after+1, firstOf(r.lowest)) }
