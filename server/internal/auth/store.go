@@ -109,6 +109,7 @@ type Sessions interface {
 	// AssignStatus answers the place of a grant in the status lists, and gives it
 	// one first if it has none. The grant need not be stored yet. A place is
 	// random among those that no token alive, or expired of late, names.
+	// ErrEpochChanged if the stored grant has another user epoch than g.
 	AssignStatus(ctx context.Context, g Grant) (StatusIndex, error)
 	// End ends what e names and logs it. It answers the number of the last log
 	// entry it made; ending what has ended already is no error and answers 0.

@@ -73,8 +73,10 @@ func (t *tx) renew(ctx context.Context, e auth.Ending, now time.Time) (seq uint6
 	if err != nil {
 		return 0, err
 	}
-	_, err = t.exec(ctx, move, e.NewEpoch, e.UserID, old)
-	return seq, err
+	if _, err := t.exec(ctx, move, e.NewEpoch, e.UserID, old); err != nil {
+		return 0, err
+	}
+	return seq, t.moveStatuses(ctx, e.UserID)
 }
 
 // changing runs a change of what a user's tokens say, and what ends with it.

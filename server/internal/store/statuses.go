@@ -26,17 +26,23 @@ const oldStatuses = `DELETE FROM statuses WHERE idx IN (
 
 // AssignStatus implements auth.Sessions. Of two calls for one grant at once the
 // second waits at the grant's row, and answers what the first has stored there.
-// A grant that has ended in this moment gets a place that is revoked.
+// A grant that has ended in this moment gets a place that is revoked; where g has
+// another epoch than the grant by now, and so would its token, the error is
+// ErrEpochChanged.
 func (s *Store) AssignStatus(ctx context.Context, g auth.Grant) (index auth.StatusIndex, err error) {
 	const (
-		lock = `UPDATE grants SET status_index = status_index WHERE id = $1 RETURNING status_index, ended_at`
+		lock = `UPDATE grants SET status_index = status_index WHERE id = $1 RETURNING status_index, ended_at, user_epoch`
 		set  = `UPDATE grants SET status_index = $1 WHERE id = $2`
 	)
 	err = s.hot(ctx, func(ctx context.Context, t *tx) error {
 		index = 0
 		var ended int64
-		err := t.get(ctx, []any{&index, &ended}, lock, g.ID)
+		var epoch string
+		err := t.get(ctx, []any{&index, &ended, &epoch}, lock, g.ID)
 		stored := err == nil
+		if stored && epoch != g.UserEpoch {
+			return auth.ErrEpochChanged
+		}
 		if err != nil && !errors.Is(err, auth.ErrNotFound) || index != 0 {
 			return err
 		}
@@ -103,6 +109,16 @@ func (t *tx) revokeStatuses(ctx context.Context, userID string) error {
 	const revoke = `UPDATE statuses SET revoked = 1 WHERE revoked = 0
 		AND idx IN (SELECT status_index FROM grants WHERE user_id = $1 AND status_index > 0)`
 	_, err := t.exec(ctx, revoke, userID)
+	return err
+}
+
+// moveStatuses sets the bits of all grants of a user whose tokens are over though
+// the grants are not: their next tokens get other places.
+func (t *tx) moveStatuses(ctx context.Context, userID string) error {
+	if err := t.revokeStatuses(ctx, userID); err != nil {
+		return err
+	}
+	_, err := t.exec(ctx, `UPDATE grants SET status_index = 0 WHERE user_id = $1 AND status_index > 0`, userID)
 	return err
 }
 

@@ -12,6 +12,7 @@ func statusTests() map[string]func(*bench) {
 		"a grant keeps its place":       testStatusOnce,
 		"what is over is revoked":       testStatusEnds,
 		"a place rests before the next": testStatusRest,
+		"tokens end, a session doesn't": testStatusMoves,
 		"a place after the end":         testStatusLate,
 		"lists grow":                    testStatusGrowth,
 		"two at once":                   testStatusRace,
@@ -104,6 +105,27 @@ func testStatusEnds(b *bench) {
 	b.revoked("somebody signed in again", grant, first, everywhere, deleted)
 	end(auth.Ending{ClientID: auth.ClientWrit, NewEpoch: auth.Random128()})
 	b.revoked("a client was ended", grant, first, everywhere, deleted, fresh, alive)
+}
+
+// What ends tokens and no session moves the grant to another place.
+func testStatusMoves(b *bench) {
+	u := b.user()
+	_, before := b.listed(u)
+	_, err := b.End(b.ctx, auth.Ending{UserID: u.ID, NewEpoch: auth.Random128(), Tokens: true, Reason: "test"}, b.now(), event("end"))
+	b.must(err)
+	b.revoked("its tokens ended", before)
+	_, err = b.AssignStatus(b.ctx, before)
+	b.is("for a token with the old epoch", err, auth.ErrEpochChanged)
+	held := b.held(before.ID).Grant
+	if held.StatusIndex != 0 {
+		b.Errorf("the grant stays at %d", held.StatusIndex)
+	}
+	held.StatusIndex, err = b.AssignStatus(b.ctx, held)
+	b.must(err)
+	if held.StatusIndex == before.StatusIndex {
+		b.Error("the same place again")
+	}
+	b.revoked("at another place", before)
 }
 
 // A refresh may ask for the place of a grant that is being ended.
