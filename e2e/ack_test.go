@@ -17,8 +17,8 @@ func TestWaitForGuards(t *testing.T) {
 	guards := followers(t, s, 10, "", known)
 	followers(t, s, 3, "", nil) // strangers count for nothing
 	v := newVictim(s)
-	until := time.Now().Add(30 * time.Second) // guards are up to date before their streams are open
-	for n := 0; ; n++ {
+	until := time.Now().Add(3 * time.Minute) // guards are up to date before their streams are open
+	for complete := 0; complete < 5; {
 		accepted(t, guards, v.held.AccessToken)
 		var end struct {
 			Seq              uint64
@@ -34,9 +34,7 @@ func TestWaitForGuards(t *testing.T) {
 					t.Errorf("guard %d takes a token that it has acknowledged the end of", i)
 				}
 			}
-			if n >= 20 {
-				return
-			}
+			complete++
 		} else if time.Now().After(until) {
 			t.Fatalf("%d of %d have acknowledged, want %d", end.Acknowledged, end.Of, len(guards))
 		}

@@ -2,10 +2,11 @@ package guard
 
 import (
 	"context"
-	"crypto/rand"
+	cryptorand "crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -21,12 +22,12 @@ const verifierHeader = "Writ-Verifier"
 // newVerifierID returns a name that nobody else has, and nobody can guess.
 func newVerifierID() string {
 	id := make([]byte, 16)
-	_, _ = rand.Read(id) // doesn't fail
+	_, _ = cryptorand.Read(id) // doesn't fail
 	return base64.RawURLEncoding.EncodeToString(id)
 }
 
 const (
-	ackEvery   = 20 * time.Millisecond // at most
+	ackEvery   = 20 * time.Millisecond // at most; and so long after what is acknowledged, or up to twice that
 	ackTimeout = 2 * time.Second
 	maxAck     = 16 << 10 // bytes of an answer that nobody reads
 )
@@ -90,15 +91,21 @@ func (a *acks) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+		// At once, a thousand verifiers on a machine would acknowledge while others
+		// of them wait for the event; and what comes now can go along.
+		if !sleep(ctx, ackEvery+rand.N(ackEvery)) {
+			return
+		}
+		select {
+		case <-a.wanted: // goes along
+		default:
+		}
 		if body := a.latest.Load(); body != nil {
 			if err := a.send(ctx, body); err == nil {
 				a.sent.Add(1)
 			} else {
 				a.failed.Add(1)
 			}
-		}
-		if !sleep(ctx, ackEvery) {
-			return
 		}
 	}
 }

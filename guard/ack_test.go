@@ -78,7 +78,7 @@ func TestAcknowledges(t *testing.T) {
 			t.Errorf("acknowledged up to %d, want 501", last.Seq)
 		}
 		for i := range got[1:] {
-			if gap := got[i+1].at.Sub(got[i].at); gap < 20*time.Millisecond || got[i+1].Seq <= got[i].Seq || got[i+1].verifier != got[0].verifier {
+			if gap := got[i+1].at.Sub(got[i].at); gap < 20*time.Millisecond || got[i+1].Seq < got[i].Seq || got[i+1].verifier != got[0].verifier {
 				t.Errorf("%+v follows %+v after %v", got[i+1], got[i], gap)
 			}
 		}
