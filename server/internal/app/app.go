@@ -13,6 +13,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"os/exec"
 	"time"
 
 	"github.com/writ-auth/writ/fast"
@@ -35,6 +36,7 @@ import (
 type Options struct {
 	Logger *slog.Logger     // required
 	Now    func() time.Time // default the store's; see store.Options
+	Beside func() *exec.Cmd // what hashes passwords while many sign in; see credential.Options
 }
 
 // App is a server with everything open.
@@ -98,7 +100,7 @@ func Open(ctx context.Context, cfg *config.Config, opts Options) (*App, error) {
 }
 
 func open(ctx context.Context, cfg *config.Config, opts Options, existing bool, before ...func(context.Context, *config.Config, auth.Settings) error) (*App, error) {
-	a := &App{cfg: cfg, logger: opts.Logger}
+	a := &App{cfg: cfg, logger: opts.Logger, passwords: credential.New(credential.Options{Memory: cfg.HashMemory, Beside: opts.Beside})}
 	a.draining, a.drain = context.WithCancel(context.Background())
 	var err error
 	if a.store, err = openStore(ctx, cfg, store.Options{Now: opts.Now, Logger: a.logger, Existing: existing}); err != nil {
@@ -139,7 +141,6 @@ func (a *App) assemble(ctx context.Context) error {
 		return sealedError(a.cfg, err)
 	}
 	a.metrics = metric.New(Version())
-	a.passwords = credential.New(credential.Options{Memory: a.cfg.HashMemory})
 	if err := a.openLimits(master); err != nil {
 		return err
 	}
@@ -188,6 +189,7 @@ func (a *App) Check(ctx context.Context) error { return a.store.Check(ctx) }
 // Close ends what New opened; the database is closed after its last commit.
 func (a *App) Close() error {
 	a.drain()
+	a.passwords.Close()
 	if a.redis != nil {
 		a.redis.Close()
 	}

@@ -227,16 +227,32 @@ func processors(list string) (n int) {
 	return n
 }
 
-// process reads what Linux says of the child; elsewhere nobody knows.
+// process reads what Linux says of the child, and of what that has started;
+// elsewhere nobody knows.
 func (c *child) process() load.Process {
 	dir := filepath.Join("/proc", strconv.Itoa(c.command.Process.Pid))
 	if _, err := processorTime(dir); err != nil {
 		return load.Process{}
 	}
 	return load.Process{
-		CPU:    func() (time.Duration, error) { return processorTime(dir) },
-		Memory: func() (int64, error) { return residentMemory(filepath.Join(dir, "status")) },
+		CPU:    func() (time.Duration, error) { return family(dir, processorTime) },
+		Memory: func() (int64, error) { return family(dir, residentMemory) },
 	}
+}
+
+// family adds up a process and its children.
+func family[N int64 | time.Duration](dir string, of func(dir string) (N, error)) (N, error) {
+	total, err := of(dir)
+	lists, _ := filepath.Glob(filepath.Join(dir, "task", "*", "children")) // the pattern is right
+	for _, path := range lists {
+		text, _ := os.ReadFile(path) // of a thread that may have ended
+		for _, pid := range strings.Fields(string(text)) {
+			if n, err := of(filepath.Join("/proc", pid)); err == nil { // else it has ended
+				total += n
+			}
+		}
+	}
+	return total, err
 }
 
 // processorTime adds up what the threads have used, in nanoseconds: the first
@@ -259,8 +275,8 @@ func processorTime(dir string) (total time.Duration, err error) {
 	return total, err
 }
 
-func residentMemory(path string) (int64, error) {
-	text, err := os.ReadFile(path)
+func residentMemory(dir string) (int64, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "status"))
 	if err != nil {
 		return 0, err
 	}
@@ -270,5 +286,5 @@ func residentMemory(path string) (int64, error) {
 			return n << 10, err
 		}
 	}
-	return 0, fmt.Errorf("%s does not say", path)
+	return 0, fmt.Errorf("%s does not say", dir)
 }

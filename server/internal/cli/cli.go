@@ -33,6 +33,7 @@ type Environment struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Now            func() time.Time
+	Self           string // the file of this program, which serve starts again to hash passwords; "" for a program that isn't writ
 }
 
 // program is a run of the command.
@@ -63,6 +64,7 @@ type grammar struct {
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 
 	BenchChild benchChildCmd `cmd:"" hidden:""`
+	HashChild  hashChildCmd  `cmd:"" hidden:""`
 }
 
 // Run carries out one command line and answers the exit status: 0, 1 when the

@@ -33,6 +33,7 @@ func (c serveCmd) Run(ctx context.Context, p *program) error {
 	lines := edge.NewLines(p.Stderr, urgent(cfg)...)
 	defer lines.Close() // after everything that logs
 	opts := p.appOptions(logHandler(lines, cfg))
+	opts.Beside = p.hashChild()
 	a, err := app.New(ctx, cfg, opts)
 	if err != nil {
 		return errors.Join(err, listeners.Close())

@@ -7,7 +7,7 @@ import (
 
 // Run occupies a place of the pool while work runs, and never rests after it.
 func (h *Hasher) Run(ctx context.Context, bytes int64, work func()) error {
-	return h.run(ctx, bytes, "", work)
+	return h.run(ctx, bytes, "", func() bool { work(); return true })
 }
 
 // Pace says for how long a place stays empty.
@@ -21,3 +21,13 @@ func (p *Pace) Rest(cost string, took time.Duration) time.Duration { return p.re
 
 // Kinds is how many kinds of hashes it knows.
 func (p *Pace) Kinds() int { return len(p.fastest) }
+
+// Beside is the id of the process that hashes beside this one; 0: none.
+func (h *Hasher) Beside() int {
+	h.beside.mu.Lock()
+	defer h.beside.mu.Unlock()
+	if h.beside.process == nil {
+		return 0
+	}
+	return h.beside.process.cmd.Process.Pid
+}

@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"os/exec"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -38,6 +39,12 @@ type Options struct {
 	// while.
 	Memory  int64
 	Workers int // hashes at once; 0: half as many as GOMAXPROCS, rounded up
+
+	// Beside is a command line that calls Serve with its standard input and
+	// output. It is started with a lower priority while many sign in, and hashes
+	// for them. Nil: everything is hashed in this process, as it is where such a
+	// process can't be started.
+	Beside func() *exec.Cmd
 }
 
 // Hasher hashes and verifies passwords in a bounded pool. It is safe for
@@ -48,6 +55,7 @@ type Hasher struct {
 	queue   queue
 	running atomic.Int64
 	pace    pace
+	beside  beside
 }
 
 // New makes a Hasher. The number of workers is what both processors and memory
@@ -60,8 +68,15 @@ func New(opts Options) *Hasher {
 	memory := max(opts.Memory, standard().bytes())
 	workers = min(workers, memory/standard().bytes())
 	size := workers * standard().bytes()
-	return &Hasher{memory: memory, size: size, queue: queue{free: size, room: int(workers * queuePerWorker)}}
+	h := &Hasher{memory: memory, size: size, queue: queue{free: size, room: int(workers * queuePerWorker)}}
+	if Lowers {
+		h.beside.command = opts.Beside
+	}
+	return h
 }
+
+// Close ends the process of Options.Beside. The Hasher may be used after it.
+func (h *Hasher) Close() { h.beside.close() }
 
 // Depth is how many hashes are being computed and how many wait, for metrics.
 func (h *Hasher) Depth() (running, waiting int) {
@@ -80,9 +95,8 @@ func Network(ctx context.Context, network netip.Prefix) context.Context {
 // Check. It fails with CodeUnavailable when the pool is full, and with ctx's
 // error when that ends while waiting.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
-	var phc string
-	err := h.run(ctx, standard().bytes(), costStandard, func() { phc = standard().hash(password) })
-	return phc, err
+	done, err := h.compute(ctx, standard().bytes(), costStandard, job{Password: []byte(password)})
+	return done.Hash, err
 }
 
 // Verify reports whether password is the one that hash was made of. A hash that
@@ -99,13 +113,12 @@ func (h *Hasher) Verify(ctx context.Context, hash, password string) (bool, error
 	if len(password) > MaxPassword {
 		return false, h.VerifyNobody(ctx, password)
 	}
-	var ok bool
 	cost := costStandard
 	if !p.current() {
 		cost = costOf(hash)
 	}
-	err = h.run(ctx, p.bytes(), cost, func() { ok = p.verify(password) })
-	return ok, err
+	done, err := h.compute(ctx, p.bytes(), cost, job{Hash: hash, Password: []byte(password)})
+	return done.Right, err
 }
 
 // VerifyNobody costs what Verify of a new hash does, and finds nothing: so that
@@ -114,7 +127,8 @@ func (h *Hasher) VerifyNobody(ctx context.Context, password string) error {
 	if len(password) > MaxPassword {
 		password = password[:MaxPassword]
 	}
-	return h.run(ctx, standard().bytes(), costStandard, func() { nobody().verify(password) })
+	_, err := h.compute(ctx, standard().bytes(), costStandard, job{Hash: nobody().String(), Password: []byte(password)})
+	return err
 }
 
 // NeedsRehash reports whether hash isn't what Hash makes today. The caller
@@ -139,20 +153,39 @@ func costOf(hash string) string {
 	return strings.Join(fields, "$")
 }
 
+// compute has a job done when its turn has come.
+func (h *Hasher) compute(ctx context.Context, bytes int64, cost string, j job) (done outcome, err error) {
+	err = h.run(ctx, bytes, cost, func() (here bool) {
+		done, here = h.beside.do(j)
+		return here
+	})
+	return done, err
+}
+
 // run calls work when its turn has come and there is room for so many bytes.
-// Where others want the processor, the room stays taken for a while after it.
-func (h *Hasher) run(ctx context.Context, bytes int64, cost string, work func()) error {
+// Where work says that it was here and others want the processor, the room stays
+// taken for a while after it, and the next are hashed beside this process; as
+// they are where some wait.
+func (h *Hasher) run(ctx context.Context, bytes int64, cost string, work func() (here bool)) error {
 	weight := min(max(bytes, standard().bytes()), h.size) // an expensive hash takes more places, at most all
 	if err := h.wait(ctx, weight); err != nil {
 		return err
 	}
 	begin := time.Now() // not the injected clock: this is about the machine
 	h.running.Add(1)
+	here := true
 	defer func() {
 		h.running.Add(-1)
-		h.leave(weight, h.pace.rest(cost, time.Since(begin)))
+		var rest time.Duration
+		if here {
+			rest = h.pace.rest(cost, time.Since(begin))
+			if rest > 0 || h.queue.length() > 0 {
+				h.beside.wanted()
+			}
+		}
+		h.leave(weight, rest)
 	}()
-	work()
+	here = work()
 	return nil
 }
 
