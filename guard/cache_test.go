@@ -21,6 +21,9 @@ import (
 func counting(n *atomic.Int64) func(*guard.Config) {
 	return func(cfg *guard.Config) {
 		cfg.Prepare = func(k *jwk.PublicKey) *jwk.PublicKey {
+			if k.Algorithm() == jwk.EdDSA {
+				return k // signs the log
+			}
 			return k.WithVerify(func(message, signature []byte) bool {
 				n.Add(1)
 				return k.Verify(message, signature)
@@ -338,4 +341,24 @@ func heap() int {
 	runtime.GC()
 	runtime.ReadMemStats(&m)
 	return int(m.HeapAlloc)
+}
+
+// Keys that sign the log are prepared like those of tokens: each head is a
+// signature to check.
+func TestLogKeysArePrepared(t *testing.T) {
+	var n atomic.Int64
+	_, g := newGuard(t, func(cfg *guard.Config) {
+		cfg.Prepare = func(k *jwk.PublicKey) *jwk.PublicKey {
+			if k.Algorithm() != jwk.EdDSA {
+				return k
+			}
+			return k.WithVerify(func(message, signature []byte) bool {
+				n.Add(1)
+				return k.Verify(message, signature)
+			})
+		}
+	})
+	if err := g.Ready(t.Context()); err != nil || n.Load() == 0 {
+		t.Errorf("%d heads checked with a prepared key, %v", n.Load(), err)
+	}
 }
