@@ -42,7 +42,7 @@ func (s *Store) DeleteOrg(ctx context.Context, id string, ev auth.Event) error {
 }
 
 const selectMember = `SELECT m.org_id, m.user_id, (
-		SELECT STRING_AGG(r.name, '` + separator + `' ORDER BY r.name) FROM member_roles x JOIN roles r ON r.id = x.role_id
+		SELECT STRING_AGG(r.name, '` + separator + `') FROM member_roles x JOIN roles r ON r.id = x.role_id
 		WHERE x.org_id = m.org_id AND x.user_id = m.user_id)
 	FROM members m `
 

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -160,11 +161,14 @@ func toArray(dst []byte) any {
 // separator joins role names in one column; the schema keeps it out of names.
 const separator = "\x1f"
 
+// toNames sorts: SQLite would open a table of its own for that at each query,
+// also where there is no name.
 func toNames(names *[]string) any {
 	return into(func(src any) error {
 		s, err := textOf(src)
 		if err == nil && s != "" {
 			*names = strings.Split(s, separator)
+			slices.Sort(*names)
 		}
 		return err
 	})

@@ -11,7 +11,7 @@ import (
 
 const userColumns = `u.id, u.email, u.username, u.name, u.verified_at, u.password_hash, u.must_change, u.disabled,
 	u.claims, u.epoch, u.mark, u.created_at, u.updated_at, (
-		SELECT STRING_AGG(r.name, '` + separator + `' ORDER BY r.name) FROM user_roles x JOIN roles r ON r.id = x.role_id
+		SELECT STRING_AGG(r.name, '` + separator + `') FROM user_roles x JOIN roles r ON r.id = x.role_id
 		WHERE x.user_id = u.id)`
 
 const selectUser = `SELECT ` + userColumns + ` FROM users u `
