@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -142,6 +143,9 @@ func TestStreamsAreAskedFor(t *testing.T) {
 		resp := open(t, address, accept(accepted))
 		if got := resp.Header.Get("Content-Type"); resp.StatusCode != 200 || got != want {
 			t.Errorf("Accept %q: %d %q, want %q", accepted, resp.StatusCode, got, want)
+		}
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil { // its end: the place is free again
+			t.Error(err)
 		}
 		resp.Body.Close()
 	}
