@@ -97,6 +97,13 @@ for (const off of [600_000, -600_000]) {
   });
 }
 
+test("a clock that is set back doesn't keep a token from its refresh", async () => {
+  const { world } = await signedIn();
+  world.clockOff = -600_000;
+  await world.run(630_200);
+  expect(world.take("/v1/refresh")).toHaveLength(1);
+});
+
 for (const ticks of [false, true]) {
   test(`wakes after an hour of sleep where performance.now() ${ticks ? "runs on" : "stands still"}`, async () => {
     const { world, writ, tab } = await signedIn();

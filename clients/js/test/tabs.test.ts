@@ -159,3 +159,20 @@ test("news of another session's end change nothing", async () => {
   await world.run(100);
   expect(writ.user).toBeTruthy();
 });
+
+test("late news of a session that was signed out of don't bring it back", async () => {
+  const { world, writ } = await signedIn();
+  const other = world.open();
+  const channel = new other.BroadcastChannel!("writ cookie https://app.example");
+  const heard: unknown[] = [];
+  channel.onmessage = ({ data }) => heard.push(data);
+  const later = load(world); // asks, and is told
+  await world.run(100);
+  const answer = heard.find((m) => (m as unknown[]).length > 2);
+  expect(answer).toBeTruthy();
+  await outcome(world, writ.signOut());
+  channel.postMessage(answer);
+  await world.run(100);
+  expect(writ.user).toBeNull();
+  expect(later.writ.user).toBeNull();
+});
