@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/writ-auth/writ/fast"
 	"github.com/writ-auth/writ/guard"
 )
 
@@ -50,6 +51,7 @@ func follower(t *testing.T, s *server, logURL string, known *guard.Credentials) 
 		Client:      &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()},
 		Logger:      slog.New(slog.DiscardHandler),
 		CacheBytes:  64 << 10, // a thousand of them are in one process here
+		Prepare:     fast.Prepare,
 	})
 	if err != nil {
 		t.Fatal(err)
