@@ -32,16 +32,16 @@ const (
 	maxAck     = 16 << 10 // bytes of an answer that nobody reads
 )
 
-// acks tells the issuer how far the log is applied here, so that who revokes
-// something can wait for it. The issuer counts those who have a stream of its
+// acks tells the issuer how far the log is applied here when it asks, since who
+// revoked something waits for it. The issuer asks those who have a stream of its
 // own; behind a relay, acknowledging would bring back the load that the relay is
-// there to take. At most one question is under way; what comes
-// meanwhile goes along with the next. An acknowledgement that fails is lost: the
-// next one says the same and more, and following depends on none.
+// there to take. At most one is under way; what comes meanwhile goes along with
+// the next. One that fails is lost: who still waits asks again with the next
+// head, and following depends on none.
 type acks struct {
 	issuer *issuer
-	wanted chan struct{}           // holds one when there is news
-	latest atomic.Pointer[ackBody] // to be sent
+	wanted chan struct{}           // holds one when there is something to be sent
+	latest atomic.Pointer[ackBody] // sent, or to be
 
 	sent, failed atomic.Uint64
 }
@@ -61,8 +61,9 @@ func newAcks(i *issuer) *acks {
 	return &acks{issuer: i, wanted: make(chan struct{}, 1)}
 }
 
-// applied notes that a log is applied up to a number. It never waits.
-func (a *acks) applied(endpoint, log string, seq uint64) {
+// asked has it said that a log is applied up to a number, if it wasn't. It never
+// waits.
+func (a *acks) asked(endpoint, log string, seq uint64) {
 	if a == nil || endpoint == "" {
 		return
 	}
@@ -105,6 +106,7 @@ func (a *acks) run(ctx context.Context) {
 				a.sent.Add(1)
 			} else {
 				a.failed.Add(1)
+				a.latest.CompareAndSwap(body, nil)
 			}
 		}
 	}

@@ -52,8 +52,8 @@ func (l *signedLog) acknowledged() []acknowledgement {
 	return append([]acknowledgement(nil), l.acked...)
 }
 
-// Every number that a guard has come to is acknowledged, at most every 20 ms,
-// with what is needed to believe it.
+// Every number that a guard has come to is acknowledged while the issuer asks, at
+// most every 20 ms, with what is needed to believe it.
 func TestAcknowledges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newSignedLog(t)
@@ -84,6 +84,48 @@ func TestAcknowledges(t *testing.T) {
 		}
 		if s := g.Stats().Issuers[0]; s.Acknowledged != uint64(len(got)) || s.AckFailures != 0 {
 			t.Errorf("stats %+v, want %d acknowledgements", s, len(got))
+		}
+	})
+}
+
+// An issuer that doesn't ask gets nothing. When it does, it hears what was applied
+// before as well, and again if the first answer was lost.
+func TestAcknowledgesWhenAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newSignedLog(t)
+		l.unasked = true
+		g := l.guard(t, nil)
+		for n := range 100 {
+			l.revoke(revlog.Session, fmt.Sprint("sid-", n))
+			time.Sleep(30 * time.Millisecond)
+		}
+		l.check(t, "unasked", g, "sid-99", 401)
+		if got := l.acknowledged(); len(got) != 0 {
+			t.Fatalf("acknowledged %+v, and nobody asked", got)
+		}
+		var lost atomic.Int32
+		l.with(func() {
+			l.unasked = false
+			l.ackWith = func(*http.Request) (*http.Response, error) {
+				lost.Add(1)
+				l.with(func() { l.ackWith = nil })
+				return nil, errors.New("lost")
+			}
+		})
+		time.Sleep(10 * time.Second)
+		got := l.acknowledged()
+		if len(got) != 2 || got[0].Seq != 100 || got[1].Seq != 100 || lost.Load() != 1 {
+			t.Errorf("acknowledged %+v, want 100 twice, for the first was lost", got)
+		}
+		if gap := got[len(got)-1].at.Sub(got[0].at); gap > 1100*time.Millisecond {
+			t.Errorf("again after %v, want with the next head", gap)
+		}
+		l.with(func() { l.unasked = true })
+		time.Sleep(2 * time.Second)
+		l.revoke(revlog.Session, "last")
+		time.Sleep(5 * time.Second)
+		if got := l.acknowledged(); len(got) != 2 {
+			t.Errorf("acknowledged %+v, and nobody asked any more", got)
 		}
 	})
 }

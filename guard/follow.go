@@ -78,7 +78,6 @@ type follower struct {
 	nextLook  time.Time // for keys
 	after     uint64    // all entries up to here are in, or staged
 	complete  bool      // and that was the head
-	streaming bool      // by a stream
 	position  position  // of a signed log
 	streams   streams
 	failures  int // in a row
@@ -300,9 +299,6 @@ func (f *follower) upToDate(seq uint64, at, now time.Time) error {
 	f.publish(seq)
 	if !f.isFresh(now) {
 		return errUnknown
-	}
-	if f.streaming && f.own {
-		f.acks.applied(f.ackURL, f.logID, seq)
 	}
 	f.readyOnce.Do(func() { close(f.ready) }) // last: who waits for it finds all the rest
 	return nil

@@ -187,8 +187,7 @@ func (f *follower) events(ctx context.Context, body io.Reader, silence *time.Tim
 	began := time.Now()
 	last := began
 	f.acks.again()
-	f.streaming = true
-	defer func() { f.streaming = false; f.streams.ended(last.Sub(began), time.Now()) }()
+	defer func() { f.streams.ended(last.Sub(began), time.Now()) }()
 	quiet := max(f.maxStale/3, 3*headEvery)
 	for events := revlog.NewEventReader(body); ; {
 		silence.Reset(quiet)
@@ -221,7 +220,11 @@ func (f *follower) event(ctx context.Context, events *revlog.EventReader) error 
 		if err != nil {
 			return err
 		}
-		if err := f.apply(ctx, page); !errors.Is(err, errBehind) {
+		err = f.apply(ctx, page)
+		if err == nil && f.complete && f.own && events.AckWanted() {
+			f.acks.asked(f.ackURL, f.logID, f.after)
+		}
+		if !errors.Is(err, errBehind) {
 			return err
 		}
 	}

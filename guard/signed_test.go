@@ -48,6 +48,7 @@ type signedLog struct {
 
 	hidden bool // log keys aren't in the issuer's document
 
+	unasked bool // nobody waits for acknowledgements
 	acked   []acknowledgement
 	ackWith func(r *http.Request) (*http.Response, error) // instead of 204
 }
@@ -272,7 +273,10 @@ func (l *signedLog) write(ctx context.Context, out *io.PipeWriter, after uint64)
 	began := time.Now()
 	for {
 		l.mu.Lock()
-		cut, silent := l.cut, l.silent
+		cut, silent, ask := l.cut, l.silent, "ack: wanted\n"
+		if l.unasked {
+			ask = ""
+		}
 		l.mu.Unlock()
 		if cut > 0 && time.Since(began) >= cut {
 			return
@@ -280,7 +284,7 @@ func (l *signedLog) write(ctx context.Context, out *io.PipeWriter, after uint64)
 		data, last := l.answer(after)
 		after = last
 		if !silent {
-			if _, err := fmt.Fprintf(out, "id: %d\ndata: %s\n\n", last, data); err != nil {
+			if _, err := fmt.Fprintf(out, "%sid: %d\ndata: %s\n\n", ask, last, data); err != nil {
 				return
 			}
 		}

@@ -17,6 +17,10 @@ const EventType = "text/event-stream"
 // stream itself.
 var ErrEvent = errors.New("revlog: malformed event")
 
+// askLine asks in an event for an acknowledgement of what it brings. The HTML
+// Standard has readers skip a field that they don't know.
+const askLine = "ack: wanted"
+
 // maxEvent bounds an event, and what stands between two: field names, ids and
 // comments that keep a connection awake.
 const maxEvent = MaxBytes + 4096
@@ -25,13 +29,18 @@ const maxEvent = MaxBytes + 4096
 // a browser, which this project's servers never notice: an event has one line
 // of data, and lines end with LF or CR LF.
 type EventReader struct {
-	r *bufio.Reader
+	r     *bufio.Reader
+	asked bool
 }
 
 // NewEventReader reads from r, of which it takes more than it gives out.
 func NewEventReader(r io.Reader) *EventReader {
-	return &EventReader{bufio.NewReaderSize(r, 16<<10)}
+	return &EventReader{r: bufio.NewReaderSize(r, 16<<10)}
 }
+
+// AckWanted reports whether the event that Next returned last asks for an
+// acknowledgement: somebody waits until all who follow have applied it.
+func (e *EventReader) AckWanted() bool { return e.asked }
 
 // Next returns the data of the next event that has any. io.EOF says that the
 // stream has ended between two events, io.ErrUnexpectedEOF that it has ended
@@ -39,6 +48,7 @@ func NewEventReader(r io.Reader) *EventReader {
 // the empty line after it is there.
 func (e *EventReader) Next() ([]byte, error) {
 	var data []byte
+	e.asked = false
 	for left := maxEvent; ; {
 		line, err := e.line(left)
 		if err != nil {
@@ -49,12 +59,16 @@ func (e *EventReader) Next() ([]byte, error) {
 		}
 		left -= len(line) + 1
 		switch {
+		case string(line) == askLine:
+			e.asked = true
 		case len(line) > 0:
 			if data, err = field(data, line); err != nil {
 				return nil, err
 			}
 		case data != nil:
 			return data, nil
+		default:
+			e.asked = false
 		}
 	}
 }
@@ -111,3 +125,7 @@ func AppendEvent(dst []byte, p *Page) ([]byte, error) {
 	}
 	return append(out, "\n\n"...), nil
 }
+
+// AppendAsk makes of the event that is appended to dst next one that asks for an
+// acknowledgement.
+func AppendAsk(dst []byte) []byte { return append(dst, askLine+"\n"...) }

@@ -83,11 +83,34 @@ func TestEventsOfPages(t *testing.T) {
 	}
 }
 
+// An event asks for an acknowledgement, or doesn't; its neighbours have no part
+// in that.
+func TestAckWanted(t *testing.T) {
+	page := &revlog.Page{Log: "l", First: 1, Head: 0, Time: 5, Entries: []revlog.Entry{}}
+	plain, err := revlog.AppendEvent(nil, page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asks, err := revlog.AppendEvent(revlog.AppendAsk(nil), page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream := bytes.Join([][]byte{plain, asks, plain, []byte("ack: wanted\n\n"), plain, []byte("data: x\nack: wanted\n\n"),
+		[]byte("ack:wanted\ndata: x\n\nack: no\ndata: x\n\n: ack: wanted\ndata: x\n\n")}, nil)
+	reader := revlog.NewEventReader(bytes.NewReader(stream))
+	for i, want := range []bool{false, true, false, false, true, false, false, false} {
+		if _, err := reader.Next(); err != nil || reader.AckWanted() != want {
+			t.Errorf("event %d asks: %v, %v; want %v", i, reader.AckWanted(), err, want)
+		}
+	}
+}
+
 // What comes out was in an event of its own, whatever the pieces in which it
 // arrived.
 func FuzzEvents(f *testing.F) {
 	f.Add([]byte("id: 7\r\ndata: a\r\n\r\n: awake\n\ndata: b\n\n"))
 	f.Add([]byte("data: a\ndata: b\n\n"))
+	f.Add([]byte("ack: wanted\ndata: a\n\nack: wanted\n\ndata: b\n\n"))
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		whole, err := events(bytes.NewReader(stream))
 		pieces, err2 := events(iotest.HalfReader(bytes.NewReader(stream)))

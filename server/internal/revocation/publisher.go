@@ -30,6 +30,7 @@ type view struct {
 
 	before uint64 // the head of the view before this one
 	event  func() ([]byte, error)
+	asks   bool // for acknowledgements: somebody waits for them
 }
 
 // after answers the page after a number, at most limit entries. They are shared:
@@ -55,12 +56,21 @@ func (v *view) encoded(seq uint64) (event []byte, last uint64, err error) {
 		return event, v.page.Head, err
 	}
 	p := v.after(seq, MaxPage)
-	event, err = revlog.AppendEvent(nil, &p)
+	event, err = v.encode(&p)
 	return event, p.Last(), err
 }
 
-// Run reads the log until ctx ends: when it has grown, and each second. Pages
-// and streams are made of what it has read. Without it each page costs a query.
+func (v *view) encode(p *revlog.Page) ([]byte, error) {
+	var event []byte
+	if v.asks {
+		event = revlog.AppendAsk(event)
+	}
+	return revlog.AppendEvent(event, p)
+}
+
+// Run reads the log until ctx ends: when it has grown, when somebody begins to
+// wait for verifiers, and each second. Pages and streams are made of what it has
+// read. Without it each page costs a query.
 func (s *Service) Run(ctx context.Context, logger *slog.Logger) {
 	failing := false
 	for ctx.Err() == nil {
@@ -78,20 +88,21 @@ func (s *Service) Run(ctx context.Context, logger *slog.Logger) {
 		if err != nil {
 			published = nil // it can't be read any better for having grown
 		}
-		pause(ctx, published, headEvery)
-		pause(ctx, nil, batchEvery-time.Since(began))
+		pause(ctx, published, s.verifiers.begun(), headEvery)
+		pause(ctx, nil, nil, batchEvery-time.Since(began))
 	}
 }
 
-// pause waits for something to happen, but no longer than d.
-func pause(ctx context.Context, what <-chan struct{}, d time.Duration) {
+// pause waits for one thing or another to happen, but no longer than d.
+func pause(ctx context.Context, one, other <-chan struct{}, d time.Duration) {
 	if d <= 0 {
 		return
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
-	case <-what:
+	case <-one:
+	case <-other:
 	case <-timer.C:
 	case <-ctx.Done():
 	}
@@ -167,12 +178,13 @@ func (s *Service) signed(p revlog.Page) (revlog.Page, error) {
 // show makes a view the one that is asked, and wakes who waits for it.
 func (s *Service) show(v *view) {
 	v.page.Entries = nil
+	v.asks = s.verifiers.wanted()
 	news := v.after(v.before, MaxPage)
 	if news.More { // than an event holds: no stream gets it as one
 		v.before = v.page.Head
 		news = v.after(v.before, MaxPage)
 	}
-	v.event = sync.OnceValues(func() ([]byte, error) { return revlog.AppendEvent(nil, &news) })
+	v.event = sync.OnceValues(func() ([]byte, error) { return v.encode(&news) })
 	if old := s.current.Swap(v); old != nil {
 		close(old.next)
 	}

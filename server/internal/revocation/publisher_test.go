@@ -114,6 +114,7 @@ type received struct {
 	mu    sync.Mutex
 	pages []*revlog.Page
 	times []time.Time
+	asked []bool // for an acknowledgement
 }
 
 // check looks at a page as a follower does who believes nobody: at the signature
@@ -143,7 +144,8 @@ func follow(t *testing.T, s *revocation.Service, after uint64) *received {
 	done := make(chan error)
 	go func() {
 		done <- s.Stream(ctx, after, func(event []byte) error {
-			data, err := revlog.NewEventReader(strings.NewReader(string(event))).Next()
+			events := revlog.NewEventReader(strings.NewReader(string(event)))
+			data, err := events.Next()
 			if err != nil {
 				return err
 			}
@@ -154,7 +156,7 @@ func follow(t *testing.T, s *revocation.Service, after uint64) *received {
 			got.mu.Lock()
 			defer got.mu.Unlock()
 			err = got.check(page)
-			got.pages, got.times = append(got.pages, page), append(got.times, time.Now())
+			got.pages, got.times, got.asked = append(got.pages, page), append(got.times, time.Now()), append(got.asked, events.AckWanted())
 			return err
 		})
 	}()

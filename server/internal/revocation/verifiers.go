@@ -10,12 +10,16 @@ import (
 )
 
 // verifiers knows who follows the log on this node under a name of its own, and
-// how far each says that it has come. Names count only where the door has seen
-// credentials: a stranger could else make everybody wait, or nobody.
+// how far each says that it has come. They say so when they are asked, which
+// they are while somebody waits: if every one of many acknowledged everything,
+// that would cost more than publishing it. Names count only where the door has
+// seen credentials: a stranger could else make everybody wait, or nobody.
 type verifiers struct {
-	mu    sync.Mutex
-	all   map[string]*verifier
-	moved chan struct{} // closed, and replaced, when a count may be another
+	mu      sync.Mutex
+	all     map[string]*verifier
+	moved   chan struct{} // closed, and replaced, when a count may be another
+	waiting int           // who want to know
+	asked   chan struct{} // see begun
 }
 
 type verifier struct {
@@ -116,6 +120,39 @@ func (v *verifiers) count(log string, seq uint64) (come, all int, moved <-chan s
 	return come, all, v.moved
 }
 
+// ask has verifiers asked how far they have come, until enough is called.
+func (v *verifiers) ask() (enough func()) {
+	v.mu.Lock()
+	v.waiting++
+	v.mu.Unlock()
+	select {
+	case v.begun() <- struct{}{}:
+	default:
+	}
+	return func() {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.waiting--
+	}
+}
+
+// begun holds one when somebody has begun to wait.
+func (v *verifiers) begun() chan struct{} {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.asked == nil {
+		v.asked = make(chan struct{}, 1)
+	}
+	return v.asked
+}
+
+// wanted reports whether somebody waits.
+func (v *verifiers) wanted() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.waiting > 0
+}
+
 // Acknowledged says how many verifiers have applied a revocation.
 type Acknowledged struct {
 	Count int    `json:"acknowledged"`
@@ -174,6 +211,10 @@ func (s *Service) Await(ctx context.Context, seq uint64, wait time.Duration) (Ac
 	if err != nil {
 		return a, err
 	}
+	if a.Count, a.Of, _ = s.verifiers.count(log, seq); a.Count == a.Of {
+		return a, nil
+	}
+	defer s.verifiers.ask()()
 	over := time.NewTimer(min(wait, MaxAwait))
 	defer over.Stop()
 	for {
@@ -184,7 +225,7 @@ func (s *Service) Await(ctx context.Context, seq uint64, wait time.Duration) (Ac
 		}
 		select {
 		case <-moved:
-			pause(ctx, nil, countPause)
+			pause(ctx, nil, nil, countPause)
 		case <-over.C:
 			a.Count, a.Of, _ = s.verifiers.count(log, seq)
 			return a, nil

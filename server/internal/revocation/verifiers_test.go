@@ -82,6 +82,52 @@ func TestAwait(t *testing.T) {
 	})
 }
 
+// Verifiers are asked when somebody waits, at once, and until nobody does.
+func TestAsksWhileSomebodyWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &table{id: "l"}
+		s := l.running(t)
+		got := follow(t, s, 0)
+		asked := func() (n int) {
+			got.mu.Lock()
+			defer got.mu.Unlock()
+			for _, asked := range got.asked {
+				if asked {
+					n++
+				}
+			}
+			return n
+		}
+		time.Sleep(10 * time.Second)
+		if a, err := s.Await(t.Context(), 0, time.Minute); err != nil || a.Of != 0 || asked() != 0 {
+			t.Fatalf("with nobody to wait for: %+v, %v, asked %d times", a, err, asked())
+		}
+		defer s.Follow("a")()
+		time.Sleep(500 * time.Millisecond)
+		time.AfterFunc(2500*time.Millisecond, func() {
+			if n := asked(); n != 3 {
+				t.Errorf("asked %d times in 2.5 s, want at once and with each head", n)
+			}
+			if err := s.Acknowledge(t.Context(), "a", "l", 7); err != nil {
+				t.Error(err)
+			}
+		})
+		time.AfterFunc(25*time.Millisecond, func() {
+			if n := asked(); n != 1 {
+				t.Errorf("asked %d times after 25 ms, want once", n)
+			}
+		})
+		if a, err := s.Await(t.Context(), 7, time.Minute); err != nil || a.Count != 1 || a.Of != 1 {
+			t.Errorf("%+v, %v", a, err)
+		}
+		before := asked()
+		time.Sleep(10 * time.Second)
+		if n := asked(); n != before {
+			t.Errorf("asked %d times more, though nobody waits", n-before)
+		}
+	})
+}
+
 // A thousand verifiers, each of which acknowledges every one of many.
 func TestAwaitMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
