@@ -125,6 +125,8 @@ type clientView struct {
 	Audiences               []string        `json:"audiences"`
 	AllowedOrigins          []string        `json:"allowed_origins"`
 	BackchannelLogoutURI    string          `json:"backchannel_logout_uri,omitempty"`
+	IDTokenAlgorithm        jwk.Algorithm   `json:"id_token_signed_response_alg,omitempty"` // absent: RS256
+	SkipConsent             bool            `json:"skip_consent"`
 	Claims                  json.RawMessage `json:"claims"`
 	Disabled                bool            `json:"disabled"`
 	CreatedAt               time.Time       `json:"created_at"`
@@ -137,6 +139,7 @@ func viewClient(c auth.Client) clientView {
 		PostLogoutRedirectURIs: some(c.PostLogoutRedirectURIs), GrantTypes: some(c.GrantTypes),
 		TokenEndpointAuthMethod: c.TokenEndpointAuthMethod, JWKS: c.JWKS, JWKSURI: c.JWKSURI, Scope: c.Scope,
 		Audiences: some(c.Audiences), AllowedOrigins: some(c.AllowedOrigins), BackchannelLogoutURI: c.BackchannelLogoutURI,
+		IDTokenAlgorithm: c.IDTokenAlgorithm, SkipConsent: c.SkipConsent,
 		Claims: object(c.Claims), Disabled: c.Disabled, CreatedAt: c.CreatedAt.UTC(), UpdatedAt: c.UpdatedAt.UTC()}
 }
 

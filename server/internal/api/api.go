@@ -33,6 +33,7 @@ type Options struct {
 	Sessions    *session.Service
 	Directory   *directory.Service
 	Revocations Revocations
+	Consents    Consents
 	Callers     *caller.Finder
 	Cookies     edge.Cookies
 	Now         func() time.Time
@@ -45,6 +46,12 @@ type Options struct {
 	Verifier        func(r *http.Request) (client string, ok bool)
 	VerifierStreams int
 	Streams         int
+}
+
+// Consents is what people allowed applications.
+type Consents interface {
+	List(ctx context.Context, userID string) ([]auth.Consent, error)
+	Revoke(ctx context.Context, userID, clientID, address string) (seq uint64, err error)
 }
 
 // Revocations is the published log.
@@ -98,6 +105,8 @@ func (d *Door) routes() []route {
 		{"POST /v1/password/change", patient(d.changePassword)},
 		{"GET /v1/sessions", d.sessions},
 		{"DELETE /v1/sessions/{id}", patient(d.endSession)},
+		{"GET /v1/consents", d.consents},
+		{"DELETE /v1/consents/{client_id}", patient(d.revokeConsent)},
 		{"GET /v1/revocations", d.revocations},
 		{"GET /v1/revocations/pages/{number}", d.fullPage},
 		{"POST /v1/revocations/ack", d.acknowledge},

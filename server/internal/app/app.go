@@ -19,6 +19,7 @@ import (
 	"github.com/writ-auth/writ/fast"
 	"github.com/writ-auth/writ/jwk"
 	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/authorization"
 	"github.com/writ-auth/writ/server/internal/config"
 	"github.com/writ-auth/writ/server/internal/credential"
 	"github.com/writ-auth/writ/server/internal/directory"
@@ -45,17 +46,18 @@ type App struct {
 	logger *slog.Logger
 	now    func() time.Time
 
-	store     *store.Store
-	keys      *keyring.Ring
-	passwords *credential.Hasher
-	redis     *limit.Redis // nil: none
-	throttle  *limit.Throttle
-	mint      *mint.Mint
-	directory *directory.Service
-	sessions  *session.Service
-	log       *revocation.Service
-	cookies   edge.Cookies
-	metrics   *metric.Metrics
+	store         *store.Store
+	keys          *keyring.Ring
+	passwords     *credential.Hasher
+	redis         *limit.Redis // nil: none
+	throttle      *limit.Throttle
+	mint          *mint.Mint
+	directory     *directory.Service
+	sessions      *session.Service
+	log           *revocation.Service
+	authorization *authorization.Service
+	cookies       edge.Cookies
+	metrics       *metric.Metrics
 
 	public, operator, admin http.Handler
 
@@ -164,12 +166,13 @@ func (a *App) assemble(ctx context.Context) error {
 	if a.sessions, err = session.New(a.sessionOptions()); err != nil {
 		return err
 	}
+	a.authorization = a.newAuthorization(sealer)
 	return a.openDoors()
 }
 
 func (a *App) sessionOptions() session.Options {
 	return session.Options{
-		Issuer: a.cfg.Issuer, Sessions: a.store, Users: a.store, Directory: a.store, Log: a.store, Audit: a.store,
+		Issuer: a.cfg.Issuer, Sessions: a.store, Browsers: a.store, Users: a.store, Directory: a.store, Log: a.store, Audit: a.store,
 		Keys: a.keys, Mint: a.mint, Passwords: a.passwords, Throttle: a.throttle,
 		Rule:      session.Rule{Grace: a.cfg.RefreshGrace, Late: session.Late(a.cfg.RefreshLate)},
 		AccessTTL: a.cfg.AccessTTL, RefreshTTL: a.cfg.RefreshTTL, SessionTTL: a.cfg.SessionTTL,

@@ -37,13 +37,16 @@ func (a *App) openDoors() error {
 	}
 	accounts := api.New(api.Options{
 		Sessions: a.sessions, Directory: a.directory, Revocations: releasedLog{a.log, a.draining},
-		Callers: callers, Cookies: a.cookies, Now: a.now, Verifier: verifier(clients),
+		Callers: callers, Cookies: a.cookies, Now: a.now, Verifier: verifier(clients), Consents: a.authorization,
 	})
 	public := http.NewServeMux()
 	documents.Register(public)
 	accounts.Register(public)
 	administration.Register(public)
 	if err := a.openServices(public, clients); err != nil {
+		return err
+	}
+	if err := a.openPages(public, callers); err != nil {
 		return err
 	}
 	a.public = a.front(public)

@@ -53,7 +53,7 @@ func (a *App) openServices(mux *http.ServeMux, clients *clientauth.Service) erro
 		return err
 	}
 	issuer := issuance.New(issuance.Options{Mint: a.mint, Marks: a.store, Keys: a.keys, AccessTTL: a.cfg.AccessTTL, Now: a.now})
-	token.New(token.Options{Clients: clients, Issuer: issuer}).Register(mux)
+	token.New(token.Options{Clients: clients, Issuer: issuer, Codes: a.authorization, Sessions: a.sessions}).Register(mux)
 	introspect.New(introspect.Options{Issuer: a.cfg.Issuer, Clients: clients, Tokens: tokens}).Register(mux)
 	revoke.New(revoke.Options{Clients: clients, Tokens: tokens, Revocations: a.log}).Register(mux)
 	status.New(statuslist.New(statuslist.Options{Issuer: a.cfg.Issuer, Store: a.store, Keys: a.keys, Now: a.now})).Register(mux)

@@ -69,6 +69,8 @@ type Client struct {
 	Audiences               []string // the APIs it may ask tokens for, and introspect
 	AllowedOrigins          []string // exact origins; those of the client "writ" are the CSRF and CORS list
 	BackchannelLogoutURI    string
+	IDTokenAlgorithm        jwk.Algorithm // of its ID tokens; "": RS256
+	SkipConsent             bool          // the team's own application: people aren't asked what it may have
 	Claims                  json.RawMessage
 	Disabled                bool
 	Epoch                   string

@@ -30,6 +30,8 @@ type ClientFields struct {
 	Audiences               *[]string       `json:"audiences"`
 	AllowedOrigins          *[]string       `json:"allowed_origins"`
 	BackchannelLogoutURI    *string         `json:"backchannel_logout_uri"`
+	IDTokenAlgorithm        *jwk.Algorithm  `json:"id_token_signed_response_alg"`
+	SkipConsent             *bool           `json:"skip_consent"`
 	Claims                  json.RawMessage `json:"claims"`
 	Disabled                *bool           `json:"disabled"`
 }
@@ -41,8 +43,8 @@ const (
 	authKey   = auth.AuthPrivateKeyJWT
 	authNone  = auth.AuthNone
 
-	grantCode    = "authorization_code"
-	grantRefresh = "refresh_token"
+	grantCode    = auth.GrantAuthorizationCode
+	grantRefresh = auth.GrantRefreshToken
 	grantClient  = auth.GrantClientCredentials
 	grantDevice  = "urn:ietf:params:oauth:grant-type:device_code"
 	grantToken   = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -118,7 +120,7 @@ func (s *Service) UpdateClient(ctx context.Context, actor Actor, id string, in C
 // sameSignIn says whether in leaves of the client "writ" what must stay.
 func sameSignIn(writ auth.Client, in ClientFields) bool {
 	return in.RedirectURIs == nil && in.PostLogoutRedirectURIs == nil && in.GrantTypes == nil && in.TokenEndpointAuthMethod == nil &&
-		in.JWKS == nil && in.JWKSURI == nil && in.Scope == nil && in.Audiences == nil && in.BackchannelLogoutURI == nil &&
+		in.JWKS == nil && in.JWKSURI == nil && in.IDTokenAlgorithm == nil && in.SkipConsent == nil && in.Scope == nil && in.Audiences == nil && in.BackchannelLogoutURI == nil &&
 		in.Claims == nil && (in.Disabled == nil || *in.Disabled == writ.Disabled)
 }
 
@@ -192,6 +194,8 @@ func (s *Service) applyClient(ctx context.Context, c *auth.Client, in ClientFiel
 	set(&c.Audiences, in.Audiences)
 	set(&c.AllowedOrigins, in.AllowedOrigins)
 	set(&c.BackchannelLogoutURI, in.BackchannelLogoutURI)
+	set(&c.IDTokenAlgorithm, in.IDTokenAlgorithm)
+	set(&c.SkipConsent, in.SkipConsent)
 	set(&c.Disabled, in.Disabled)
 	set(&c.GrantTypes, in.GrantTypes)
 	c.Scope = strings.Join(strings.Fields(c.Scope), " ")
@@ -249,7 +253,17 @@ func checkClient(c auth.Client) error {
 		checkWords("scope", strings.Fields(c.Scope)),
 		checkGrants(c),
 		checkAuthMethod(c),
+		checkIDAlgorithm(c),
 	)
+}
+
+// checkIDAlgorithm wants one that the client can verify by the key set: with a
+// shared secret, whoever the client lends it to could sign people in.
+func checkIDAlgorithm(c auth.Client) error {
+	if c.IDTokenAlgorithm == "" || slices.Contains(Algorithms(), c.IDTokenAlgorithm) {
+		return nil
+	}
+	return auth.Invalid("id_token_signed_response_alg", "id_token_signed_response_alg must be among %v", Algorithms())
 }
 
 func checkGrants(c auth.Client) error {

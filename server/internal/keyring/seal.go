@@ -21,6 +21,7 @@ const (
 	SealLogKey     Purpose = "log-key"
 	SealTagKey     Purpose = "tag-key"
 	SealAPISecret  Purpose = "api-secret"
+	SealTicket     Purpose = "ticket" // what a browser carries from page to page
 )
 
 // ErrSealed says that a sealed value does not open: the master key is another
@@ -39,7 +40,7 @@ func NewSealer(master []byte) (*Sealer, error) {
 		return nil, fmt.Errorf("keyring: a master key has %d bytes, not %d", MasterSize, len(master))
 	}
 	s := &Sealer{aeads: map[Purpose]cipher.AEAD{}}
-	for _, p := range []Purpose{SealPrivateKey, SealLogKey, SealTagKey, SealAPISecret} {
+	for _, p := range []Purpose{SealPrivateKey, SealLogKey, SealTagKey, SealAPISecret, SealTicket} {
 		aead, err := deriveAEAD(master, p)
 		if err != nil {
 			return nil, err

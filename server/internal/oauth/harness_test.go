@@ -41,6 +41,7 @@ type server struct {
 
 	mu     sync.Mutex
 	now    time.Time
+	probe  string   // the secret of the client that asks whether tokens are good
 	hidden []string // secrets and tokens that must be nowhere on the disk or in the log
 }
 
@@ -168,7 +169,9 @@ func (s *server) send(method, path, contentType, body string, changes ...with) *
 	for _, change := range changes {
 		change(r)
 	}
-	res, err := s.http.Client().Do(r)
+	client := *s.http.Client()
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	res, err := client.Do(r)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -60,6 +60,9 @@ func (s *Service) ByToken(ctx context.Context, token string, cookie bool) (Ident
 	if (held.Grant.Mode == auth.ModeCookie) != cookie {
 		return Identity{}, errBearer(errors.New("cookie and bearer tokens are not exchanged"))
 	}
+	if !ownTokens(held.Grant) { // whatever its user may do, another application may not
+		return Identity{}, errBearer(errors.New("a token of another client"))
+	}
 	return s.identify(ctx, held)
 }
 

@@ -9,13 +9,16 @@ import (
 	"github.com/writ-auth/writ/server/internal/auth"
 )
 
-// Refresh is a refresh of a first-party session.
+// Refresh is a refresh of a session by who holds a grant of it.
 type Refresh struct {
 	Request
 	Token    string
 	Cookie   bool   // the token came in the cookie, not in the body
 	ClientID string // who presents it
 	Audience string // "": that of the sign-in
+
+	scope  []string        // of the new token; nil: the grant's
+	issued func(auth.Held) // is told what tokens were made for; may be nil
 }
 
 // errRefresh is the one answer to a refresh token that is not genuine, not
@@ -157,6 +160,9 @@ func (r *refreshing) repeat(held auth.Held, turn *auth.Turn) {
 func (r *refreshing) issue() error {
 	held := r.held
 	held.Grant.Rotation = r.after
+	if r.in.scope != nil {
+		held.Grant.Scope = r.in.scope
+	}
 	if err := r.s.place(r.ctx, &held.Grant, r.api); err != nil {
 		return err
 	}
@@ -167,6 +173,9 @@ func (r *refreshing) issue() error {
 	r.out = r.s.tokens(held, held.Now)
 	r.out.AccessToken, r.out.AccessExpiry, r.out.ExpiresIn = access.Token, access.Expiry, access.Expiry.Sub(held.Now)
 	r.out.RefreshToken, err = encodeToken(r.s.Keys, r.after.TagKey, r.handle, r.after.Current)
+	if r.in.issued != nil {
+		r.in.issued(held)
+	}
 	return err
 }
 

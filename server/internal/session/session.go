@@ -27,6 +27,7 @@ import (
 type Options struct {
 	Issuer     string
 	Sessions   auth.Sessions
+	Browsers   auth.Browsers
 	Users      auth.Users
 	Directory  Directory
 	Log        auth.Log
@@ -136,6 +137,7 @@ func (s *Service) sign(ctx context.Context, held auth.Held, api auth.API, now ti
 	if req.Permissions, err = s.Users.Permissions(ctx, req.Roles); err != nil {
 		return mint.Access{}, err
 	}
+	restrict(&req, held.Client, s.Issuer)
 	return s.Mint.Access(ctx, req)
 }
 

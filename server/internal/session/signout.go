@@ -52,7 +52,12 @@ func (s *Service) SignOutByCookie(ctx context.Context, cookie string, from Reque
 	return s.endSession(ctx, held, from)
 }
 
+// endSession ends the session of Writ's own sign-in. Another client has only its
+// grant to end: it must not sign people out of everything else.
 func (s *Service) endSession(ctx context.Context, held auth.Held, from Request) (uint64, error) {
+	if !ownTokens(held.Grant) {
+		return s.EndGrant(ctx, held.Grant, "logout", from)
+	}
 	return s.end(ctx, auth.Ending{SessionID: held.Session.ID, Reason: "logout"}, auth.Event{
 		Actor: held.User.ID, Action: "session.end", Target: held.Session.ID, Address: from.Address, Reason: "logout"})
 }

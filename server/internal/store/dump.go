@@ -42,6 +42,7 @@ func portions() []portion {
 		{table: "member_roles"},
 		{table: "clients"},
 		{table: "client_secrets"},
+		{table: "consents"},
 		{table: "apis"},
 		{table: "api_secrets"},
 		{table: "used_assertions"},
@@ -53,7 +54,7 @@ func portions() []portion {
 
 // unportable lists the tables that no back-up holds.
 func unportable() []string {
-	return []string{"sessions", "grants", "statuses", "fleet", "goose_db_version"}
+	return []string{"sessions", "grants", "codes", "statuses", "fleet", "goose_db_version"}
 }
 
 // Layout is what a back-up of this database holds, and the version of that.

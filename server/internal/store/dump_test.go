@@ -101,6 +101,7 @@ func fillAll(t *testing.T, s *store.Store) {
 		&auth.APISecret{ID: "sec_1", APIID: "api_1", KID: "k1", Sealed: []byte{1, 0, 255}, CreatedAt: now, SignsFrom: now}, ev))
 	must(s.CreateClient(ctx, auth.Client{ID: "reporter", Name: "R", TokenEndpointAuthMethod: "client_secret_basic", Audiences: []string{"urn:a"},
 		Epoch: "ce", CreatedAt: now, UpdatedAt: now}, &auth.ClientSecret{ID: "sec_2", ClientID: "reporter", Hash: [32]byte{1}, CreatedAt: now}, ev))
+	must(s.AddConsent(ctx, auth.Consent{UserID: "usr_1", ClientID: "reporter", Audience: "urn:a", Scope: []string{"read"}, UpdatedAt: now}, ev))
 	_, e := s.UseAssertion(ctx, "reporter", [32]byte{2}, now)
 	must(e)
 	must(s.AddKey(ctx, auth.Key{ID: "kid1", Purpose: auth.KeySign, Algorithm: "ES256", State: auth.KeySigning, Public: []byte("{}"), Sealed: []byte("sealed private part"), CreatedAt: now}, ev))

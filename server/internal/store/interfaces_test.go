@@ -17,4 +17,7 @@ var (
 	_ auth.Registry      = (*store.Store)(nil)
 	_ auth.Assertions    = (*store.Store)(nil)
 	_ auth.ClientSecrets = (*store.Store)(nil)
+	_ auth.Codes         = (*store.Store)(nil)
+	_ auth.Consents      = (*store.Store)(nil)
+	_ auth.Browsers      = (*store.Store)(nil)
 )

@@ -12,7 +12,7 @@ import (
 	"github.com/writ-auth/writ/server/internal/auth"
 )
 
-// Sweep removes what nobody can ask for any more: pages of the log and
+// Sweep removes what nobody can ask for any more: pages of the log, codes and
 // assertions that have expired; sessions, with their grants, that have ended,
 // that are past their absolute end or that nobody used for too long, when the
 // last of their access tokens has expired as well; and what is older in the
@@ -65,11 +65,13 @@ func (s *Store) chores(now time.Time) []chore {
 			SELECT id FROM sessions WHERE absolute_expiry > 0 AND absolute_expiry <= $1 ORDER BY absolute_expiry LIMIT $2`
 		assertions = `DELETE FROM used_assertions WHERE (client_id, hash) IN (
 			SELECT client_id, hash FROM used_assertions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2`
+		codes = `DELETE FROM codes WHERE hash IN (
+			SELECT hash FROM codes WHERE forget_at <= $1 ORDER BY forget_at LIMIT $2`
 		// The oldest come first, so no index by time is needed.
 		audit = `DELETE FROM audit WHERE at <= $1 AND id IN (SELECT id FROM audit ORDER BY id LIMIT $2`
 	)
 	at := micros(now)
-	list := []chore{{ended, []any{at}}, {expired, []any{at}}, {assertions, []any{at}},
+	list := []chore{{ended, []any{at}}, {expired, []any{at}}, {assertions, []any{at}}, {codes, []any{at}},
 		{oldStatuses, []any{micros(now.Add(-statusRest))}}}
 	if s.retention > 0 {
 		list = append(list, chore{audit, []any{micros(now.Add(-s.retention))}})

@@ -25,13 +25,17 @@ type Authenticator interface {
 	Authenticate(ctx context.Context, c clientauth.Credentials) (clientauth.Client, error)
 }
 
-// Endpoint is one address, such as /oauth/token. Every field is required.
+// Endpoint is one address, such as /oauth/token. The first three fields are
+// required.
 type Endpoint struct {
 	Path    string
 	Clients Authenticator
 	// Serve answers an authenticated client. Whether a public one is enough is
 	// for Serve to say.
 	Serve func(w http.ResponseWriter, r *http.Request, req Request) error
+	// Pages lets the pages of any origin call: applications in a browser are
+	// public clients. Nothing that a browser sends by itself counts here.
+	Pages bool
 }
 
 // Route is the endpoint's pattern for package net/http.
@@ -42,6 +46,9 @@ func (e Endpoint) Route() string { return http.MethodPost + " " + e.Path }
 func (e Endpoint) Register(mux *http.ServeMux) {
 	mux.Handle(e.Route(), edge.OAuthHandler(e.serve))
 	mux.Handle(e.Path, edge.OAuthHandler(notPost))
+	if e.Pages {
+		mux.Handle(http.MethodOptions+" "+e.Path, edge.OAuthHandler(edge.PublicPreflight(http.MethodPost)))
+	}
 }
 
 func notPost(w http.ResponseWriter, _ *http.Request) error {
@@ -50,6 +57,9 @@ func notPost(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (e Endpoint) serve(w http.ResponseWriter, r *http.Request) error {
+	if e.Pages {
+		edge.PublicAnswer(w)
+	}
 	form, err := edge.ReadForm(w, r)
 	if err != nil {
 		return err

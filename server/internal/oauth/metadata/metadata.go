@@ -3,10 +3,8 @@
 // for everybody and follow from the configured issuer, never from the Host
 // header of a request, which a client chooses.
 //
-// Discovery names what exists and nothing else. As long as there is no
-// authorization endpoint it has none, and the list of its response types, which
-// RFC 8414 and OpenID Connect Discovery require, is there and empty. Lists that
-// mean something where they are left out are always there.
+// Discovery names what exists and nothing else. Lists that mean something where
+// they are left out are always there.
 package metadata
 
 import (
@@ -23,6 +21,7 @@ import (
 	"github.com/writ-auth/writ/jwk"
 	"github.com/writ-auth/writ/jwks"
 	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/authorization"
 	"github.com/writ-auth/writ/server/internal/directory"
 	"github.com/writ-auth/writ/server/internal/edge"
 	"github.com/writ-auth/writ/server/internal/mint"
@@ -98,10 +97,18 @@ type discovery struct {
 	LogKeys       string   `json:"writ_revocation_keys_endpoint"`
 	Ack           string   `json:"writ_revocation_ack_endpoint"`
 	StatusLists   string   `json:"status_list_aggregation_endpoint"`
+	Authorization string   `json:"authorization_endpoint"`
 	Token         string   `json:"token_endpoint"`
+	UserInfo      string   `json:"userinfo_endpoint"`
+	EndSession    string   `json:"end_session_endpoint"`
 	Introspection string   `json:"introspection_endpoint"`
 	Revocation    string   `json:"revocation_endpoint"`
 	ResponseTypes []string `json:"response_types_supported"`
+	ResponseModes []string `json:"response_modes_supported"`
+	PKCE          []string `json:"code_challenge_methods_supported"`
+	NamesIssuer   bool     `json:"authorization_response_iss_parameter_supported"`
+	Scopes        []string `json:"scopes_supported"`
+	Prompts       []string `json:"prompt_values_supported"`
 	GrantTypes    []string `json:"grant_types_supported"`
 
 	// How clients authenticate at each of the three endpoints, and what they may
@@ -118,6 +125,9 @@ type discovery struct {
 	// OpenID Connect's for ID tokens, and the one that verifiers look at.
 	Algorithms []jwk.Algorithm `json:"id_token_signing_alg_values_supported"`
 	Claims     []string        `json:"claims_supported"`
+
+	// What is true where it is left out (OpenID Connect Discovery, section 3).
+	RequestURI bool `json:"request_uri_parameter_supported"`
 }
 
 func newDiscovery(issuer string) discovery {
@@ -126,15 +136,20 @@ func newDiscovery(issuer string) discovery {
 	return discovery{
 		Issuer: issuer, JWKSURI: issuer + "/.well-known/jwks.json", Revocations: issuer + "/v1/revocations",
 		LogKeys: issuer + "/v1/revocations/keys", Ack: issuer + "/v1/revocations/ack",
-		StatusLists: issuer + mint.PathStatusLists,
-		Token:       issuer + "/oauth/token", Introspection: issuer + "/oauth/introspect", Revocation: issuer + "/oauth/revoke",
-		ResponseTypes: []string{}, GrantTypes: []string{auth.GrantClientCredentials},
-		TokenAuth: methods, TokenAuthAlgs: algorithms,
+		StatusLists:   issuer + mint.PathStatusLists,
+		Authorization: issuer + "/oauth/authorize", UserInfo: issuer + "/oauth/userinfo", EndSession: issuer + "/oauth/logout",
+		Token: issuer + "/oauth/token", Introspection: issuer + "/oauth/introspect", Revocation: issuer + "/oauth/revoke",
+		ResponseTypes: []string{"code"}, ResponseModes: authorization.Modes(), PKCE: []string{"S256"}, NamesIssuer: true,
+		Scopes:     []string{mint.ScopeOpenID, mint.ScopeProfile, mint.ScopeEmail},
+		Prompts:    authorization.Prompts(),
+		GrantTypes: []string{auth.GrantAuthorizationCode, auth.GrantRefreshToken, auth.GrantClientCredentials},
+		// A public client has its name and PKCE.
+		TokenAuth: append(slices.Clip(methods), auth.AuthNone), TokenAuthAlgs: algorithms,
 		IntrospectionAuth: methods, IntrospectionAuthAlgs: algorithms,
 		// A public client can end what it holds: whoever bears a token may.
 		RevocationAuth: append(slices.Clip(methods), auth.AuthNone), RevocationAuthAlgs: algorithms,
 		SubjectTypes: []string{"public"}, Algorithms: algorithms,
-		Claims: []string{"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "sid", "scope", "epochs", "auth_time", "amr",
+		Claims: []string{"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "sid", "scope", "epochs", "auth_time", "amr", "nonce", "at_hash",
 			"email", "email_verified", "name", "preferred_username", "org", "roles", "permissions"},
 	}
 }

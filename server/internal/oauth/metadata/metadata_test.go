@@ -15,11 +15,14 @@ import (
 	"github.com/writ-auth/writ/server/internal/api"
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/edge"
+	"github.com/writ-auth/writ/server/internal/oauth/authorize"
 	"github.com/writ-auth/writ/server/internal/oauth/introspect"
+	"github.com/writ-auth/writ/server/internal/oauth/logout"
 	"github.com/writ-auth/writ/server/internal/oauth/metadata"
 	"github.com/writ-auth/writ/server/internal/oauth/revoke"
 	"github.com/writ-auth/writ/server/internal/oauth/status"
 	"github.com/writ-auth/writ/server/internal/oauth/token"
+	"github.com/writ-auth/writ/server/internal/oauth/userinfo"
 )
 
 const issuer = "https://auth.example.com"
@@ -120,7 +123,8 @@ func TestDiscovery(t *testing.T) {
 		"writ_revocation_keys_endpoint":    issuer + "/v1/revocations/keys",
 		"status_list_aggregation_endpoint": issuer + "/v1/status-lists",
 		"token_endpoint":                   issuer + "/oauth/token", "introspection_endpoint": issuer + "/oauth/introspect",
-		"revocation_endpoint": issuer + "/oauth/revoke",
+		"revocation_endpoint": issuer + "/oauth/revoke", "authorization_endpoint": issuer + "/oauth/authorize",
+		"userinfo_endpoint": issuer + "/oauth/userinfo", "end_session_endpoint": issuer + "/oauth/logout",
 	} {
 		if doc[name] != want {
 			t.Errorf("%s is %v, want %s", name, doc[name], want)
@@ -128,11 +132,17 @@ func TestDiscovery(t *testing.T) {
 	}
 	const methods = "[client_secret_basic client_secret_post private_key_jwt"
 	for name, want := range map[string]string{
-		"response_types_supported":                      "[]", // there is no authorization endpoint
-		"grant_types_supported":                         "[client_credentials]",
-		"token_endpoint_auth_methods_supported":         methods + "]",
-		"introspection_endpoint_auth_methods_supported": methods + "]",
-		"revocation_endpoint_auth_methods_supported":    methods + " none]",
+		"response_types_supported":                       "[code]",
+		"response_modes_supported":                       "[query form_post]",
+		"code_challenge_methods_supported":               "[S256]",
+		"authorization_response_iss_parameter_supported": "true",
+		"request_uri_parameter_supported":                "false",
+		"scopes_supported":                               "[openid profile email]",
+		"prompt_values_supported":                        "[none login consent select_account]",
+		"grant_types_supported":                          "[authorization_code refresh_token client_credentials]",
+		"token_endpoint_auth_methods_supported":          methods + " none]",
+		"introspection_endpoint_auth_methods_supported":  methods + "]",
+		"revocation_endpoint_auth_methods_supported":     methods + " none]",
 	} {
 		if got := fmt.Sprint(doc[name]); got != want {
 			t.Errorf("%s is %s, want %s", name, got, want)
@@ -157,7 +167,8 @@ func TestDiscovery(t *testing.T) {
 
 // oauthRoutes are those of the endpoints that clients call.
 func oauthRoutes() []string {
-	return slices.Concat(token.Routes(), introspect.Routes(), revoke.Routes(), status.Routes())
+	return slices.Concat(token.Routes(), introspect.Routes(), revoke.Routes(), status.Routes(),
+		authorize.Routes(), logout.Routes(), userinfo.Routes())
 }
 
 // Every address that discovery names is one that the server has.

@@ -47,7 +47,7 @@ type Door struct {
 // New makes the door.
 func New(opts Options) *Door {
 	d := &Door{Options: opts}
-	d.endpoint = client.Endpoint{Path: Path, Clients: opts.Clients, Serve: d.serve}
+	d.endpoint = client.Endpoint{Path: Path, Clients: opts.Clients, Serve: d.serve, Pages: true}
 	return d
 }
 

@@ -29,7 +29,7 @@ func (g clientCredentials) Entitle(_ context.Context, req client.Request) (Entit
 		APIs: req.Client.APIs, Scope: strings.Fields(c.Scope),
 		Issue: func(ctx context.Context, api auth.API, scope []string) (Issued, error) {
 			token, err := g.issuer.ForClient(ctx, c, api, scope)
-			return Issued{token.AccessToken, token.ExpiresIn}, err
+			return Issued{AccessToken: token.AccessToken, ExpiresIn: token.ExpiresIn}, err
 		},
 	}, nil
 }

@@ -24,8 +24,10 @@ const Path = "/oauth/token"
 
 // Options are what a Door is made of; every field is required.
 type Options struct {
-	Clients client.Authenticator
-	Issuer  Issuer // makes the tokens of clients
+	Clients  client.Authenticator
+	Issuer   Issuer // makes the tokens of clients
+	Codes    Codes
+	Sessions Sessions
 }
 
 // Door is the token endpoint.
@@ -37,9 +39,11 @@ type Door struct {
 // New makes the door.
 func New(opts Options) *Door {
 	d := &Door{grants: map[string]Grant{
+		auth.GrantAuthorizationCode: authorizationCode{opts.Codes},
+		auth.GrantRefreshToken:      refreshToken{opts.Sessions},
 		auth.GrantClientCredentials: clientCredentials{opts.Issuer},
 	}}
-	d.endpoint = client.Endpoint{Path: Path, Clients: opts.Clients, Serve: d.serve}
+	d.endpoint = client.Endpoint{Path: Path, Clients: opts.Clients, Serve: d.serve, Pages: true}
 	return d
 }
 
@@ -50,7 +54,9 @@ func (d *Door) Register(mux *http.ServeMux) { d.endpoint.Register(mux) }
 func Routes() []string { return []string{client.Endpoint{Path: Path}.Route()} }
 
 // GrantTypes lists the grant types that exist.
-func GrantTypes() []string { return []string{auth.GrantClientCredentials} }
+func GrantTypes() []string {
+	return []string{auth.GrantAuthorizationCode, auth.GrantRefreshToken, auth.GrantClientCredentials}
+}
 
 // Grant is a grant type's own part: what the request proves besides who the
 // client is.
@@ -67,20 +73,35 @@ type Entitlement struct {
 	Scope []string   // and have these scopes, where the API has them
 	// Issue makes the tokens for what was chosen, once.
 	Issue func(ctx context.Context, api auth.API, scope []string) (Issued, error)
+
+	// scope chooses among Scope where a person has settled already what fits the
+	// API; nil: the endpoint does.
+	scope func(requested string) ([]string, error)
+}
+
+func (e Entitlement) choose(requested string, api auth.API) ([]string, error) {
+	if e.scope != nil {
+		return e.scope(requested)
+	}
+	return chooseScope(requested, e.Scope, api)
 }
 
 // Issued is what a request gets.
 type Issued struct {
-	AccessToken string
-	ExpiresIn   time.Duration
+	AccessToken  string
+	ExpiresIn    time.Duration
+	RefreshToken string // "": none
+	IDToken      string // "": none
 }
 
-// response is RFC 6749, section 5.1.
+// response is RFC 6749, section 5.1, and OpenID Connect Core, section 3.1.3.3.
 type response struct {
-	AccessToken string `json:"access_token"`
-	TokenType   string `json:"token_type"`
-	ExpiresIn   int64  `json:"expires_in"`
-	Scope       string `json:"scope,omitempty"`
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int64  `json:"expires_in"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	IDToken      string `json:"id_token,omitempty"`
+	Scope        string `json:"scope,omitempty"`
 }
 
 func (d *Door) serve(w http.ResponseWriter, r *http.Request, req client.Request) error {
@@ -96,7 +117,7 @@ func (d *Door) serve(w http.ResponseWriter, r *http.Request, req client.Request)
 	if err != nil {
 		return err
 	}
-	scope, err := chooseScope(req.Form["scope"], most.Scope, api)
+	scope, err := most.choose(req.Form["scope"], api)
 	if err != nil {
 		return err
 	}
@@ -106,7 +127,8 @@ func (d *Door) serve(w http.ResponseWriter, r *http.Request, req client.Request)
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	return edge.WriteJSON(w, http.StatusOK, response{
-		AccessToken: out.AccessToken, TokenType: "Bearer", ExpiresIn: int64(out.ExpiresIn / time.Second), Scope: strings.Join(scope, " "),
+		AccessToken: out.AccessToken, TokenType: "Bearer", ExpiresIn: int64(out.ExpiresIn / time.Second),
+		RefreshToken: out.RefreshToken, IDToken: out.IDToken, Scope: strings.Join(scope, " "),
 	})
 }
 

@@ -28,6 +28,9 @@ type Store interface {
 	auth.Registry
 	auth.Assertions
 	auth.ClientSecrets
+	auth.Codes
+	auth.Consents
+	auth.Browsers
 
 	StatusLists(ctx context.Context) (int64, error)
 	RevokedStatuses(ctx context.Context, list int64, now time.Time) ([]int64, error)
@@ -68,6 +71,7 @@ func Run(t *testing.T, open func(*testing.T) Harness) {
 		{"Directory", directoryTests()},
 		{"Clients", clientTests()},
 		{"Services", serviceTests()},
+		{"Authorization", authorizationTests()},
 		{"Keys", keyTests()},
 		{"Log", logTests()},
 		{"Claims", claimsTests()},

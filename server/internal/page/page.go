@@ -1,0 +1,140 @@
+// Package page is the door of what people see: signing in and allowing an
+// application what it asks for. Pages work without JavaScript.
+//
+// Every POST must come from our own pages (see [edge.SameOrigin]), signing in
+// too: a site that could sign its visitors in as somebody else would watch what
+// they do there. No address to return to is ever taken from a parameter: a
+// request that waits for the person travels as a sealed ticket.
+package page
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/authorization"
+	"github.com/writ-auth/writ/server/internal/edge"
+	"github.com/writ-auth/writ/server/internal/edge/caller"
+	"github.com/writ-auth/writ/server/internal/edge/view"
+	"github.com/writ-auth/writ/server/internal/session"
+)
+
+// Options are what a Door is made of; every field is required.
+type Options struct {
+	Requests *authorization.Service
+	Sessions *session.Service
+	Callers  *caller.Finder
+	View     *view.View
+}
+
+// Door serves the pages.
+type Door struct{ Options }
+
+// New makes the door.
+func New(opts Options) *Door { return &Door{opts} }
+
+type route struct {
+	pattern string
+	serve   func(http.ResponseWriter, *http.Request) error
+}
+
+func (d *Door) routes() []route {
+	return []route{
+		{"GET /login", d.showSignIn},
+		{"POST /login", d.sameOrigin(d.signIn)},
+		{"GET /consent", d.showConsent},
+		{"POST /consent", d.sameOrigin(d.consent)},
+		{view.Route, d.View.ServeAsset},
+	}
+}
+
+// Register adds the door's routes to mux.
+func (d *Door) Register(mux *http.ServeMux) {
+	for _, r := range d.routes() {
+		mux.Handle(r.pattern, edge.PageHandler{Serve: r.serve, Show: d.View.Fail})
+	}
+}
+
+// sameOrigin lets through what our own pages send. It is asked first, with a
+// cookie or without.
+func (d *Door) sameOrigin(serve func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if err := edge.SameOrigin(r, []string{d.Callers.Issuer}); err != nil {
+			return err
+		}
+		return serve(w, r)
+	}
+}
+
+// open answers the request that waits; nil: there is no ticket.
+func (d *Door) open(r *http.Request, ticket string) (*authorization.Request, error) {
+	if ticket == "" {
+		return nil, nil
+	}
+	req, err := d.Requests.Open(r.Context(), ticket)
+	return &req, err
+}
+
+// goOn sends the browser back to where requests are decided.
+func (d *Door) goOn(w http.ResponseWriter, req authorization.Request) error {
+	ticket, err := d.Requests.Seal(req)
+	if err != nil {
+		return err
+	}
+	return redirect(w, "/oauth/authorize/continue?ticket="+ticket)
+}
+
+func redirect(w http.ResponseWriter, path string) error {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Location", path)
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// target is where a page's forms end up besides here.
+func target(req *authorization.Request) []string {
+	if req == nil {
+		return nil
+	}
+	return []string{req.RedirectURI}
+}
+
+// nameOf is what people call an application.
+func nameOf(c auth.Client) string {
+	if c.Name != "" {
+		return c.Name
+	}
+	return c.ID
+}
+
+// hostOf is where an application is, so that a borrowed name is noticed.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return ""
+	case u.Host == "":
+		return u.Scheme + ":"
+	}
+	return u.Host
+}
+
+// personOf is what a person recognises as theirs.
+func personOf(u auth.User) string {
+	for _, name := range []string{u.Name, u.Email, u.Username} {
+		if name != "" {
+			return name
+		}
+	}
+	return u.ID
+}
+
+// shown is the error of a request as its page says it; nil if it is internal.
+func shown(err error) *auth.Error {
+	var e *auth.Error
+	if errors.As(err, &e) && edge.Status(e.Code) != http.StatusInternalServerError {
+		return e
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package page
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+
+	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/authorization"
+	"github.com/writ-auth/writ/server/internal/edge"
+	"github.com/writ-auth/writ/server/internal/edge/caller"
+	"github.com/writ-auth/writ/server/internal/edge/view"
+	"github.com/writ-auth/writ/server/internal/session"
+)
+
+// signInView is what the page of signing in shows.
+type signInView struct {
+	Application, Host string // who waits; "": nobody
+	Ticket            string
+	Login             string // what was typed, or is hinted at
+	Choice            string // who is signed in and may simply go on
+	Problem           string
+}
+
+// maxLogin bounds what throttling remembers of a request.
+const maxLogin = 320
+
+func (d *Door) showSignIn(w http.ResponseWriter, r *http.Request) error {
+	form, err := edge.ReadQuery(r)
+	if err != nil {
+		return err
+	}
+	req, err := d.open(r, form["ticket"])
+	if err != nil {
+		return err
+	}
+	who, _, err := d.Callers.Browser(r)
+	if err != nil {
+		return err
+	}
+	if req == nil && who != nil {
+		return d.View.Show(w, http.StatusOK, view.Page{Name: view.SignedIn, Title: "Signed in", Data: struct{ Name string }{personOf(who.User)}})
+	}
+	shows := signInView{Ticket: form["ticket"]}
+	if req != nil {
+		shows.Login = req.LoginHint
+		if who != nil && req.MayChoose(*who) {
+			shows.Choice = personOf(who.User)
+		}
+	}
+	return d.showForm(w, http.StatusOK, req, shows)
+}
+
+func (d *Door) showForm(w http.ResponseWriter, status int, req *authorization.Request, shows signInView) error {
+	if req != nil {
+		shows.Application, shows.Host = nameOf(req.Client.Client), hostOf(req.RedirectURI)
+	}
+	return d.View.Show(w, status, view.Page{Name: view.SignIn, Title: "Sign in", Targets: target(req), Data: shows})
+}
+
+func (d *Door) signIn(w http.ResponseWriter, r *http.Request) error {
+	form, err := edge.ReadForm(w, r)
+	if err != nil {
+		return err
+	}
+	req, err := d.open(r, form["ticket"])
+	if err != nil {
+		return err
+	}
+	if form["continue"] != "" && req != nil {
+		return d.choose(w, r, *req)
+	}
+	cookie, err := d.Callers.Cookies.Read(r, edge.SessionCookie)
+	if err != nil {
+		return err
+	}
+	if form["login"] == "" || len(form["login"]) > maxLogin || form["password"] == "" {
+		return d.refuse(w, req, form, auth.Invalid("login", "Type your e-mail address or user name, and your password."))
+	}
+	out, err := d.Sessions.SignInBrowser(r.Context(), session.SignIn{
+		Request: caller.From(r), Login: form["login"], Password: form["password"]}, cookie)
+	if err != nil {
+		return d.refuse(w, req, form, err)
+	}
+	// Who had the cookies of another mode is now somebody else, or the same.
+	for _, other := range []edge.Cookie{edge.AccessCookie, edge.RefreshCookie} {
+		if value, err := d.Callers.Cookies.Read(r, other); err != nil || value != "" {
+			d.Callers.Cookies.Clear(w, other)
+		}
+	}
+	if err := d.Callers.Cookies.Set(w, edge.SessionCookie, out.Cookie, out.RefreshIn); err != nil {
+		return err
+	}
+	if req == nil {
+		return redirect(w, "/login")
+	}
+	return d.goOn(w, *req)
+}
+
+// choose goes on as who is signed in.
+func (d *Door) choose(w http.ResponseWriter, r *http.Request, req authorization.Request) error {
+	who, _, err := d.Callers.Browser(r)
+	if err != nil {
+		return err
+	}
+	if who != nil {
+		req.Chosen = who.Session.ID
+	}
+	return d.goOn(w, req)
+}
+
+// refuse shows the form again with what was wrong, and never the password.
+func (d *Door) refuse(w http.ResponseWriter, req *authorization.Request, form edge.Form, err error) error {
+	e := shown(err)
+	if e == nil {
+		return err
+	}
+	status := edge.Status(e.Code)
+	if status == http.StatusUnauthorized || e.Code == auth.CodeInvalid {
+		status = http.StatusUnprocessableEntity // a form to be filled in anew; 401 would ask for another credential
+	}
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
+	}
+	problem := e.Message
+	if e.Code == auth.CodePasswordChange {
+		problem = "Your password has to be changed before you can sign in. Ask your administrator how."
+	}
+	return d.showForm(w, status, req, signInView{Ticket: form["ticket"], Login: form["login"], Problem: problem})
+}

@@ -1,0 +1,69 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/writ-auth/writ/server/internal/auth"
+)
+
+const selectConsent = `SELECT user_id, client_id, audience, scope, created_at, updated_at FROM consents `
+
+func consentDest(c *auth.Consent) []any {
+	return []any{&c.UserID, &c.ClientID, &c.Audience, toJSON(&c.Scope), toTime(&c.CreatedAt), toTime(&c.UpdatedAt)}
+}
+
+const oneConsent = selectConsent + `WHERE user_id = $1 AND client_id = $2 AND audience = $3`
+
+// Consent implements auth.Consents.
+func (s *Store) Consent(ctx context.Context, userID, clientID, audience string) (c auth.Consent, err error) {
+	err = s.sql.get(ctx, consentDest(&c), oneConsent, userID, clientID, audience)
+	return c, err
+}
+
+// AddConsent implements auth.Consents. It reads what it adds to under the
+// writer's lock, so that two at once both count.
+func (s *Store) AddConsent(ctx context.Context, c auth.Consent, ev auth.Event) error {
+	const put = `INSERT INTO consents (user_id, client_id, audience, scope, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $5)
+		ON CONFLICT (user_id, client_id, audience) DO UPDATE SET scope = $4, updated_at = $5`
+	return s.write(ctx, func(ctx context.Context, t *tx) error {
+		var before auth.Consent
+		err := t.get(ctx, consentDest(&before), oneConsent, c.UserID, c.ClientID, c.Audience)
+		if err != nil && !errors.Is(err, auth.ErrNotFound) {
+			return err
+		}
+		scope := slices.Concat(before.Scope, c.Scope)
+		slices.Sort(scope)
+		if _, err := t.exec(ctx, put, c.UserID, c.ClientID, c.Audience, encoded(slices.Compact(scope)), t.since(c.UpdatedAt)); err != nil {
+			return err
+		}
+		return t.record(ctx, ev)
+	})
+}
+
+// Consents implements auth.Consents.
+func (s *Store) Consents(ctx context.Context, userID string) ([]auth.Consent, error) {
+	return all(ctx, s.sql, consentDest, selectConsent+`WHERE user_id = $1 ORDER BY client_id, audience`, userID)
+}
+
+// RevokeConsent implements auth.Consents.
+func (s *Store) RevokeConsent(ctx context.Context, userID, clientID string, now time.Time, ev auth.Event) (seq uint64, err error) {
+	const end = `UPDATE grants SET ended_at = $1, end_reason = 'consent_revoked'
+		WHERE user_id = $2 AND client_id = $3 AND ended_at = 0 RETURNING id, mark, status_index`
+	return s.ending(ctx, func(ctx context.Context, t *tx) (uint64, error) {
+		n, err := t.exec(ctx, `DELETE FROM consents WHERE user_id = $1 AND client_id = $2`, userID, clientID)
+		if err != nil {
+			return 0, err
+		}
+		ended, err := t.endGrants(ctx, now, end, micros(now), userID, clientID)
+		if err != nil {
+			return 0, err
+		}
+		if n == 0 && ended.n == 0 {
+			return 0, auth.ErrNotFound
+		}
+		return ended.seq, t.record(ctx, ev)
+	})
+}
