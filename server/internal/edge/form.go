@@ -86,8 +86,17 @@ func parseForm(body string) (Form, error) {
 
 func unescapePair(pair string) (name, value string, ok bool) {
 	rawName, rawValue, _ := strings.Cut(pair, "=")
-	name, err1 := url.QueryUnescape(rawName)
-	value, err2 := url.QueryUnescape(rawValue)
-	ok = err1 == nil && err2 == nil && !strings.Contains(pair, ";") && utf8.ValidString(name) && utf8.ValidString(value)
+	name, err1 := unescape(rawName)
+	value, err2 := unescape(rawValue)
+	ok = err1 == nil && err2 == nil && strings.IndexByte(pair, ';') < 0 && utf8.ValidString(name) && utf8.ValidString(value)
 	return name, value, ok
+}
+
+// unescape is url.QueryUnescape, which looks at each byte by itself, for text
+// that mostly has nothing to unescape.
+func unescape(s string) (string, error) {
+	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
+		return s, nil
+	}
+	return url.QueryUnescape(s)
 }

@@ -11,6 +11,11 @@ import (
 	"github.com/writ-auth/writ/server/internal/auth"
 )
 
+const (
+	typeJSON    = "application/json"
+	typeProblem = "application/problem+json"
+)
+
 // MaxBody is the most bytes that a request body may have.
 const MaxBody = 64 << 10
 
@@ -83,12 +88,11 @@ func isJSON(h http.Header) bool {
 	if len(h.Values("Content-Type")) != 1 || h.Get("Content-Encoding") != "" {
 		return false
 	}
-	const json = "application/json"
-	if h.Get("Content-Type") == json {
+	if h.Get("Content-Type") == typeJSON {
 		return true
 	}
 	kind, params, err := mime.ParseMediaType(h.Get("Content-Type"))
-	if err != nil || kind != json {
+	if err != nil || kind != typeJSON {
 		return false
 	}
 	charset, ok := params["charset"]
@@ -102,8 +106,13 @@ func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // a client that went away is no error of ours
+	SendJSON(w, status, append(body, '\n'))
 	return nil
+}
+
+// SendJSON answers with a body that is JSON already.
+func SendJSON(w http.ResponseWriter, status int, body []byte) {
+	w.Header().Set("Content-Type", typeJSON)
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that went away is no error of ours
 }

@@ -45,7 +45,7 @@ func RenderOAuth(w http.ResponseWriter, r *http.Request, err error) {
 	if status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", oauthChallenge(name))
 	}
-	send(w, status, "application/json", map[string]string{"error": name, "error_description": describable(e.Message)})
+	send(w, status, typeJSON, map[string]string{"error": name, "error_description": describable(e.Message)})
 }
 
 func oauthName(code auth.Code) string {

@@ -83,7 +83,7 @@ func Render(w http.ResponseWriter, r *http.Request, err error) {
 	if status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", challenge(e.Code))
 	}
-	send(w, status, "application/problem+json", problem(r, e, status))
+	send(w, status, typeProblem, problem(r, e, status))
 }
 
 // note keeps err for the access log, and reports whether the answer to r is on

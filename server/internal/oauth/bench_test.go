@@ -56,6 +56,44 @@ func BenchmarkIntrospect(b *testing.B) {
 	})
 }
 
+// BenchmarkHandlers is what the handlers alone cost: no connection, and nobody
+// on the other end of it.
+func BenchmarkHandlers(b *testing.B) {
+	w := newBench(b)
+	b.Run("introspect", func(b *testing.B) { w.handle(b, "/oauth/introspect", "token="+w.persons) })
+	b.Run("token", func(b *testing.B) { w.handle(b, "/oauth/token", "grant_type=client_credentials") })
+}
+
+func (w *bench) handle(b *testing.B, path, body string) {
+	b.Helper()
+	r := httptest.NewRequest("POST", path, nil)
+	r.Header.Set("Authorization", w.authorization)
+	r.Header.Set("Content-Type", formType)
+	r.ContentLength = int64(len(body))
+	content := strings.NewReader(body)
+	r.Body = io.NopCloser(content)
+	out := &discard{header: http.Header{}}
+	b.ReportAllocs()
+	for b.Loop() {
+		content.Reset(body)
+		clear(out.header)
+		w.writ.Config.Handler.ServeHTTP(out, r)
+		if out.status != 200 {
+			b.Fatal(out.status)
+		}
+	}
+}
+
+// discard is an answer that goes nowhere.
+type discard struct {
+	header http.Header
+	status int
+}
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) WriteHeader(status int)      { d.status = status }
+func (d *discard) Write(p []byte) (int, error) { d.status = 200; return len(p), nil }
+
 type bench struct {
 	bare, empty, writ             *httptest.Server
 	authorization, secret, shared string

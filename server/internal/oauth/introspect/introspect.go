@@ -63,15 +63,13 @@ func (d *Door) serve(w http.ResponseWriter, r *http.Request, req client.Request)
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Cache-Control", "no-store")
 	switch {
 	case token == nil:
 		return edge.WriteJSON(w, http.StatusOK, inactive{})
 	case token.Grant != nil:
 		return edge.WriteJSON(w, http.StatusOK, d.viewGrant(*token.Grant))
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(token.Answer) // a client that went away is no error of ours
+	edge.SendJSON(w, http.StatusOK, token.Answer)
 	return nil
 }
 
