@@ -119,11 +119,11 @@ func (s *Service) Authenticate(ctx context.Context, c Credentials) (Client, erro
 	if err != nil && !errors.Is(err, auth.ErrNotFound) {
 		return Client{}, err
 	}
-	claims, err := s.check(ctx, given, known)
+	claims, ok, err := s.check(ctx, given, known)
 	if err != nil {
 		return Client{}, err
 	}
-	if claims == nil {
+	if !ok {
 		attempt.Failed()
 		return Client{}, s.refused(ctx, known, c.Address, "credentials")
 	}
@@ -135,29 +135,23 @@ func (s *Service) Authenticate(ctx context.Context, c Credentials) (Client, erro
 	return client, s.use(ctx, client, *claims, c.Address)
 }
 
-// check judges what is given; nil claims, without an error: it is wrong. A
-// client that is not known, is disabled or has another method costs the same
-// work as one whose secret is wrong.
-func (s *Service) check(ctx context.Context, given presented, known *auth.Registration) (*jwt.Claims, error) {
+// check judges what is given, and answers the claims of an assertion if it is
+// one. A client that is not known, is disabled or has another method costs the
+// same work as one whose secret is wrong.
+func (s *Service) check(ctx context.Context, given presented, known *auth.Registration) (claims *jwt.Claims, ok bool, err error) {
 	fits := known != nil && !known.Client.Disabled && known.Client.TokenEndpointAuthMethod == given.method
 	if known == nil {
 		known = &auth.Registration{}
 	}
 	switch given.method {
 	case auth.AuthPrivateKeyJWT:
-		claims, err := s.checkAssertion(ctx, given, known.Client)
-		if !fits {
-			claims = nil
-		}
-		return claims, err
+		claims, err = s.checkAssertion(ctx, given, known.Client)
+		return claims, fits && claims != nil, err
 	case auth.AuthNone:
 	default:
 		fits = s.isSecret(given.secret, known.Secrets) && fits
 	}
-	if !fits {
-		return nil, nil
-	}
-	return &jwt.Claims{}, nil
+	return nil, fits, nil
 }
 
 // isSecret compares as often as a client may have secrets, whether it has them

@@ -133,7 +133,7 @@ func (t *Throttle) reserve(keys [3]key) (*Attempt, <-chan struct{}, error) {
 	defer t.mu.Unlock()
 	now := t.now()
 	var wait *entry
-	counted := t.counted(keys, now)
+	counted := keys[:t.counted(&keys, now)]
 	for _, k := range counted {
 		e := t.find(k)
 		if e == nil {
@@ -156,17 +156,18 @@ func (t *Throttle) reserve(keys [3]key) (*Attempt, <-chan struct{}, error) {
 	return nil, wait.turn(), nil
 }
 
-// counted is where an attempt counts: at an address that has signed in to the
-// account, for the two of them alone.
-func (t *Throttle) counted(keys [3]key, now time.Time) []key {
+// counted is at how many of the keys an attempt counts: at an address that has
+// signed in to the account, for the two of them alone, which come first.
+func (t *Throttle) counted(keys *[3]key, now time.Time) int {
 	if e := t.find(keys[perBoth]); e != nil && e.knownGood(now) {
-		return keys[perBoth : perBoth+1]
+		return int(perBoth) + 1
 	}
-	return keys[:]
+	return len(keys)
 }
 
 func (t *Throttle) take(keys []key, now time.Time) *Attempt {
 	a := &Attempt{throttle: t}
+	a.entries = a.room[:0]
 	for _, k := range keys {
 		e := t.touch(k, now)
 		e.pending++
@@ -219,7 +220,8 @@ func (t *Throttle) makeRoom() {
 // Attempt is a password check that was allowed.
 type Attempt struct {
 	throttle *Throttle
-	entries  []*entry
+	entries  []*entry // in room
+	room     [3]*entry
 	done     bool
 }
 
