@@ -17,7 +17,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/edge"
 )
 
@@ -48,43 +47,6 @@ func TestSecurityHeaders(t *testing.T) {
 	plain := (&edge.Front{Issuer: "http://localhost:8080", Log: log, Now: time.Now}).Handler(edge.Handler(ok))
 	if got := serve(plain, httptest.NewRequest("GET", "/x", nil)).Header.Get("Strict-Transport-Security"); got != "" {
 		t.Errorf("a plain-http issuer sends Strict-Transport-Security: %s", got)
-	}
-}
-
-// What only a document heeds is in every answer but JSON, however that begins.
-func TestDocumentHeaders(t *testing.T) {
-	for name, c := range map[string]struct {
-		answer   edge.Handler
-		document bool
-	}{
-		"JSON": {func(w http.ResponseWriter, _ *http.Request) error { return edge.WriteJSON(w, 200, struct{}{}) }, false},
-		"a problem": {func(http.ResponseWriter, *http.Request) error {
-			return auth.Errorf(auth.CodeForbidden, "no")
-		}, false},
-		"text":    {ok, true},
-		"nothing": {func(http.ResponseWriter, *http.Request) error { return nil }, true},
-		"a status alone": {func(w http.ResponseWriter, _ *http.Request) error {
-			w.WriteHeader(http.StatusNoContent)
-			return nil
-		}, true},
-		"flushed first": {func(w http.ResponseWriter, _ *http.Request) error {
-			return http.NewResponseController(w).Flush()
-		}, true},
-		"a page of JSON": {func(w http.ResponseWriter, r *http.Request) error {
-			w.Header().Set("Content-Type", "text/html; application/json")
-			return ok(w, r)
-		}, true},
-	} {
-		h, _ := front(c.answer)
-		res := serve(h, httptest.NewRequest("GET", "/x", nil))
-		for _, header := range []string{"Referrer-Policy", "Cross-Origin-Opener-Policy"} {
-			if got := res.Header.Get(header) == "same-origin"; got != c.document {
-				t.Errorf("%s: %s %q", name, header, res.Header.Get(header))
-			}
-		}
-		if got := res.Header.Get("Content-Security-Policy"); !strings.HasPrefix(got, "default-src 'none'; frame-ancestors 'none'") {
-			t.Errorf("%s: Content-Security-Policy %q", name, got)
-		}
 	}
 }
 
