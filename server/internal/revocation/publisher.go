@@ -236,6 +236,9 @@ func (s *Service) Stream(ctx context.Context, after uint64, send func(event []by
 		case <-v.next:
 			v = s.current.Load()
 		case <-ctx.Done():
+		}
+		// Both may be so; a select would go on with one in two of them.
+		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
