@@ -28,6 +28,7 @@ import (
 	"github.com/writ-auth/writ/server/internal/limit"
 	"github.com/writ-auth/writ/server/internal/metric"
 	"github.com/writ-auth/writ/server/internal/mint"
+	"github.com/writ-auth/writ/server/internal/outbound"
 	"github.com/writ-auth/writ/server/internal/revocation"
 	"github.com/writ-auth/writ/server/internal/session"
 	"github.com/writ-auth/writ/server/internal/store"
@@ -58,6 +59,7 @@ type App struct {
 	authorization *authorization.Service
 	cookies       edge.Cookies
 	metrics       *metric.Metrics
+	outbound      *http.Client // for addresses that others chose; see package outbound
 
 	public, operator, admin http.Handler
 
@@ -143,6 +145,7 @@ func (a *App) assemble(ctx context.Context) error {
 		return sealedError(a.cfg, err)
 	}
 	a.metrics = metric.New(Version())
+	a.outbound = outbound.New(outbound.Options{Allow: a.cfg.OutboundAllow})
 	if err := a.openLimits(master); err != nil {
 		return err
 	}
@@ -195,6 +198,9 @@ func (a *App) Close() error {
 	a.passwords.Close()
 	if a.redis != nil {
 		a.redis.Close()
+	}
+	if a.outbound != nil {
+		a.outbound.CloseIdleConnections()
 	}
 	return a.store.Close()
 }

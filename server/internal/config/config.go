@@ -35,8 +35,9 @@ type Config struct {
 	RefreshGrace      time.Duration
 	RefreshLate       RefreshLate
 	TrustedProxies    []netip.Prefix
-	Algorithm         string        // a JOSE name of an asymmetric algorithm
-	KeyRotation       time.Duration // 0: off
+	OutboundAllow     []netip.Prefix // networks that calls to addresses of others may reach besides public ones
+	Algorithm         string         // a JOSE name of an asymmetric algorithm
+	KeyRotation       time.Duration  // 0: off
 	KeyAnnounce       time.Duration
 	JWKSMaxAge        time.Duration
 	Signup            bool

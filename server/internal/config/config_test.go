@@ -53,7 +53,7 @@ func TestDefaults(t *testing.T) {
 		"listen": "127.0.0.1:8080", "issuer": "http://localhost:8080", "data": "./writ-data",
 		"redis": "", "admin-listen": "127.0.0.1:9090", "admin-hosts": "",
 		"master-key-file": "writ-data/master.key", "access-ttl": "15m", "refresh-ttl": "168h", "session-ttl": "720h",
-		"refresh-grace": "30s", "refresh-late": "recover", "trusted-proxies": "", "algorithm": "ES256",
+		"refresh-grace": "30s", "refresh-late": "recover", "trusted-proxies": "", "outbound-allow": "", "algorithm": "ES256",
 		"key-rotation": "720h", "key-announce": "24h", "jwks-max-age": "10m", "signup": "on",
 		"tls-cert": "", "tls-key": "", "hash-memory": "1GiB", "cookie-domain": "", "cookie-refresh-path": "",
 		"audit-retention": "8760h",
@@ -278,7 +278,8 @@ func TestMemoryOfMachine(t *testing.T) {
 func TestTextRoundTrip(t *testing.T) {
 	given := map[string]string{
 		"issuer": "https://auth.example.com", "trusted-proxies": "10.0.0.0/8,192.0.2.7/32", "admin-hosts": "a.internal,b",
-		"refresh-grace": "1.5s", "hash-memory": "20480KiB", "pprof": "on", "log-level": "warn", "key-rotation": "0s",
+		"outbound-allow": "127.0.0.0/8,::1/128",
+		"refresh-grace":  "1.5s", "hash-memory": "20480KiB", "pprof": "on", "log-level": "warn", "key-rotation": "0s",
 		"cookie-domain": "example.com", "cookie-refresh-path": "/auth/v1", "session-ttl": "1h30m", "tls-cert": "c", "tls-key": "k",
 	}
 	first := mustLoad(t, given, nil, "")

@@ -137,8 +137,17 @@ func list[S ~[]T, T any](at func(*Config) *S, parse func(string) (T, error), pri
 
 func identity(s string) string { return s }
 
-// prefix is a network, or an address as a network of one.
+// prefix is a network of proxies, which can't be everybody.
 func prefix(text string) (netip.Prefix, error) {
+	p, err := network(text)
+	if err == nil && p.Bits() == 0 {
+		return netip.Prefix{}, errors.New("a network of everybody would let any client choose its own address")
+	}
+	return p, err
+}
+
+// network is a network, or an address as a network of one.
+func network(text string) (netip.Prefix, error) {
 	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
 		addr = addr.Unmap()
 		return netip.PrefixFrom(addr, addr.BitLen()), nil
@@ -146,9 +155,6 @@ func prefix(text string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(text)
 	if err != nil || p.Addr().Is4In6() {
 		return netip.Prefix{}, errors.New("give addresses or networks, such as 10.0.0.7 or 10.0.0.0/8, with commas between them")
-	}
-	if p.Bits() == 0 {
-		return netip.Prefix{}, errors.New("a network of everybody would let any client choose its own address")
 	}
 	if p != p.Masked() {
 		return netip.Prefix{}, fmt.Errorf("a network has zeros after its prefix; give %s", p.Masked())

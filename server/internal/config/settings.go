@@ -66,6 +66,8 @@ func Settings() []Setting {
 			choice(func(c *Config) *RefreshLate { return &c.RefreshLate }, Recover, Refuse)),
 		setting("trusted-proxies", "", "addresses and networks whose `X-Forwarded-For` is believed; a list",
 			list(func(c *Config) *prefixes { return (*prefixes)(&c.TrustedProxies) }, prefix, printPrefix)).none(),
+		setting("outbound-allow", "", "addresses and networks that aren't public and that the server may call all the same for others (`jwks_uri`, back-channel log-out), such as `10.1.0.0/16`; with loopback, plain http there; a list and a relaxation",
+			list(func(c *Config) *prefixes { return (*prefixes)(&c.OutboundAllow) }, network, printPrefix)).none(),
 		setting("algorithm", "ES256", "default signing algorithm: "+strings.Join(algorithms(), ", "),
 			choice(func(c *Config) *string { return &c.Algorithm }, algorithms()...)),
 		setting("key-rotation", "720h", "period of a signing key, at least key-announce; 0 turns rotation off",
