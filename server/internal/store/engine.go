@@ -19,6 +19,9 @@ type engine struct {
 	folder  string // of the migrations
 	version string // query: does the table of the schema's version exist?
 
+	// channel is where the nodes that share a database speak to each other.
+	channel string
+
 	// direct: the driver prepares statements by itself.
 	direct bool
 	// begin and commit bound the writer's transactions, in one round trip each.
@@ -74,29 +77,29 @@ const (
 	lockSweep   = 0x57524954_00000003
 )
 
-// channel is where nodes tell each other of changes.
-const channel = "writ"
-
-func postgresEngine() *engine {
-	return &engine{
+// postgresEngine is for the nodes that tell each other of changes on a channel.
+func postgresEngine(channel string) *engine {
+	e := &engine{
+		channel: channel,
 		dialect: goose.DialectPostgres, folder: "migrations/postgres",
 		version: `SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('goose_db_version')`,
 		direct:  true,
 		begin:   fmt.Sprintf("BEGIN; SELECT pg_advisory_xact_lock(%d)", lockFleet),
 		// A transaction of more than 64 savepoints is dear to everybody else.
 		maxBatch: 48,
-		commit:   commitAndTell,
 		rotate:   rotateOnce,
 		share:    ` FOR SHARE OF u FOR KEY SHARE OF c`,
 		update:   ` FOR NO KEY UPDATE OF u FOR KEY SHARE OF c`,
 
 		skipLocked: ` FOR UPDATE SKIP LOCKED`,
 	}
+	e.commit = e.commitAndTell
+	return e
 }
 
 // commitAndTell commits and, by the same commit, tells the other nodes: they
 // hear of nothing that didn't happen, and in the order in which it happened.
-func commitAndTell(ctx context.Context, s *statements, o *outcome) error {
+func (e *engine) commitAndTell(ctx context.Context, s *statements, o *outcome) error {
 	const count = `UPDATE fleet SET clients = clients + $1, keys = keys + $2 WHERE id = 1 RETURNING clients, keys`
 	clients := bit(len(o.changed) > 0)
 	if keys := bit(o.keys); clients+keys > 0 {
@@ -107,7 +110,7 @@ func commitAndTell(ctx context.Context, s *statements, o *outcome) error {
 	// In an aborted transaction COMMIT alone would roll back without an error.
 	text := "SELECT 1; COMMIT"
 	if o.logged || o.clientCount > 0 {
-		text = fmt.Sprintf("SELECT pg_notify('%s', '%s'); COMMIT", channel, counts{o.head, o.clientCount, o.keyCount})
+		text = fmt.Sprintf("SELECT pg_notify('%s', '%s'); COMMIT", e.channel, counts{o.head, o.clientCount, o.keyCount})
 	}
 	_, err := s.exec(ctx, text)
 	return err

@@ -137,6 +137,8 @@ type follower struct {
 
 // follow opens the connection, reads for the first time, and goes on.
 func (s *Store) follow(ctx context.Context, config *pgx.ConnConfig) (*follower, error) {
+	config = config.Copy()
+	config.RuntimeParams["application_name"] = nameOf(s.engine.channel, s.node.id)
 	f := &follower{store: s, config: config, done: make(chan struct{})}
 	conn, err := f.connect(ctx)
 	if err != nil {
@@ -195,7 +197,7 @@ func (f *follower) connect(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err = conn.Exec(ctx, "LISTEN "+channel); err == nil {
+	if _, err = conn.Exec(ctx, "LISTEN "+f.store.engine.channel); err == nil {
 		var c counts
 		if c, err = f.poll(ctx, conn); err == nil {
 			f.store.everything(c)
@@ -215,6 +217,9 @@ func (f *follower) listen(ctx context.Context, conn *pgx.Conn) {
 		case err != nil:
 			return
 		case notified != "":
+			if f.store.node.overheard(notified) {
+				continue
+			}
 			c, err := parseCounts(notified)
 			if err != nil {
 				continue // somebody else's

@@ -45,7 +45,7 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 	}
 	config.ConnectTimeout = connectTimeout
 	config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite // never a replica
-	s.engine, s.link = postgresEngine(), newLink()
+	s.link, s.node = newLink(), newNode()
 	s.path = net.JoinHostPort(config.Host, strconv.Itoa(int(config.Port))) + "/" + config.Database
 	if s.now == nil {
 		s.now = s.clock.now
@@ -156,33 +156,35 @@ func pingIdle(ctx context.Context, p stdlib.ShouldPingParams) bool {
 func (s *Store) prepareDatabase(ctx context.Context, config *pgx.ConnConfig, o Options) (err error) {
 	db := connectTo(stdlib.GetConnector(*config), 2)
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := s.suitable(ctx, db, config); err != nil {
+	schema, err := suitable(ctx, db, config)
+	if err != nil {
 		return err
 	}
+	s.engine = postgresEngine(channelOf(schema))
 	return s.migrateOne(ctx, db, o)
 }
 
-// suitable checks what the promises of the store hang on.
-func (s *Store) suitable(ctx context.Context, db *sql.DB, config *pgx.ConnConfig) error {
+// suitable checks what the promises of the store hang on, and answers the schema.
+func suitable(ctx context.Context, db *sql.DB, config *pgx.ConnConfig) (schema string, err error) {
 	const query = `SELECT current_setting('server_encoding'), current_setting('synchronous_commit'),
 		current_setting('server_version_num')::BIGINT, COALESCE(current_schema(), '')`
-	var encoding, commit, schema string
+	var encoding, commit string
 	var version int64
 	if err := db.QueryRowContext(ctx, query).Scan(&encoding, &commit, &version, &schema); err != nil {
-		return classify(err)
+		return "", classify(err)
 	}
 	switch {
 	case encoding != "UTF8":
-		return fmt.Errorf("store: the database's encoding is %s; make one with UTF8", encoding)
+		return "", fmt.Errorf("store: the database's encoding is %s; make one with UTF8", encoding)
 	case version < 13_00_00:
-		return fmt.Errorf("store: PostgreSQL %d is too old; 13 or newer is needed", version/10000)
+		return "", fmt.Errorf("store: PostgreSQL %d is too old; 13 or newer is needed", version/10000)
 	case schema == "":
-		return errors.New("store: the user's search_path names no schema that is there")
+		return "", errors.New("store: the user's search_path names no schema that is there")
 	}
 	if _, given := config.RuntimeParams["synchronous_commit"]; commit == "off" && !given {
 		config.RuntimeParams["synchronous_commit"] = "on" // an answer is a promise that the disk keeps
 	}
-	return nil
+	return schema, nil
 }
 
 // ownSchema refuses a schema in which others have tables: ours have names that

@@ -83,6 +83,7 @@ type Store struct {
 	clock    clock
 	link     *link
 	follower *follower
+	node     node
 }
 
 // Close waits for the transactions under way, then closes the database.
