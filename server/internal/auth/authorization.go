@@ -27,6 +27,9 @@ type AuthorizationCode struct {
 	ExpiresAt   time.Time
 	ForgetAt    time.Time // until then a second use is known to be one
 	GrantID     string    // what it was redeemed for; "": it was not yet
+	// DPoPThumbprint is the key to which its tokens must be bound (RFC 9449,
+	// section 10); "": any, or none.
+	DPoPThumbprint string
 }
 
 // Codes is what authorization asks of the store.

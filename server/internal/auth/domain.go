@@ -70,6 +70,7 @@ type Client struct {
 	AllowedOrigins          []string // exact origins; those of the client "writ" are the CSRF and CORS list
 	BackchannelLogoutURI    string
 	IDTokenAlgorithm        jwk.Algorithm // of its ID tokens; "": RS256
+	DPoPBound               bool          // it gets tokens bound to a key of its own alone (RFC 9449)
 	SkipConsent             bool          // the team's own application: people aren't asked what it may have
 	Claims                  json.RawMessage
 	Disabled                bool

@@ -9,19 +9,19 @@ import (
 )
 
 const codeColumns = `hash, client_id, session_id, sign_in_id, redirect_uri, challenge, nonce, scope, audience,
-	created_at, expires_at, forget_at, grant_id`
+	created_at, expires_at, forget_at, grant_id, dpop_thumbprint`
 
 func codeDest(c *auth.AuthorizationCode) []any {
 	return []any{toArray(c.Hash[:]), &c.ClientID, &c.SessionID, &c.SignInID, &c.RedirectURI, &c.Challenge, &c.Nonce,
-		toJSON(&c.Scope), &c.Audience, toTime(&c.CreatedAt), toTime(&c.ExpiresAt), toTime(&c.ForgetAt), &c.GrantID}
+		toJSON(&c.Scope), &c.Audience, toTime(&c.CreatedAt), toTime(&c.ExpiresAt), toTime(&c.ForgetAt), &c.GrantID, &c.DPoPThumbprint}
 }
 
 // AddCode implements auth.Codes.
 func (s *Store) AddCode(ctx context.Context, c auth.AuthorizationCode) error {
-	const insert = `INSERT INTO codes (` + codeColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, '')`
+	const insert = `INSERT INTO codes (` + codeColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, '', $13)`
 	return s.single(ctx, func(ctx context.Context, t *tx) error {
 		_, err := t.exec(ctx, insert, c.Hash[:], c.ClientID, c.SessionID, c.SignInID, c.RedirectURI, c.Challenge, c.Nonce,
-			encoded(c.Scope), c.Audience, t.since(c.CreatedAt), micros(c.ExpiresAt), micros(c.ForgetAt))
+			encoded(c.Scope), c.Audience, t.since(c.CreatedAt), micros(c.ExpiresAt), micros(c.ForgetAt), c.DPoPThumbprint)
 		return err
 	})
 }

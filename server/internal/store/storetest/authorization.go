@@ -31,7 +31,7 @@ func (b *bench) code(u auth.User, c auth.Client, text string) (auth.Authorizatio
 	code := auth.AuthorizationCode{
 		Hash: sha256.Sum256([]byte(text)), ClientID: c.ID, SessionID: s.ID, SignInID: first.ID, RedirectURI: "https://app.example/cb",
 		Challenge: "challenge", Nonce: "n", Scope: []string{"openid", "read"}, Audience: "https://api.example", CreatedAt: b.now(),
-		ExpiresAt: b.now().Add(time.Minute), ForgetAt: b.now().Add(time.Minute),
+		ExpiresAt: b.now().Add(time.Minute), ForgetAt: b.now().Add(time.Minute), DPoPThumbprint: "thumb",
 	}
 	b.must(b.AddCode(b.ctx, code))
 	return code, g
