@@ -223,16 +223,48 @@ func (d *Door) done(w http.ResponseWriter, r *http.Request, seq uint64, err erro
 	if err != nil {
 		return err
 	}
-	out := sequence{Seq: seq}
-	if wait, _ := query.Wait(r); wait > 0 { // allow has looked at it
-		if err := edge.Extend(w, wait+spare); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	known, err := d.await(w, r, seq)
+	if err != nil {
+		return err
+	}
+	return edge.WriteJSON(w, http.StatusOK, sequence{seq, known})
+}
+
+// await waits for verifiers, if the request wants to.
+func (d *Door) await(w http.ResponseWriter, r *http.Request, seq uint64) (*revocation.Acknowledged, error) {
+	wait, _ := query.Wait(r) // allow has looked at it
+	if wait <= 0 {
+		return nil, nil
+	}
+	if err := edge.Extend(w, wait+spare); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, err
+	}
+	a, err := d.Revocations.Await(r.Context(), seq, wait)
+	if err != nil {
+		return nil, nil // it has ended all the same
+	}
+	return &a, nil
+}
+
+// ended is what the answer to a change says of what the change has ended.
+type ended struct {
+	Seq uint64 `json:"seq,omitzero"` // 0: nothing
+	*revocation.Acknowledged
+}
+
+// showChanged answers one thing that was changed, which may have ended something:
+// as done does that, and as show does the thing.
+func showChanged[S, T any](d *Door, w http.ResponseWriter, r *http.Request, row S, seq uint64, err error, view func(S, ended) T) error {
+	if err != nil {
+		return err
+	}
+	e := ended{Seq: seq}
+	if seq != 0 {
+		if e.Acknowledged, err = d.await(w, r, seq); err != nil {
 			return err
 		}
-		if a, err := d.Revocations.Await(r.Context(), seq, wait); err == nil {
-			out.Acknowledged = &a
-		}
 	}
-	return edge.WriteJSON(w, http.StatusOK, out)
+	return edge.WriteJSON(w, http.StatusOK, view(row, e))
 }
 
 // gone answers what removed something that nobody held anything of.

@@ -38,9 +38,9 @@ func (d *Door) updateClient(w http.ResponseWriter, r *http.Request, actor direct
 		return err
 	}
 	c, seq, err := d.Directory.UpdateClient(r.Context(), actor, r.PathValue("id"), in)
-	return show(w, http.StatusOK, c, err, func(c auth.Client) clientView {
+	return showChanged(d, w, r, c, seq, err, func(c auth.Client, e ended) clientView {
 		v := viewClient(c)
-		v.Seq = seq
+		v.ended = e
 		return v
 	})
 }

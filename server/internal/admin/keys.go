@@ -42,10 +42,10 @@ func (d *Door) keys(w http.ResponseWriter, r *http.Request, _ directory.Actor) e
 
 // rotated answers which key signs, and from when.
 type rotated struct {
-	KID        string           `json:"kid"`
-	Algorithm  jwk.Algorithm    `json:"algorithm"`
-	SignsFrom  time.Time        `json:"signs_from"`
-	Seq        uint64           `json:"seq,omitzero"`          // in force in the revocation log
+	KID       string        `json:"kid"`
+	Algorithm jwk.Algorithm `json:"algorithm"`
+	SignsFrom time.Time     `json:"signs_from"`
+	ended
 	Keys       []rotated        `json:"keys,omitempty"`        // after "all": the new key of each algorithm
 	APISecrets []apiSecretShown `json:"api_secrets,omitempty"` // after "all": shown once
 }
@@ -85,6 +85,9 @@ func (d *Door) rotateKeys(w http.ResponseWriter, r *http.Request, actor director
 		out, err = d.compromised(r.Context(), actor, in.Compromised)
 	default:
 		out, err = d.announce(r.Context(), actor, in.Algorithm)
+	}
+	if err == nil && out.Seq != 0 {
+		out.Acknowledged, err = d.await(w, r, out.Seq)
 	}
 	if err != nil {
 		return err
@@ -131,7 +134,7 @@ func (d *Door) allCompromised(ctx context.Context, actor directory.Actor) (rotat
 	if err != nil {
 		return rotated{}, err
 	}
-	out := rotated{Seq: seq}
+	out := rotated{ended: ended{Seq: seq}}
 	for _, next := range successors {
 		out.Keys = append(out.Keys, viewRotated(next))
 	}

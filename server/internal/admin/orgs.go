@@ -46,9 +46,9 @@ func (d *Door) putMember(w http.ResponseWriter, r *http.Request, actor directory
 		return err
 	}
 	m, seq, err := d.Directory.PutMember(r.Context(), actor, r.PathValue("id"), r.PathValue("user_id"), in.Roles)
-	return show(w, http.StatusOK, m, err, func(m auth.Member) memberView {
+	return showChanged(d, w, r, m, seq, err, func(m auth.Member, e ended) memberView {
 		v := viewMember(m)
-		v.Seq = seq
+		v.ended = e
 		return v
 	})
 }

@@ -32,9 +32,9 @@ func (d *Door) updateUser(w http.ResponseWriter, r *http.Request, actor director
 		return err
 	}
 	u, seq, err := d.Directory.UpdateUser(r.Context(), actor, r.PathValue("id"), in)
-	return show(w, http.StatusOK, u, err, func(u auth.User) userView {
+	return showChanged(d, w, r, u, seq, err, func(u auth.User, e ended) userView {
 		v := viewUser(u)
-		v.Seq = seq
+		v.ended = e
 		return v
 	})
 }

@@ -25,7 +25,7 @@ type userView struct {
 	MustChange    bool            `json:"must_change_password"`
 	CreatedAt     time.Time       `json:"created_at"`
 	UpdatedAt     time.Time       `json:"updated_at"`
-	Seq           uint64          `json:"seq,omitempty"` // where the change ended sessions
+	ended                         // where the change ended sessions
 }
 
 func viewUser(u auth.User) userView {
@@ -58,7 +58,7 @@ type memberView struct {
 	OrgID  string   `json:"org_id"`
 	UserID string   `json:"user_id"`
 	Roles  []string `json:"roles"`
-	Seq    uint64   `json:"seq,omitempty"` // where the change ended sessions
+	ended           // where the change ended sessions
 }
 
 func viewMember(m auth.Member) memberView {
@@ -131,7 +131,7 @@ type clientView struct {
 	Disabled                bool            `json:"disabled"`
 	CreatedAt               time.Time       `json:"created_at"`
 	UpdatedAt               time.Time       `json:"updated_at"`
-	Seq                     uint64          `json:"seq,omitempty"` // where the change ended grants
+	ended                                   // where the change ended grants
 }
 
 func viewClient(c auth.Client) clientView {

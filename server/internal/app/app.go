@@ -158,7 +158,7 @@ func (a *App) assemble(ctx context.Context) error {
 	})
 	a.log, err = revocation.New(revocation.Options{
 		Issuer: a.cfg.Issuer, Log: a.store, Sessions: a.store, Keys: a.keys, Longest: directory.MaxAccessTTL, Now: a.now,
-		Fleet: a.cfg.Postgres(),
+		Fleet: a.fleet(),
 	})
 	if err != nil {
 		return err
@@ -171,6 +171,14 @@ func (a *App) assemble(ctx context.Context) error {
 	}
 	a.authorization = a.newAuthorization(sealer)
 	return a.openDoors()
+}
+
+// fleet is the nodes that share the database, nil where there is but one.
+func (a *App) fleet() revocation.Fleet {
+	if a.cfg.Postgres() {
+		return a.store
+	}
+	return nil
 }
 
 func (a *App) sessionOptions() session.Options {

@@ -72,6 +72,11 @@ func (v *view) encode(p *revlog.Page) ([]byte, error) {
 // wait for verifiers, and each second. Pages and streams are made of what it has
 // read. Without it each page costs a query.
 func (s *Service) Run(ctx context.Context, logger *slog.Logger) {
+	if s.Fleet != nil {
+		var hearing sync.WaitGroup
+		hearing.Go(func() { s.hear(ctx) })
+		defer hearing.Wait()
+	}
 	failing := false
 	for ctx.Err() == nil {
 		began := time.Now()

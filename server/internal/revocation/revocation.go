@@ -34,8 +34,9 @@ type Options struct {
 	Keys     *keyring.Ring
 	Longest  time.Duration // the longest lifetime that an access token may have
 	Now      func() time.Time
-	// Fleet says that there may be other nodes, which have verifiers of their own.
-	Fleet bool
+	// Fleet is the nodes that share the database, each with verifiers of its own;
+	// nil: this one is alone.
+	Fleet Fleet
 	// SignHead signs a head of the log. Default: with the log key of Keys.
 	SignHead func(message []byte) (kid string, signature []byte, err error)
 }
@@ -47,6 +48,7 @@ type Service struct {
 
 	current   atomic.Pointer[view] // what Run has read
 	verifiers verifiers
+	fleet     fleet
 }
 
 // New makes the service.

@@ -157,14 +157,14 @@ func (v *verifiers) wanted() bool {
 type Acknowledged struct {
 	Count int    `json:"acknowledged"`
 	Of    int    `json:"of"`    // who follow with credentials and a name
-	Scope string `json:"scope"` // ScopeAll or ScopeNode
+	Scope string `json:"scope"` // ScopeAll or ScopeSome
 }
 
-// What an [Acknowledged] is about: all verifiers there are, or those whose
-// streams are on the node that answers, where there may be others.
+// What an [Acknowledged] is about: all verifiers there are, or those of the nodes
+// that have said how many they have; another hasn't.
 const (
 	ScopeAll  = "all"
-	ScopeNode = "node"
+	ScopeSome = "some"
 )
 
 // Follow notes that a verifier follows the log on this node, until leave is
@@ -199,40 +199,61 @@ func (s *Service) logID(ctx context.Context) (string, error) {
 // times.
 const countPause = 2 * time.Millisecond
 
-// Await waits until every verifier that follows on this node has applied the log
-// up to a number, but no longer than wait, and answers how many have. One that
-// comes meanwhile counts, one that goes doesn't.
+// Await waits until every verifier that follows the log has applied it up to a
+// number, but no longer than wait, and answers how many have. One that comes
+// meanwhile counts, one that goes doesn't. Where there are other nodes, they
+// count theirs; what one of them doesn't say is missing, and ScopeSome says so.
 func (s *Service) Await(ctx context.Context, seq uint64, wait time.Duration) (Acknowledged, error) {
-	a := Acknowledged{Scope: ScopeAll}
-	if s.Fleet {
-		a.Scope = ScopeNode
-	}
 	log, err := s.logID(ctx)
 	if err != nil {
-		return a, err
+		return Acknowledged{Scope: ScopeSome}, err
 	}
-	if a.Count, a.Of, _ = s.verifiers.count(log, seq); a.Count == a.Of {
+	wait = min(wait, MaxAwait)
+	over := time.NewTimer(wait)
+	defer over.Stop()
+	others := s.ask(ctx, log, seq, wait)
+	defer others.end(ctx)
+	a, done, _ := s.tally(others, log, seq)
+	if done {
 		return a, nil
 	}
 	defer s.verifiers.ask()()
-	over := time.NewTimer(min(wait, MaxAwait))
-	defer over.Stop()
+	return s.await(ctx, others, log, seq, over.C)
+}
+
+func (s *Service) await(ctx context.Context, others *others, log string, seq uint64, over <-chan time.Time) (Acknowledged, error) {
+	census := time.NewTicker(censusEvery)
+	defer census.Stop()
 	for {
-		var moved <-chan struct{}
-		a.Count, a.Of, moved = s.verifiers.count(log, seq)
-		if a.Count == a.Of {
+		a, done, moved := s.tally(others, log, seq)
+		if done {
 			return a, nil
 		}
 		select {
 		case <-moved:
 			pause(ctx, nil, nil, countPause)
-		case <-over.C:
-			a.Count, a.Of, _ = s.verifiers.count(log, seq)
+		case <-others.moved():
+		case <-census.C:
+			others.again(ctx)
+		case <-over:
+			a, _, _ = s.tally(others, log, seq)
 			return a, nil
 		case <-ctx.Done():
 			return a, ctx.Err()
 		}
 	}
+}
+
+// tally adds up this node's verifiers and the others'. done: all have come, and
+// nobody's are missing.
+func (s *Service) tally(others *others, log string, seq uint64) (a Acknowledged, done bool, moved <-chan struct{}) {
+	come, all, moved := s.verifiers.count(log, seq)
+	elsewhere, complete := others.sum()
+	a = Acknowledged{Count: come + elsewhere.come, Of: all + elsewhere.all, Scope: ScopeAll}
+	if !complete {
+		a.Scope = ScopeSome
+	}
+	return a, complete && a.Count == a.Of, moved
 }
 
 // MaxAwait is the longest that a revocation waits for verifiers.
