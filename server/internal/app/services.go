@@ -6,6 +6,7 @@ import (
 
 	"github.com/writ-auth/writ/server/internal/clientauth"
 	"github.com/writ-auth/writ/server/internal/edge"
+	"github.com/writ-auth/writ/server/internal/exchange"
 	"github.com/writ-auth/writ/server/internal/introspection"
 	"github.com/writ-auth/writ/server/internal/issuance"
 	"github.com/writ-auth/writ/server/internal/limit"
@@ -53,7 +54,12 @@ func (a *App) openServices(mux *http.ServeMux, clients *clientauth.Service) erro
 		return err
 	}
 	issuer := issuance.New(issuance.Options{Mint: a.mint, Marks: a.store, Keys: a.keys, AccessTTL: a.cfg.AccessTTL, Now: a.now})
-	token.New(token.Options{Clients: clients, Issuer: issuer, Codes: a.authorization, Sessions: a.sessions}).Register(mux)
+	exchanger := exchange.New(exchange.Options{
+		Tokens: tokens, Sessions: a.sessions, Clients: a.store, Mint: a.mint, Issuance: issuer, Audit: a.store, Now: a.now,
+	})
+	token.New(token.Options{
+		Clients: clients, Issuer: issuer, Codes: a.authorization, Sessions: a.sessions, Exchange: exchanger,
+	}).Register(mux)
 	introspect.New(introspect.Options{Issuer: a.cfg.Issuer, Clients: clients, Tokens: tokens}).Register(mux)
 	revoke.New(revoke.Options{Clients: clients, Tokens: tokens, Revocations: a.log}).Register(mux)
 	status.New(statuslist.New(statuslist.Options{Issuer: a.cfg.Issuer, Store: a.store, Keys: a.keys, Now: a.now})).Register(mux)

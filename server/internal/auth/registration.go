@@ -62,5 +62,8 @@ type ClientSecrets interface {
 	RemoveClientSecret(ctx context.Context, clientID, secretID string, ev Event) error
 }
 
-// Grant types of the token endpoint that exist so far.
-const GrantClientCredentials = "client_credentials"
+// Grant types of the token endpoint by which services get tokens.
+const (
+	GrantClientCredentials = "client_credentials"
+	GrantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693
+)

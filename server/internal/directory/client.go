@@ -47,7 +47,7 @@ const (
 	grantRefresh = auth.GrantRefreshToken
 	grantClient  = auth.GrantClientCredentials
 	grantDevice  = "urn:ietf:params:oauth:grant-type:device_code"
-	grantToken   = "urn:ietf:params:oauth:grant-type:token-exchange"
+	grantToken   = auth.GrantTokenExchange
 )
 
 const maxClientID = 128
@@ -279,8 +279,15 @@ func checkGrants(c auth.Client) error {
 	if slices.Contains(c.GrantTypes, grantCode) && len(c.RedirectURIs) == 0 {
 		return auth.Invalid("redirect_uris", "a client with %s needs redirect_uris", grantCode)
 	}
-	if slices.Contains(c.GrantTypes, grantClient) && c.TokenEndpointAuthMethod == authNone {
-		return auth.Invalid("grant_types", "a client that can't authenticate can't have %s", grantClient)
+	for _, g := range []string{grantClient, grantToken} {
+		if slices.Contains(c.GrantTypes, g) && c.TokenEndpointAuthMethod == authNone {
+			return auth.Invalid("grant_types", "a client that can't authenticate can't have %s", g)
+		}
+	}
+	// People have agreed to what a third party's application may have, and an
+	// exchange asks nobody.
+	if slices.Contains(c.GrantTypes, grantToken) && slices.Contains(c.GrantTypes, grantCode) && !c.SkipConsent {
+		return auth.Invalid("grant_types", "a client that people are asked about can't have %s", grantToken)
 	}
 	return nil
 }

@@ -79,6 +79,8 @@ type Token struct {
 	Grant  *auth.Grant      // of a refresh token; nil for an access token
 	Claims jwt.AccessClaims // of an access token
 	Answer []byte           // what RFC 7662 answers for an access token, with a line's end
+	Actor  string           // of an access token: the act claim (RFC 8693, section 4.1), a JSON object; "": none
+	Shared bool             // the access token is signed with its API's shared secret
 }
 
 // Active answers the token if it is good at this moment and the client may
@@ -107,6 +109,15 @@ func (s *Service) Own(ctx context.Context, who clientauth.Client, raw string) (*
 		return &Token{Grant: grant}, nil
 	}
 	return s.access(ctx, raw, who, func(who clientauth.Client, t *Token) bool { return t.Claims.ClientID == who.ID() })
+}
+
+// Presented answers an access token that was sent to the client as an API: it
+// is good at this moment, for an API that the client is, and another's. Nil if
+// it is not that.
+func (s *Service) Presented(ctx context.Context, who clientauth.Client, raw string) (*Token, error) {
+	return s.access(ctx, raw, who, func(who clientauth.Client, t *Token) bool {
+		return t.Claims.ClientID != who.ID() && who.Serves(t.Claims.Audience[0])
+	})
 }
 
 // refresh answers the grant of a refresh token of the client; nil if it is not
@@ -146,7 +157,7 @@ func (s *Service) judge(ctx context.Context, who clientauth.Client, raw string, 
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	token := &Token{Claims: tok.Claims()}
+	token := &Token{Claims: tok.Claims(), Shared: shared(string(tok.Algorithm()))}
 	if len(token.Claims.Audience) != 1 {
 		return nil, nil
 	}
@@ -156,6 +167,7 @@ func (s *Service) judge(ctx context.Context, who clientauth.Client, raw string, 
 		return nil, err
 	}
 	if live {
+		token.Actor = member(string(tok.Payload()), "act")
 		token.Answer, err = answer(token.Claims, tok.Payload())
 	} else {
 		token = nil
@@ -199,19 +211,26 @@ func (s *Service) live(ctx context.Context, tok *jwt.Token[jwt.AccessClaims], c 
 		}
 		return err == nil, err
 	}
-	if c.Subject != c.ClientID || len(c.Epochs) != 1 {
-		return false, nil // we make no such tokens
+	for _, id := range []string{c.Subject, c.ClientID} { // two, where one acts for the other
+		if there, err := s.there(ctx, id, c.Epochs); err != nil || !there {
+			return false, err
+		}
 	}
-	owner, err := s.Clients.Registration(ctx, c.ClientID)
+	hashes := [][16]byte{revlog.Hash(revlog.Token, c.ID), revlog.Hash(revlog.Key, tok.KeyID())}
+	for _, epoch := range c.Epochs {
+		hashes = append(hashes, revlog.Hash(revlog.Epoch, epoch))
+	}
+	revoked, err := s.Log.Revoked(ctx, hashes, s.Now())
+	return err == nil && !revoked, err
+}
+
+// there says whether a client is there, in one of these epochs.
+func (s *Service) there(ctx context.Context, id string, epochs []string) (bool, error) {
+	owner, err := s.Clients.Registration(ctx, id)
 	if errors.Is(err, auth.ErrNotFound) {
 		return false, nil
 	}
-	if err != nil || owner.Client.Disabled || owner.Client.Epoch != c.Epochs[0] {
-		return false, err
-	}
-	revoked, err := s.Log.Revoked(ctx, [][16]byte{revlog.Hash(revlog.Token, c.ID), revlog.Hash(revlog.Key, tok.KeyID()),
-		revlog.Hash(revlog.Epoch, c.Epochs[0])}, s.Now())
-	return err == nil && !revoked, err
+	return err == nil && !owner.Client.Disabled && slices.Contains(epochs, owner.Client.Epoch), err
 }
 
 // over says whether err means that a token is not good, in contrast to one that

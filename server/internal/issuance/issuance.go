@@ -50,19 +50,29 @@ type Token struct {
 // the marks stand for an hour at least. CodeUnavailable if the client was ended
 // in this very moment; the next attempt tells.
 func (s *Service) ForClient(ctx context.Context, c auth.Client, api auth.API, scope []string) (Token, error) {
-	ttl := api.AccessTTL
-	if ttl == 0 {
-		ttl = s.AccessTTL
-	}
 	now := s.Now()
-	access, err := s.Mint.ClientAccess(ctx, mint.ClientRequest{Client: c, API: api, Scope: scope, Now: now, Expiry: now.Add(ttl)})
+	access, err := s.Mint.ClientAccess(ctx, mint.ClientRequest{Client: c, API: api, Scope: scope, Now: now, Expiry: now.Add(s.Lifetime(api))})
 	if err != nil {
 		return Token{}, err
 	}
+	return s.Release(ctx, c, access, now)
+}
+
+// Release makes durable what must be known to revoke a token that a client is
+// about to get, with everything of the client, and answers it.
+func (s *Service) Release(ctx context.Context, c auth.Client, access mint.Access, now time.Time) (Token, error) {
 	if err := s.raise(ctx, c, access); err != nil {
 		return Token{}, err
 	}
 	return Token{access.Token, access.Expiry.Sub(now.Truncate(time.Second))}, nil // as exp and iat have it
+}
+
+// Lifetime is that of an access token for an API.
+func (s *Service) Lifetime(api auth.API) time.Duration {
+	if api.AccessTTL != 0 {
+		return api.AccessTTL
+	}
+	return s.AccessTTL
 }
 
 // raise raises the marks that are below the token's expiry, rounded up to the

@@ -15,6 +15,9 @@ type ClientRequest struct {
 	Scope  []string
 	Now    time.Time
 	Expiry time.Time
+
+	Delegate   *Delegate // a service that acts for the client; nil: none
+	Thumbprint string    // of the key that the token is bound to (RFC 9449, section 6.1); "": none
 }
 
 // ClientAccess makes the access token of a client: sub is the client (RFC 9068,
@@ -24,8 +27,8 @@ func (m *Mint) ClientAccess(ctx context.Context, req ClientRequest) (Access, err
 	c := req.Client
 	return m.Access(ctx, Request{
 		User:  auth.User{ID: c.ID, Claims: c.Claims},
-		Grant: auth.Grant{ClientID: c.ID, Scope: req.Scope, ClientEpoch: c.Epoch},
-		API:   req.API, Now: req.Now, Expiry: req.Expiry,
+		Grant: auth.Grant{ClientID: c.ID, Scope: req.Scope, ClientEpoch: c.Epoch, DPoPThumbprint: req.Thumbprint},
+		API:   req.API, Now: req.Now, Expiry: req.Expiry, Delegate: req.Delegate,
 	})
 }
 

@@ -62,6 +62,7 @@ type Request struct {
 	Now         time.Time
 	Expiry      time.Time
 	Key         *jwk.PrivateKey // to sign with; nil: the one that the API's tokens are signed with now
+	Delegate    *Delegate       // who acts for the user; nil: the grant's client alone
 }
 
 // Access is a signed access token.
@@ -164,16 +165,17 @@ func (m *Mint) claims(req Request, out Access) *claims {
 	c.time("exp", out.Expiry)
 	c.time("iat", req.Now)
 	c.text("jti", out.ID)
-	c.text("client_id", req.Grant.ClientID)
+	c.text("client_id", req.clientID())
 	c.text("sid", req.Grant.ID)
 	c.text("scope", strings.Join(req.Grant.Scope, " "))
-	c.list("epochs", epochs(req.Grant))
+	c.list("epochs", req.epochs())
 	c.time("auth_time", req.Session.AuthTime)
 	c.list("amr", req.Session.AMR)
 	c.text("acr", req.Session.ACR)
 	if i := req.Grant.StatusIndex; i > 0 && req.API.StatusList {
 		c.status(i.Place(), StatusListURI(m.issuer, i.List()))
 	}
+	c.delegate(req.Delegate)
 	m.identity(c, req)
 	c.custom(req.User.Claims)
 	return c

@@ -128,17 +128,27 @@ func (s *Service) access(ctx context.Context, held auth.Held, api auth.API, now 
 
 // sign makes the access token; a nil key is the API's.
 func (s *Service) sign(ctx context.Context, held auth.Held, api auth.API, now time.Time, key *jwk.PrivateKey) (mint.Access, error) {
-	req := mint.Request{User: held.User, Session: held.Session, Grant: held.Grant, API: api,
-		Roles: held.User.Roles, Now: now, Expiry: s.expiry(held, api, now), Key: key}
-	if err := s.membership(ctx, held.Grant, &req); err != nil {
+	req, err := s.request(ctx, held, api, now)
+	if err != nil {
 		return mint.Access{}, err
+	}
+	req.Key = key
+	return s.Mint.Access(ctx, req)
+}
+
+// request says what the access token of a grant for an API is to have in it.
+func (s *Service) request(ctx context.Context, held auth.Held, api auth.API, now time.Time) (mint.Request, error) {
+	req := mint.Request{User: held.User, Session: held.Session, Grant: held.Grant, API: api,
+		Roles: held.User.Roles, Now: now, Expiry: s.expiry(held, api, now)}
+	if err := s.membership(ctx, held.Grant, &req); err != nil {
+		return req, err
 	}
 	var err error
 	if req.Permissions, err = s.Users.Permissions(ctx, req.Roles); err != nil {
-		return mint.Access{}, err
+		return req, err
 	}
 	restrict(&req, held.Client, s.Issuer)
-	return s.Mint.Access(ctx, req)
+	return req, nil
 }
 
 // expiry is that of an access token that is made now.

@@ -40,7 +40,7 @@ func (g authorizationCode) Entitle(ctx context.Context, req client.Request) (Ent
 	return Entitlement{
 		APIs:  []auth.API{{Audience: code.Audience}},
 		Scope: code.Scope,
-		scope: func(string) ([]string, error) { return code.Scope, nil },
+		scope: func(string, auth.API) ([]string, error) { return code.Scope, nil },
 		Issue: func(ctx context.Context, _ auth.API, _ []string) (Issued, error) {
 			out, err := g.codes.Redeem(ctx, in, code)
 			return issued(out), err
@@ -79,7 +79,7 @@ func (g refreshToken) Entitle(ctx context.Context, req client.Request) (Entitlem
 	return Entitlement{
 		APIs:  []auth.API{{Audience: held.Grant.Audience}},
 		Scope: most,
-		scope: func(requested string) ([]string, error) { return narrow(requested, most) },
+		scope: func(requested string, _ auth.API) ([]string, error) { return narrow(requested, most) },
 		Issue: func(ctx context.Context, _ auth.API, scope []string) (Issued, error) {
 			out, err := g.sessions.RefreshForClient(ctx, session.ClientRefresh{
 				Request: session.Request{Address: req.Address}, Token: raw, Client: req.Client.Client, Scope: scope})

@@ -28,6 +28,7 @@ type Options struct {
 	Issuer   Issuer // makes the tokens of clients
 	Codes    Codes
 	Sessions Sessions
+	Exchange Exchanger
 }
 
 // Door is the token endpoint.
@@ -42,6 +43,7 @@ func New(opts Options) *Door {
 		auth.GrantAuthorizationCode: authorizationCode{opts.Codes},
 		auth.GrantRefreshToken:      refreshToken{opts.Sessions},
 		auth.GrantClientCredentials: clientCredentials{opts.Issuer},
+		auth.GrantTokenExchange:     tokenExchange{opts.Exchange},
 	}}
 	d.endpoint = client.Endpoint{Path: Path, Clients: opts.Clients, Serve: d.serve, Pages: true}
 	return d
@@ -55,7 +57,7 @@ func Routes() []string { return []string{client.Endpoint{Path: Path}.Route()} }
 
 // GrantTypes lists the grant types that exist.
 func GrantTypes() []string {
-	return []string{auth.GrantAuthorizationCode, auth.GrantRefreshToken, auth.GrantClientCredentials}
+	return []string{auth.GrantAuthorizationCode, auth.GrantRefreshToken, auth.GrantClientCredentials, auth.GrantTokenExchange}
 }
 
 // Grant is a grant type's own part: what the request proves besides who the
@@ -76,12 +78,12 @@ type Entitlement struct {
 
 	// scope chooses among Scope where a person has settled already what fits the
 	// API; nil: the endpoint does.
-	scope func(requested string) ([]string, error)
+	scope func(requested string, api auth.API) ([]string, error)
 }
 
 func (e Entitlement) choose(requested string, api auth.API) ([]string, error) {
 	if e.scope != nil {
-		return e.scope(requested)
+		return e.scope(requested, api)
 	}
 	return chooseScope(requested, e.Scope, api)
 }
@@ -92,6 +94,7 @@ type Issued struct {
 	ExpiresIn    time.Duration
 	RefreshToken string // "": none
 	IDToken      string // "": none
+	Type         string // what AccessToken is, where RFC 8693, section 2.2.1, asks for it
 }
 
 // response is RFC 6749, section 5.1, and OpenID Connect Core, section 3.1.3.3.
@@ -102,6 +105,7 @@ type response struct {
 	RefreshToken string `json:"refresh_token,omitempty"`
 	IDToken      string `json:"id_token,omitempty"`
 	Scope        string `json:"scope,omitempty"`
+	Type         string `json:"issued_token_type,omitempty"`
 }
 
 func (d *Door) serve(w http.ResponseWriter, r *http.Request, req client.Request) error {
@@ -128,7 +132,7 @@ func (d *Door) serve(w http.ResponseWriter, r *http.Request, req client.Request)
 	w.Header().Set("Cache-Control", "no-store")
 	return edge.WriteJSON(w, http.StatusOK, response{
 		AccessToken: out.AccessToken, TokenType: "Bearer", ExpiresIn: int64(out.ExpiresIn / time.Second),
-		RefreshToken: out.RefreshToken, IDToken: out.IDToken, Scope: strings.Join(scope, " "),
+		RefreshToken: out.RefreshToken, IDToken: out.IDToken, Scope: strings.Join(scope, " "), Type: out.Type,
 	})
 }
 
