@@ -48,10 +48,12 @@ func libraryLayer(path string) []string {
 		return []string{"internal", "jwk", "jwt"}
 	case "jwks":
 		return []string{"internal", "jwk", "jwks"}
+	case "dpop":
+		return []string{"internal", "jwk", "jwt", "dpop"}
 	case "guard":
-		return []string{"internal", "jwk", "jwt", "jwks", "guard"}
+		return []string{"internal", "jwk", "jwt", "jwks", "dpop", "guard"}
 	case "guardtest":
-		return []string{"internal", "jwk", "jwt", "jwks", "guard", "guardtest"}
+		return []string{"internal", "jwk", "jwt", "jwks", "dpop", "guard", "guardtest"}
 	}
 	return nil
 }

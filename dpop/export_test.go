@@ -1,0 +1,4 @@
+package dpop
+
+// SameAddress is for tests in package dpop_test.
+var SameAddress = sameAddress

@@ -1,0 +1,93 @@
+package dpop
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/writ-auth/writ/internal/base64url"
+)
+
+// HeaderNonce is the header in which a server gives a client the nonce for its
+// next proofs.
+const HeaderNonce = "DPoP-Nonce"
+
+// A nonce is the minute in which it was made, and a tag over that.
+const (
+	nonceStep = time.Minute
+	nonceAge  = 5 // steps for which one is good, so between four and five minutes
+	tagSize   = 16
+	nonceSize = 4 + tagSize
+)
+
+// Nonces makes nonces that every server with the same secret takes, for five
+// minutes, and remembers none. A proof with such a nonce was not made ahead of
+// time: who could sign with a client's key for a while, and can't any more, has
+// no use of the proofs that he has put by.
+type Nonces struct {
+	secrets func() [][]byte
+	now     func() time.Time
+}
+
+// minSecret is the least size of a secret, in bytes.
+const minSecret = 16
+
+// NewNonces returns Nonces under secrets that secrets returns: the first makes
+// nonces, all are taken. Give a function that looks them up where they change.
+// Each needs 16 bytes at least; what it is used for besides must not be a MAC
+// over the bytes "writ dpop nonce v1" and a zero byte. now may be nil.
+func NewNonces(secrets func() [][]byte, now func() time.Time) (*Nonces, error) {
+	if secrets == nil || len(secrets()) == 0 {
+		return nil, errors.New("dpop: NewNonces needs a secret")
+	}
+	for _, s := range secrets() {
+		if len(s) < minSecret {
+			return nil, errors.New("dpop: NewNonces needs secrets of at least 16 bytes")
+		}
+	}
+	if now == nil {
+		now = time.Now
+	}
+	return &Nonces{secrets, now}, nil
+}
+
+// Current returns the nonce to give out now.
+func (n *Nonces) Current() string {
+	secrets := n.secrets()
+	if len(secrets) == 0 {
+		return ""
+	}
+	raw := binary.BigEndian.AppendUint32(make([]byte, 0, nonceSize), n.step())
+	return base64url.Encode(append(raw, nonceTag(secrets[0], raw)...))
+}
+
+func (n *Nonces) step() uint32 { return uint32(n.now().Unix() / int64(nonceStep/time.Second)) }
+
+// good reports whether a nonce was given out lately. One from a minute ahead is
+// of another server, whose clock differs.
+func (n *Nonces) good(nonce string) bool {
+	if len(nonce) != base64url.EncodedLen(nonceSize) {
+		return false
+	}
+	raw, err := base64url.Decode(nonce)
+	if err != nil {
+		return false
+	}
+	if age := int64(n.step()) - int64(binary.BigEndian.Uint32(raw)); age < -1 || age >= nonceAge {
+		return false
+	}
+	found := false
+	for _, secret := range n.secrets() {
+		found = hmac.Equal(raw[4:], nonceTag(secret, raw[:4])) || found
+	}
+	return found
+}
+
+func nonceTag(secret, step []byte) []byte {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte("writ dpop nonce v1\x00"))
+	mac.Write(step)
+	return mac.Sum(nil)[:tagSize]
+}

@@ -1,0 +1,102 @@
+package dpop_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/writ-auth/writ/dpop"
+	"github.com/writ-auth/writ/jwk"
+)
+
+// api takes proofs with its nonce alone, and says so as code has it.
+type api struct {
+	t        *testing.T
+	verifier *dpop.Verifier
+	nonces   *dpop.Nonces
+	refuse   func(w http.ResponseWriter)
+	calls    int
+	body     string
+}
+
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.calls++
+	body, _ := io.ReadAll(r.Body)
+	a.body = string(body)
+	proof, err := dpop.FromHeader(r.Header)
+	if err != nil {
+		a.t.Error(err)
+	}
+	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "DPoP ")
+	_, err = a.verifier.Verify(r.Context(), proof, dpop.Request{Method: r.Method, URL: "http://" + r.Host + r.URL.Path, AccessToken: token})
+	w.Header().Set("DPoP-Nonce", a.nonces.Current())
+	switch {
+	case errors.Is(err, dpop.ErrNonce):
+		a.refuse(w)
+	case err != nil:
+		a.t.Error(err)
+	}
+}
+
+func newAPI(t *testing.T, refuse func(w http.ResponseWriter)) (*api, *httptest.Server) {
+	a := &api{t: t, refuse: refuse}
+	a.nonces = must[*dpop.Nonces](t)(dpop.NewNonces(func() [][]byte { return [][]byte{make([]byte, 32)} }, nil))
+	a.verifier = must[*dpop.Verifier](t)(dpop.NewVerifier(dpop.Config{Nonces: a.nonces}))
+	server := httptest.NewServer(a)
+	t.Cleanup(server.Close)
+	return a, server
+}
+
+func challenge(w http.ResponseWriter) {
+	w.Header().Set("WWW-Authenticate", `DPoP error="use_dpop_nonce", algs="ES256"`)
+	w.WriteHeader(http.StatusUnauthorized)
+}
+
+func TestTransport(t *testing.T) {
+	for name, refuse := range map[string]func(http.ResponseWriter){"API": challenge, "token endpoint": func(w http.ResponseWriter) {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = w.Write([]byte(`{"error":"use_dpop_nonce"}`))
+	}} {
+		a, server := newAPI(t, refuse)
+		signer := must[*dpop.Signer](t)(dpop.NewSigner(must[*jwk.PrivateKey](t)(jwk.Generate(jwk.ES256)), nil))
+		client := &http.Client{Transport: &dpop.Transport{Signer: signer, Token: func(context.Context) (string, error) { return "tok", nil }}}
+		for _, want := range []int{2, 3} { // the first request learns the nonce
+			res, err := client.Post(server.URL+"/a%20b?q", "text/plain", strings.NewReader("body"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = res.Body.Close()
+			if res.StatusCode != 200 || a.calls != want || a.body != "body" {
+				t.Errorf("%s: status %d after %d calls, body %q", name, res.StatusCode, a.calls, a.body)
+			}
+		}
+	}
+}
+
+// A refusal for another reason is the caller's to read, from the start.
+func TestTransportLeavesAnswers(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("DPoP-Nonce", "n")
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = w.Write([]byte(`{"error":"invalid_grant"}`))
+	}))
+	defer server.Close()
+	signer := must[*dpop.Signer](t)(dpop.NewSigner(must[*jwk.PrivateKey](t)(jwk.Generate(jwk.ES256)), nil))
+	res, err := (&http.Client{Transport: &dpop.Transport{Signer: signer}}).Get(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if body, err := io.ReadAll(res.Body); err != nil || string(body) != `{"error":"invalid_grant"}` {
+		t.Errorf("body %q, %v", body, err)
+	}
+	failing := errors.New("no token")
+	_, err = (&http.Client{Transport: &dpop.Transport{Signer: signer, Token: func(context.Context) (string, error) { return "", failing }}}).Get(server.URL)
+	if !errors.Is(err, failing) {
+		t.Errorf("without a token: %v", err)
+	}
+}
