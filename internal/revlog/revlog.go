@@ -14,7 +14,8 @@
 //
 // Entries are chained by hashes ([Chain]), and a page carries a [Head] that one
 // of the issuer's log keys has signed, so that whoever passes pages on needs no
-// trust. An [EventReader] reads pages from a stream of server-sent events.
+// trust. An [EventReader] reads pages from a stream of server-sent events; a
+// [View] is what those who serve the log serve from.
 package revlog
 
 import (

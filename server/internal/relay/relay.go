@@ -57,8 +57,8 @@ const (
 type Relay struct {
 	opts    Options
 	client  *fetch.Client
-	current atomic.Pointer[window] // nil: nothing has come yet
-	stopped chan struct{}          // closed when streams and polls should end
+	current atomic.Pointer[view] // nil: nothing has come yet
+	stopped chan struct{}        // closed when streams and polls should end
 	stop    sync.Once
 
 	streams, polls places
@@ -139,7 +139,7 @@ func (r *Relay) Stats() Stats {
 		Opened: r.counts.opened.Load(), Failures: r.counts.failures.Load(),
 	}
 	if w := r.current.Load(); w != nil {
-		s.Log, s.Head, s.Entries, s.Age = w.page.Log, w.page.Head, len(w.entries), r.opts.Now().Sub(w.time())
+		s.Log, s.Head, s.Entries, s.Age = w.Head.Log, w.Head.Head, w.Window.Len(), r.opts.Now().Sub(w.time())
 	}
 	return s
 }

@@ -123,8 +123,8 @@ func busy(w http.ResponseWriter, why string) {
 }
 
 // page answers a page, at once or when there is something after the number.
-func (r *Relay) page(w http.ResponseWriter, req *http.Request, now *window, q question) {
-	if q.wait > 0 && now.page.Head <= q.after {
+func (r *Relay) page(w http.ResponseWriter, req *http.Request, now *view, q question) {
+	if q.wait > 0 && now.Head.Head <= q.after {
 		free, ok := r.polls.take(r.opts.Polls)
 		if !ok {
 			busy(w, "too many are waiting; ask without wait")
@@ -138,7 +138,8 @@ func (r *Relay) page(w http.ResponseWriter, req *http.Request, now *window, q qu
 			return
 		}
 	}
-	body, err := now.after(q.after, q.limit).AppendJSON(nil)
+	answer := now.After(q.after, q.limit)
+	body, err := answer.AppendJSON(nil)
 	if err != nil {
 		http.Error(w, "the log can't be written", http.StatusInternalServerError) // a log id that isn't UTF-8: Decode refuses it
 		return
@@ -148,10 +149,10 @@ func (r *Relay) page(w http.ResponseWriter, req *http.Request, now *window, q qu
 }
 
 // await waits for news. nil: nobody waits any more.
-func (r *Relay) await(ctx context.Context, now *window, q question) *window {
+func (r *Relay) await(ctx context.Context, now *view, q question) *view {
 	timer := time.NewTimer(q.wait)
 	defer timer.Stop()
-	for now.page.Head <= q.after {
+	for now.Head.Head <= q.after {
 		select {
 		case <-now.next:
 			now = r.current.Load()
@@ -169,7 +170,7 @@ func (r *Relay) await(ctx context.Context, now *window, q question) *window {
 // stream sends events for as long as they are taken. There is no queue: who
 // takes long gets in one event what came meanwhile, and who takes longer than
 // writeTime is dropped.
-func (r *Relay) stream(w http.ResponseWriter, req *http.Request, now *window, after uint64) {
+func (r *Relay) stream(w http.ResponseWriter, req *http.Request, now *view, after uint64) {
 	free, ok := r.streams.take(r.opts.Streams)
 	if !ok {
 		busy(w, "too many streams; ask without streaming")
@@ -197,11 +198,11 @@ func (r *Relay) stream(w http.ResponseWriter, req *http.Request, now *window, af
 	}
 }
 
-// send sends what a window has after a number, one event at least, and answers
+// send sends what a view has after a number, one event at least, and answers
 // the head; it is lower than the number if the log was set back.
-func (r *Relay) send(w http.ResponseWriter, now *window, after uint64) (head uint64, err error) {
+func (r *Relay) send(w http.ResponseWriter, now *view, after uint64) (head uint64, err error) {
 	for {
-		event, last, err := now.encoded(after)
+		event, last, err := now.Event(after)
 		if err != nil {
 			return 0, err
 		}
@@ -215,8 +216,8 @@ func (r *Relay) send(w http.ResponseWriter, now *window, after uint64) (head uin
 			return 0, err
 		}
 		r.counts.events.Add(1)
-		if after = last; after >= now.page.Head {
-			return now.page.Head, nil
+		if after = last; after >= now.Head.Head {
+			return now.Head.Head, nil
 		}
 	}
 }
@@ -242,8 +243,9 @@ func (r *Relay) fullPage(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	var page *revlog.FullPage
+	var end revlog.Chain
 	if err == nil {
-		page = now.full(number)
+		page, end = now.Window.Full(now.Head.Log, number)
 	}
 	if page == nil {
 		w.Header().Set("Cache-Control", "no-store") // it may be full a moment later
@@ -254,10 +256,6 @@ func (r *Relay) fullPage(w http.ResponseWriter, req *http.Request) {
 	if err != nil {
 		http.Error(w, "the page can't be written", http.StatusInternalServerError)
 		return
-	}
-	end := page.Prev
-	for _, e := range page.Entries {
-		end = end.Next(e)
 	}
 	etag := fmt.Sprintf(`"%x"`, end[:16])
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")

@@ -38,7 +38,6 @@ type upstream struct {
 // Run follows the upstream until ctx is done.
 func (r *Relay) Run(ctx context.Context) {
 	u := &upstream{Relay: r, built: builder{most: r.opts.MaxEntries}}
-	u.built.begin()
 	for ctx.Err() == nil {
 		err := u.step(ctx)
 		if ctx.Err() != nil {
@@ -92,7 +91,7 @@ func (u *upstream) ask(ctx context.Context, wait time.Duration) (*http.Response,
 	if err != nil {
 		return nil, fetch.ErrAddress
 	}
-	after := strconv.FormatUint(u.built.last(), 10)
+	after := strconv.FormatUint(u.built.Last(), 10)
 	query := req.URL.Query()
 	query.Set("after", after)
 	query.Set("limit", strconv.Itoa(revlog.MaxEntries))
@@ -127,7 +126,7 @@ func (u *upstream) take(data []byte) error {
 	if err != nil {
 		return err
 	}
-	w, err := u.built.add(page)
+	news, err := u.built.add(page)
 	if errors.Is(err, errBehind) {
 		return nil // another node's, or a proxy's: it makes nothing worse
 	}
@@ -136,8 +135,8 @@ func (u *upstream) take(data []byte) error {
 		return err
 	}
 	u.caughtUp = !page.More
-	if w != nil {
-		u.show(w)
+	if news {
+		u.show(page, u.built.Window)
 	}
 	return nil
 }

@@ -22,50 +22,10 @@ const (
 // view is the log as this node has read it last: what is alive of it, in
 // memory, so that an answer to whoever asks costs no query. It never changes.
 type view struct {
-	page  revlog.Page     // without its entries, but with its signed head
-	log   window          // all that is in force
+	*revlog.View
 	read  time.Time       // before the reading
 	stale <-chan struct{} // closed when there is more in the database
 	next  chan struct{}   // closed when there is a later view
-
-	before uint64 // the head of the view before this one
-	event  func() ([]byte, error)
-	asks   bool // for acknowledgements: somebody waits for them
-}
-
-// after answers the page after a number, at most limit entries. They are shared:
-// the caller only reads.
-func (v *view) after(seq uint64, limit int) revlog.Page {
-	p, start := v.page, v.log.next
-	if seq < v.page.Head {
-		start = max(seq+1, v.log.first)
-	}
-	p.Entries = v.log.from(start, limit)
-	p.More = start+uint64(len(p.Entries)) < v.log.next
-	proof := *v.page.Proof
-	proof.Prev = v.log.before(start)
-	p.Proof = &proof
-	return p
-}
-
-// encoded answers the page after a number as an event. Nearly every stream asks
-// for what the view brought, which is encoded once for all.
-func (v *view) encoded(seq uint64) (event []byte, last uint64, err error) {
-	if seq == v.before {
-		event, err = v.event()
-		return event, v.page.Head, err
-	}
-	p := v.after(seq, MaxPage)
-	event, err = v.encode(&p)
-	return event, p.Last(), err
-}
-
-func (v *view) encode(p *revlog.Page) ([]byte, error) {
-	var event []byte
-	if v.asks {
-		event = revlog.AppendAsk(event)
-	}
-	return revlog.AppendEvent(event, p)
 }
 
 // Run reads the log until ctx ends: when it has grown, when somebody begins to
@@ -116,51 +76,66 @@ func pause(ctx context.Context, one, other <-chan struct{}, d time.Duration) {
 // read makes a view of what came since the last one, or of everything if the
 // database has another log than it had.
 func (s *Service) read(ctx context.Context, published <-chan struct{}) error {
-	next := &view{stale: published, next: make(chan struct{})}
-	err := errGap
+	var known *reading
 	if old := s.current.Load(); old != nil {
-		next.log, next.before, next.page.Log = old.log, old.page.Head, old.page.Log
-		err = s.load(ctx, next)
+		known = &reading{log: old.Head.Log, window: old.Window, previous: old.Head.Head}
 	}
-	if errors.Is(err, errGap) {
-		next.log, next.before, next.page.Log = window{}, 0, ""
-		if err = s.load(ctx, next); errors.Is(err, errGap) {
+	now, err := s.load(ctx, known)
+	if errors.Is(err, revlog.ErrGap) {
+		if now, err = s.load(ctx, nil); errors.Is(err, revlog.ErrGap) {
 			err = errors.Join(err, s.Log.Mend(ctx))
 		}
 	}
 	if err != nil {
 		return err
 	}
-	if next.page, err = s.signed(next.page); err != nil {
+	if now.page, err = s.signed(now.page); err != nil {
 		return err
 	}
-	s.show(next)
+	s.show(&view{
+		View: revlog.NewView(now.page, now.window, now.previous, s.verifiers.wanted()),
+		read: now.at, stale: published, next: make(chan struct{}),
+	})
 	return nil
 }
 
-// load reads on to the head. errGap says that what was read before isn't a part
-// of this log, or that its chain isn't that of its entries.
-func (s *Service) load(ctx context.Context, v *view) error {
+// reading is what was read of a log.
+type reading struct {
+	log      string
+	window   revlog.Window
+	previous uint64      // the head that was known before
+	page     revlog.Page // the last
+	at       time.Time   // before it was read
+}
+
+// load reads on to the head, from where known ends; nil: from the start.
+// revlog.ErrGap says that what is known isn't a part of this log, or that its
+// chain isn't that of its entries.
+func (s *Service) load(ctx context.Context, known *reading) (reading, error) {
+	var r reading
+	if known != nil {
+		r = *known
+	}
 	for more := true; more; {
-		now := s.Now()
-		page, err := s.Log.LogPage(ctx, max(v.log.next, 1)-1, revlog.MaxEntries, now)
-		if err != nil {
-			return err
+		r.at = s.Now()
+		page, err := s.Log.LogPage(ctx, r.window.Last(), revlog.MaxEntries, r.at)
+		switch {
+		case err != nil:
+			return r, err
+		case r.log == "":
+			r.log, r.window = page.Log, revlog.NewWindow(page.Log)
+		case page.Log != r.log:
+			return r, revlog.ErrGap
 		}
-		if v.page.Log == "" {
-			v.log = emptyWindow(page.Log)
-		} else if page.Log != v.page.Log {
-			return errGap
+		if err := r.window.Take(&page); err != nil {
+			return r, err
 		}
-		if err := v.log.take(&page); err != nil {
-			return err
-		}
-		v.page, v.read, more = page, now, page.More
+		r.page, more = page, page.More
 	}
-	if v.log.chain != v.page.Proof.Chain {
-		return errGap
+	if r.window.Chain() != r.page.Proof.Chain {
+		return r, revlog.ErrGap
 	}
-	return nil
+	return r, nil
 }
 
 // signed is a page with a head that is signed. The time in it is that before the
@@ -182,14 +157,6 @@ func (s *Service) signed(p revlog.Page) (revlog.Page, error) {
 
 // show makes a view the one that is asked, and wakes who waits for it.
 func (s *Service) show(v *view) {
-	v.page.Entries = nil
-	v.asks = s.verifiers.wanted()
-	news := v.after(v.before, MaxPage)
-	if news.More { // than an event holds: no stream gets it as one
-		v.before = v.page.Head
-		news = v.after(v.before, MaxPage)
-	}
-	v.event = sync.OnceValues(func() ([]byte, error) { return v.encode(&news) })
 	if old := s.current.Swap(v); old != nil {
 		close(old.next)
 	}
@@ -234,7 +201,7 @@ func (s *Service) Stream(ctx context.Context, after uint64, send func(event []by
 		err = silent()
 	}
 	for err == nil {
-		if after, err = v.send(after, send); err != nil {
+		if after, err = sendAll(v.View, after, send); err != nil {
 			break
 		}
 		select {
@@ -250,16 +217,16 @@ func (s *Service) Stream(ctx context.Context, after uint64, send func(event []by
 	return err
 }
 
-// send gives send what the view has after a number, one event at least, and
+// sendAll gives send what a view has after a number, one event at least, and
 // answers the head; it is lower than the number if the log was set back.
-func (v *view) send(after uint64, send func(event []byte) error) (head uint64, err error) {
+func sendAll(v *revlog.View, after uint64, send func(event []byte) error) (head uint64, err error) {
 	for {
-		event, last, err := v.encoded(after)
+		event, last, err := v.Event(after)
 		if err == nil {
 			err = send(event)
 		}
-		if after = last; err != nil || after >= v.page.Head {
-			return v.page.Head, err
+		if after = last; err != nil || after >= v.Head.Head {
+			return v.Head.Head, err
 		}
 	}
 }

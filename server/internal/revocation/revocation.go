@@ -97,7 +97,7 @@ func (s *Service) pageNow(ctx context.Context, after uint64, limit int) (revlog.
 	case err != nil:
 		return revlog.Page{}, nil, err
 	case v != nil:
-		return v.after(after, limit), v.next, nil
+		return v.After(after, limit), v.next, nil
 	}
 	page, err := s.Log.LogPage(ctx, after, limit, s.Now())
 	if err != nil {
@@ -115,29 +115,26 @@ func (s *Service) FullPage(ctx context.Context, number uint64) (p *revlog.FullPa
 	if err != nil {
 		return nil, after, err
 	}
-	if v == nil {
-		if v, err = s.alone(ctx, number); err != nil {
-			return nil, after, err
-		}
+	var log string
+	var window revlog.Window
+	if v != nil {
+		log, window = v.Head.Log, v.Window
+	} else if log, window, err = s.alone(ctx, number); err != nil {
+		return nil, after, err
 	}
-	if p, after = v.log.full(number); p == nil {
+	if p, after = window.Full(log, number); p == nil {
 		return nil, after, auth.Errorf(auth.CodeNotFound, "There is no such page: it isn't full yet, or nothing in it is in force any more.")
 	}
-	p.Log = v.page.Log
 	return p, after, nil
 }
 
 // alone reads one page of the log and nothing else.
-func (s *Service) alone(ctx context.Context, number uint64) (*view, error) {
+func (s *Service) alone(ctx context.Context, number uint64) (log string, w revlog.Window, err error) {
 	page, err := s.Log.LogPage(ctx, min(number, 1<<40)*revlog.PageSize, revlog.PageSize, s.Now())
-	v := &view{page: page}
-	if err == nil && len(page.Entries) > 0 {
-		v.log = window{first: page.Entries[0].Seq, next: page.Entries[0].Seq, chain: page.Proof.Prev}
-		for _, e := range page.Entries {
-			v.log.append(e)
-		}
+	if err != nil {
+		return "", w, err
 	}
-	return v, err
+	return page.Log, revlog.WindowOf(&page), nil
 }
 
 // silent is what streams end with while the log can't be read.

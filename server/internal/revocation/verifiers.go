@@ -189,7 +189,7 @@ func (s *Service) Acknowledge(ctx context.Context, id, log string, seq uint64) e
 
 func (s *Service) logID(ctx context.Context) (string, error) {
 	if v := s.current.Load(); v != nil {
-		return v.page.Log, nil
+		return v.Head.Log, nil
 	}
 	page, err := s.Log.LogPage(ctx, math.MaxInt64, 1, s.Now())
 	return page.Log, err
