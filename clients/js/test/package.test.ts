@@ -33,9 +33,27 @@ test("the React hooks have no more than 1 kB", async () => {
   expect(await size("react.js")).toBeLessThanOrEqual(1000);
 });
 
-test("nothing is needed at run time, and nothing is stored", () => {
-  const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+test("the verifier has no more than 25 kB, jose included", async () => {
+  expect(await size("verify/index.js")).toBeLessThanOrEqual(25_000);
+});
+
+/** What an entry needs that isn't in the package. */
+async function needs(entry: string): Promise<string[]> {
+  const { metafile } = await build({ entryPoints: [join(root, "dist", entry)], bundle: true, format: "esm", packages: "external", write: false, metafile: true });
+  return [...new Set(Object.values(metafile.outputs).flatMap(({ imports }) => imports.map(({ path }) => path)))].sort();
+}
+
+test("each entry needs what it says, the client nothing at all", async () => {
+  const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   expect(dependencies).toBeUndefined();
+  expect(Object.keys(peerDependencies)).toEqual(["jose", "react"]);
+  expect(await needs("index.js")).toEqual([]);
+  expect(await needs("react.js")).toEqual(["react"]);
+  expect(await needs("verify/index.js")).toEqual(["jose"]);
+  expect(await needs("express.js")).toEqual(["jose"]);
+});
+
+test("nothing is stored", () => {
   const { files } = packed();
   for (const name of files.filter((f) => f.endsWith(".js"))) {
     const code = readFileSync(join(root, name), "utf8").replaceAll(/\/\*[^]*?\*\/|\/\/.*/g, "");
@@ -55,8 +73,8 @@ function packed(to?: string): { filename: string; files: string[] } {
 
 test("only what is needed is published", () => {
   const { files } = packed();
-  expect(files).toEqual(expect.arrayContaining(["README.md", "package.json", "dist/index.js", "dist/index.d.ts", "dist/react.js", "dist/react.d.ts"]));
-  expect(files.filter((f) => !/^(dist\/[a-z]+\.(js|d\.ts)|README\.md|package\.json)$/.test(f))).toEqual([]);
+  expect(files).toEqual(expect.arrayContaining(["README.md", "package.json", "dist/index.js", "dist/index.d.ts", "dist/react.js", "dist/react.d.ts", "dist/verify/index.js", "dist/verify/index.d.ts", "dist/express.js", "dist/express.d.ts"]));
+  expect(files.filter((f) => !/^(dist\/(?:verify\/)?[a-z]+\.(js|d\.ts)|README\.md|package\.json)$/.test(f))).toEqual([]);
 });
 
 test("publint finds nothing", async () => {

@@ -1,6 +1,8 @@
 // Checked by tsc alone: what the types allow, and what they must not.
 import { createWrit, WritError, type User, type Writ } from "../src/index.ts";
 import { useUser, useWrit } from "../src/react.ts";
+import { createVerifier, refusal, VerifyError } from "../src/verify/index.ts";
+import { createProtection } from "../src/express.ts";
 
 function same<T>() {
   return <U>(_: [T] extends [U] ? ([U] extends [T] ? "yes" : never) : never) => {};
@@ -43,4 +45,32 @@ export async function use(): Promise<void> {
   same<User | null | undefined>()<typeof shown>("yes");
   const client = useWrit();
   same<Writ>()<typeof client>("yes");
+}
+
+export async function check(): Promise<void> {
+  const verifier = createVerifier<{ plan: "free" | "pro" }>({ issuer: "https://auth.example.com", audience: ["https://api.example.com"] });
+  // @ts-expect-error: the audience is missing
+  createVerifier({ issuer: "https://auth.example.com" });
+  // @ts-expect-error: there is no such policy
+  createVerifier({ issuer: "", audience: "", stale: "accept" });
+  const access = await verifier.verify("token", { roles: ["admin"], stale: "introspect" });
+  same<"free" | "pro">()<typeof access.claims.plan>("yes");
+  same<string>()<typeof access.claims.sub>("yes");
+  same<string | undefined>()<typeof access.claims.sid>("yes");
+  // @ts-expect-error: nobody changes what was verified
+  access.claims.sub = "usr_2";
+  // @ts-expect-error: only a verifier makes one
+  access.claims.roles?.push("admin");
+  const error: unknown = new VerifyError("expired");
+  if (error instanceof VerifyError) {
+    same<401 | 403 | 503>()<typeof error.status>("yes");
+    // @ts-expect-error: there is no such code
+    if (error.code === "bad") return;
+  }
+  const response: Response = refusal(error);
+  void response;
+
+  const protection = createProtection({ issuer: "https://auth.example.com", audience: "x", public: ["GET /healthz"] });
+  const middleware: (req: never, res: never, next: () => void) => void = protection.protect({ scopes: ["a"] });
+  void middleware;
 }

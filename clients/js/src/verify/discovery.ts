@@ -1,0 +1,49 @@
+import { address, fetchText, type Outside } from "./http.ts";
+
+/** What a verifier needs of an issuer's metadata (RFC 8414); undefined what isn't there. */
+export interface Discovery {
+  jwks: string;
+  log: string | undefined;
+  logKeys: string | undefined;
+  introspection: string | undefined;
+}
+
+/** Reads the discovery document, which must name the issuer: else one host could speak for another. */
+export async function discover(outside: Outside, issuer: string, signal?: AbortSignal): Promise<Discovery> {
+  const url = issuer.replace(/\/$/, "") + "/.well-known/openid-configuration";
+  const { status, body } = await fetchText(outside, url, { headers: { Accept: "application/json" }, ...(signal && { signal }) }, 256 << 10);
+  if (status !== 200) throw new Error(`the discovery document: ${status}`);
+  const doc = JSON.parse(body);
+  if (doc?.issuer !== issuer) throw new Error("the discovery document names another issuer");
+  const optional = (value: unknown) => (value === undefined ? undefined : address(value));
+  return {
+    jwks: address(doc.jwks_uri),
+    log: optional(doc.writ_revocations_endpoint),
+    logKeys: optional(doc.writ_revocation_keys_endpoint),
+    introspection: optional(doc.introspection_endpoint),
+  };
+}
+
+/** The document, fetched once and again when somebody has reason to doubt it. */
+export class Issuer {
+  readonly url: string;
+  readonly outside: Outside;
+  #document: Promise<Discovery> | undefined;
+
+  constructor(outside: Outside, url: string) {
+    this.outside = outside;
+    this.url = address(url);
+  }
+
+  get document(): Promise<Discovery> {
+    const flight = (this.#document ??= discover(this.outside, this.url));
+    flight.catch(() => {
+      if (this.#document === flight) this.#document = undefined;
+    });
+    return flight;
+  }
+
+  forget(): void {
+    this.#document = undefined;
+  }
+}

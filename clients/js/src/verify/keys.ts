@@ -1,0 +1,142 @@
+import { importJWK, type CryptoKey, type JWK } from "jose";
+import { backoff, fetchText, sleep, type Outside } from "./http.ts";
+
+/** A key is good for one algorithm: its own. */
+export interface Key {
+  readonly alg: string;
+  readonly kid: string | undefined;
+  readonly key: CryptoKey;
+}
+
+/** Signatures of key pairs. A shared secret is never fetched: as a public key it would be everybody's. */
+export const signing = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"];
+
+/** Keys out of reach: nobody can say whether a signature is good. */
+export class KeysUnavailable extends Error {}
+
+export interface KeySetOptions {
+  algorithms: readonly string[];
+  maxAge: number; // where the answer says none; milliseconds, as below
+  maxStale: number; // how old keys may get while the issuer is out of reach
+  cooldown: number; // between fetches because of unknown keys
+  maxWait: number; // for a fetch, by whoever asks for a key
+  /** Whether old keys may be refreshed while requests go on with them. */
+  background: boolean;
+}
+
+/** A JWK Set, fetched when it is needed and kept. */
+export class KeySet {
+  #keys = new Map<string, Key>(); // by the JSON of its JWK: a key that comes again stays the same object
+  #fetched = -Infinity;
+  #asked = -Infinity;
+  #maxAge = 0;
+  #flight: Promise<void> | undefined;
+  #failed = false;
+  readonly #outside: Outside;
+  readonly #url: () => Promise<string>;
+  readonly #options: KeySetOptions;
+
+  constructor(outside: Outside, url: () => Promise<string>, options: KeySetOptions) {
+    this.#outside = outside;
+    this.#url = url;
+    this.#options = options;
+  }
+
+  /** The key by algorithm and name, undefined if the issuer has none such. */
+  async find(alg: string, kid: string | undefined): Promise<Key | undefined> {
+    const { maxStale, background, cooldown } = this.#options;
+    const age = this.#outside.monotonic() - this.#fetched;
+    if (age > this.#maxAge) {
+      const refreshed = this.refresh(cooldown);
+      if (age > maxStale || !background) await this.#wait(refreshed);
+    }
+    let found = this.#lookUp(alg, kid);
+    if (!found) {
+      await this.#wait(this.refresh(cooldown));
+      found = this.#lookUp(alg, kid);
+    }
+    if (found && this.#outside.monotonic() - this.#fetched <= maxStale) return found;
+    if (this.#failed || this.#flight || this.#fetched === -Infinity) throw new KeysUnavailable("keys are out of reach");
+    return undefined;
+  }
+
+  /** Whether a key is there still, without asking anybody. */
+  has(key: Key): boolean {
+    return this.#outside.monotonic() - this.#fetched <= this.#options.maxStale && this.#lookUp(key.alg, key.kid) === key;
+  }
+
+  /** Fetches until the set is there for the first time. */
+  async arrive(signal: AbortSignal): Promise<void> {
+    for (let failures = 1; this.#fetched === -Infinity && !signal.aborted; failures++) {
+      await this.refresh();
+      if (this.#failed) await sleep(backoff(failures), signal);
+    }
+  }
+
+  /** Fetches the set, all who ask together, unless that was done less than cooldown milliseconds ago. */
+  refresh(cooldown = 0): Promise<void> {
+    const now = this.#outside.monotonic();
+    if (!this.#flight && now - this.#asked >= cooldown) {
+      this.#asked = now;
+      this.#flight = this.#fetch()
+        .then(
+          () => (this.#failed = false),
+          () => {
+            // What failed is tried again soon; what succeeded isn't asked for by each made-up name.
+            this.#failed = true;
+            this.#asked = now - cooldown + Math.min(cooldown, 1000);
+          },
+        )
+        .then(() => void (this.#flight = undefined));
+    }
+    return this.#flight ?? Promise.resolve();
+  }
+
+  async #wait(flight: Promise<void>): Promise<void> {
+    let timer;
+    await Promise.race([flight, new Promise((resolve) => (timer = setTimeout(resolve, this.#options.maxWait)))]);
+    clearTimeout(timer);
+  }
+
+  #lookUp(alg: string, kid: string | undefined): Key | undefined {
+    const keys = [...this.#keys.values()].filter((key) => key.alg === alg && (kid === undefined || key.kid === kid));
+    return keys.length === 1 ? keys[0] : undefined; // two would be a choice that the token makes
+  }
+
+  async #fetch(): Promise<void> {
+    const { status, headers, body } = await fetchText(this.#outside, await this.#url(), { headers: { Accept: "application/jwk-set+json, application/json" } }, maxBytes);
+    if (status !== 200) throw new Error(`keys: ${status}`);
+    const next = new Map<string, Key>();
+    for (const jwk of keysOf(body)) {
+      const id = JSON.stringify(jwk);
+      const key = this.#keys.get(id) ?? (await imported(jwk, this.#options.algorithms));
+      if (key) next.set(id, key);
+    }
+    this.#keys = next;
+    this.#fetched = this.#outside.monotonic();
+    const said = /(?:^|[\s,])max-age=(\d{1,9})/i.exec(headers.get("Cache-Control") ?? "");
+    this.#maxAge = said ? Math.min(Math.max(Number(said[1]) * 1000, 1000), 86_400_000) : this.#options.maxAge;
+  }
+}
+
+const maxBytes = 1 << 20;
+
+function keysOf(body: string): JWK[] {
+  const { keys } = JSON.parse(body);
+  if (!Array.isArray(keys)) throw new Error("not a JWK Set");
+  if (keys.some((jwk) => jwk?.d !== undefined || jwk?.k !== undefined)) throw new Error("a set with secrets in it");
+  return keys;
+}
+
+/** The key of a JWK, undefined if it isn't one for signatures that are known here. */
+async function imported(jwk: JWK, algorithms: readonly string[]): Promise<Key | undefined> {
+  const alg = jwk?.alg ?? (jwk?.kty === "RSA" ? "RS256" : undefined); // large issuers leave it out
+  if (!alg || !algorithms.includes(alg) || (jwk.use !== undefined && jwk.use !== "sig")) return undefined;
+  try {
+    const key = await importJWK(jwk, alg);
+    if (key instanceof Uint8Array || key.type !== "public") return undefined;
+    return { alg, kid: typeof jwk.kid === "string" ? jwk.kid : undefined, key };
+  } catch {
+    return undefined; // a curve that this runtime doesn't have
+  }
+}
