@@ -36,6 +36,10 @@ type AuthorizationCode struct {
 type Codes interface {
 	// AddCode stores a code that nobody has redeemed.
 	AddCode(ctx context.Context, c AuthorizationCode) error
+	// AddCodeOnce is AddCode for a request that gets one code and no more: once is
+	// remembered until then. False, with nothing stored, if the client had a code
+	// for it before; of any number of calls at once exactly one answers true.
+	AddCodeOnce(ctx context.Context, c AuthorizationCode, once [32]byte, until time.Time) (bool, error)
 	// CodeByHash finds a code, redeemed or not, expired or not.
 	CodeByHash(ctx context.Context, hash [32]byte) (AuthorizationCode, error)
 	// Redeem makes g the grant that a code was redeemed for, and remembers that

@@ -69,6 +69,8 @@ type Client struct {
 	Audiences               []string // the APIs it may ask tokens for, and introspect
 	AllowedOrigins          []string // exact origins; those of the client "writ" are the CSRF and CORS list
 	BackchannelLogoutURI    string
+	BackchannelSession      bool          // its log-out tokens must name the grant; they always do
+	RequirePushed           bool          // its authorization requests must be pushed (RFC 9126)
 	IDTokenAlgorithm        jwk.Algorithm // of its ID tokens; "": RS256
 	DPoPBound               bool          // it gets tokens bound to a key of its own alone (RFC 9449)
 	SkipConsent             bool          // the team's own application: people aren't asked what it may have

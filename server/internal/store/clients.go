@@ -10,15 +10,16 @@ import (
 
 const clientColumns = `c.id, c.name, c.redirect_uris, c.post_logout_redirect_uris, c.grant_types,
 	c.token_endpoint_auth_method, c.jwks, c.jwks_uri, c.scope, c.audiences, c.allowed_origins,
-	c.backchannel_logout_uri, c.id_token_alg, c.skip_consent, c.dpop_bound, c.claims, c.disabled, c.epoch, c.mark, c.created_at, c.updated_at`
+	c.backchannel_logout_uri, c.id_token_alg, c.skip_consent, c.dpop_bound, c.require_pushed,
+	c.backchannel_session, c.claims, c.disabled, c.epoch, c.mark, c.created_at, c.updated_at`
 
 const selectClient = `SELECT ` + clientColumns + ` FROM clients c `
 
 func clientDest(c *auth.Client) []any {
 	return []any{&c.ID, &c.Name, toJSON(&c.RedirectURIs), toJSON(&c.PostLogoutRedirectURIs), toJSON(&c.GrantTypes),
 		&c.TokenEndpointAuthMethod, toRaw(&c.JWKS), &c.JWKSURI, &c.Scope, toJSON(&c.Audiences), toJSON(&c.AllowedOrigins),
-		&c.BackchannelLogoutURI, &c.IDTokenAlgorithm, toBool(&c.SkipConsent), toBool(&c.DPoPBound), toRaw(&c.Claims), toBool(&c.Disabled), &c.Epoch,
-		toTime(&c.Mark), toTime(&c.CreatedAt), toTime(&c.UpdatedAt)}
+		&c.BackchannelLogoutURI, &c.IDTokenAlgorithm, toBool(&c.SkipConsent), toBool(&c.DPoPBound), toBool(&c.RequirePushed),
+		toBool(&c.BackchannelSession), toRaw(&c.Claims), toBool(&c.Disabled), &c.Epoch, toTime(&c.Mark), toTime(&c.CreatedAt), toTime(&c.UpdatedAt)}
 }
 
 // CreateClient implements auth.Directory.
@@ -41,15 +42,17 @@ func (s *Store) CreateClient(ctx context.Context, c auth.Client, secret *auth.Cl
 func (t *tx) insertClient(ctx context.Context, c auth.Client) error {
 	const insert = `INSERT INTO clients (id, name, name_key, redirect_uris, post_logout_redirect_uris, grant_types,
 		token_endpoint_auth_method, jwks, jwks_uri, scope, audiences, allowed_origins, backchannel_logout_uri,
-		claims, disabled, epoch, mark, created_at, updated_at, id_token_alg, skip_consent, dpop_bound)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`
+		claims, disabled, epoch, mark, created_at, updated_at, id_token_alg, skip_consent, dpop_bound,
+		require_pushed, backchannel_session)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)`
 	if c.Epoch == "" {
 		return errors.New("store: a client needs an epoch")
 	}
 	_, err := t.exec(ctx, insert, c.ID, c.Name, fold(c.Name), encoded(c.RedirectURIs), encoded(c.PostLogoutRedirectURIs),
 		encoded(c.GrantTypes), c.TokenEndpointAuthMethod, raw(c.JWKS), c.JWKSURI, c.Scope, encoded(c.Audiences),
 		encoded(c.AllowedOrigins), c.BackchannelLogoutURI, raw(c.Claims), bit(c.Disabled), c.Epoch, micros(c.Mark),
-		t.since(c.CreatedAt), t.since(c.UpdatedAt), string(c.IDTokenAlgorithm), bit(c.SkipConsent), bit(c.DPoPBound))
+		t.since(c.CreatedAt), t.since(c.UpdatedAt), string(c.IDTokenAlgorithm), bit(c.SkipConsent), bit(c.DPoPBound),
+		bit(c.RequirePushed), bit(c.BackchannelSession))
 	return err
 }
 
@@ -71,12 +74,14 @@ func (s *Store) UpdateClient(ctx context.Context, c auth.Client, end *auth.Endin
 	const update = `UPDATE clients SET name = $1, name_key = $2, redirect_uris = $3, post_logout_redirect_uris = $4,
 		grant_types = $5, token_endpoint_auth_method = $6, jwks = $7, jwks_uri = $8, scope = $9, audiences = $10,
 		allowed_origins = $11, backchannel_logout_uri = $12, claims = $13, disabled = $14, updated_at = $15,
-		id_token_alg = $16, skip_consent = $17, dpop_bound = $18, version = version + 1 WHERE id = $19`
+		id_token_alg = $16, skip_consent = $17, dpop_bound = $18, require_pushed = $19, backchannel_session = $20,
+		version = version + 1 WHERE id = $21`
 	return s.ending(ctx, func(ctx context.Context, t *tx) (seq uint64, err error) {
 		if err := found(t.exec(ctx, update, c.Name, fold(c.Name), encoded(c.RedirectURIs), encoded(c.PostLogoutRedirectURIs),
 			encoded(c.GrantTypes), c.TokenEndpointAuthMethod, raw(c.JWKS), c.JWKSURI, c.Scope, encoded(c.Audiences),
 			encoded(c.AllowedOrigins), c.BackchannelLogoutURI, raw(c.Claims), bit(c.Disabled), micros(now),
-			string(c.IDTokenAlgorithm), bit(c.SkipConsent), bit(c.DPoPBound), c.ID)); err != nil {
+			string(c.IDTokenAlgorithm), bit(c.SkipConsent), bit(c.DPoPBound),
+			bit(c.RequirePushed), bit(c.BackchannelSession), c.ID)); err != nil {
 			return 0, err
 		}
 		t.concerns(c.ID)

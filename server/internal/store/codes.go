@@ -18,12 +18,26 @@ func codeDest(c *auth.AuthorizationCode) []any {
 
 // AddCode implements auth.Codes.
 func (s *Store) AddCode(ctx context.Context, c auth.AuthorizationCode) error {
-	const insert = `INSERT INTO codes (` + codeColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, '', $13)`
-	return s.single(ctx, func(ctx context.Context, t *tx) error {
-		_, err := t.exec(ctx, insert, c.Hash[:], c.ClientID, c.SessionID, c.SignInID, c.RedirectURI, c.Challenge, c.Nonce,
-			encoded(c.Scope), c.Audience, t.since(c.CreatedAt), micros(c.ExpiresAt), micros(c.ForgetAt), c.DPoPThumbprint)
-		return err
+	return s.single(ctx, func(ctx context.Context, t *tx) error { return t.insertCode(ctx, c) })
+}
+
+// AddCodeOnce implements auth.Codes.
+func (s *Store) AddCodeOnce(ctx context.Context, c auth.AuthorizationCode, once [32]byte, until time.Time) (first bool, err error) {
+	err = s.hot(ctx, func(ctx context.Context, t *tx) error {
+		n, err := t.exec(ctx, useOnce, c.ClientID, once[:], micros(until))
+		if first = n > 0; err != nil || !first {
+			return err
+		}
+		return t.insertCode(ctx, c)
 	})
+	return first && err == nil, err
+}
+
+func (t *tx) insertCode(ctx context.Context, c auth.AuthorizationCode) error {
+	const insert = `INSERT INTO codes (` + codeColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, '', $13)`
+	_, err := t.exec(ctx, insert, c.Hash[:], c.ClientID, c.SessionID, c.SignInID, c.RedirectURI, c.Challenge, c.Nonce,
+		encoded(c.Scope), c.Audience, t.since(c.CreatedAt), micros(c.ExpiresAt), micros(c.ForgetAt), c.DPoPThumbprint)
+	return err
 }
 
 // CodeByHash implements auth.Codes.
@@ -33,13 +47,21 @@ func (s *Store) CodeByHash(ctx context.Context, hash [32]byte) (c auth.Authoriza
 }
 
 // errRedeemed rolls back what a code that is used up would have begun.
-var errRedeemed = errors.New("store: the code is used up")
+var errRedeemed = errors.New("store: what is redeemed is used up")
 
 // Redeem implements auth.Codes. It goes through the writer, as everything does
 // that ends a session: so a grant is either begun before its session ends, and
 // logged with the others, or not at all.
 func (s *Store) Redeem(ctx context.Context, hash [32]byte, g auth.Grant, forget time.Time, marks auth.Marks, ev auth.Event) (bool, error) {
 	const use = `UPDATE codes SET grant_id = $1, forget_at = $2 WHERE hash = $3 AND grant_id = '' AND expires_at > $4`
+	return s.redeem(ctx, g, marks, ev, func(ctx context.Context, t *tx) (int64, error) {
+		return t.exec(ctx, use, g.ID, micros(forget), hash[:], micros(t.now))
+	})
+}
+
+// redeem begins a further grant of a session for what use uses up; false if that
+// is used up already, when use changes no row.
+func (s *Store) redeem(ctx context.Context, g auth.Grant, marks auth.Marks, ev auth.Event, use func(context.Context, *tx) (int64, error)) (bool, error) {
 	marks.GrantID, marks.ClientEpoch = "", g.ClientEpoch
 	if marks.Expiry.After(g.Mark) {
 		g.Mark = marks.Expiry
@@ -48,7 +70,7 @@ func (s *Store) Redeem(ctx context.Context, hash [32]byte, g auth.Grant, forget 
 		if err := t.mayBegin(ctx, g, marks); err != nil {
 			return err
 		}
-		n, err := t.exec(ctx, use, g.ID, micros(forget), hash[:], micros(t.now))
+		n, err := use(ctx, t)
 		if err != nil {
 			return err
 		}

@@ -20,4 +20,6 @@ var (
 	_ auth.Codes         = (*store.Store)(nil)
 	_ auth.Consents      = (*store.Store)(nil)
 	_ auth.Browsers      = (*store.Store)(nil)
+	_ auth.Devices       = (*store.Store)(nil)
+	_ auth.Logouts       = (*store.Store)(nil)
 )

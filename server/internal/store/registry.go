@@ -163,11 +163,13 @@ func (s *Store) RemoveClientSecret(ctx context.Context, clientID, secretID strin
 	})
 }
 
+// useOnce changes no row if the client has used the hash before.
+const useOnce = `INSERT INTO used_assertions (client_id, hash, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
+
 // UseAssertion implements auth.Assertions.
 func (s *Store) UseAssertion(ctx context.Context, clientID string, hash [32]byte, expiry time.Time) (fresh bool, err error) {
-	const use = `INSERT INTO used_assertions (client_id, hash, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
 	err = s.single(ctx, func(ctx context.Context, t *tx) error {
-		n, err := t.exec(ctx, use, clientID, hash[:], micros(expiry))
+		n, err := t.exec(ctx, useOnce, clientID, hash[:], micros(expiry))
 		fresh = n > 0
 		return err
 	})

@@ -79,15 +79,16 @@ type opener func(*testing.T, store.Options) *store.Store
 // does.
 func TestEngines(t *testing.T) {
 	tests := map[string]func(*testing.T, opener){
-		"Sweep":       sweepOnce,
-		"SweepEnded":  sweepEnded,
-		"SweepClient": sweepClient,
-		"SweepLeap":   sweepLeap,
-		"BigClient":   deleteBigClient,
-		"SweepAudit":  sweepAudit,
-		"SweepLog":    sweepLog,
-		"SweepMoves":  sweepMoves,
-		"OlderNode":   olderNode,
+		"Sweep":        sweepOnce,
+		"SweepEnded":   sweepEnded,
+		"SweepDevices": sweepDevices,
+		"SweepClient":  sweepClient,
+		"SweepLeap":    sweepLeap,
+		"BigClient":    deleteBigClient,
+		"SweepAudit":   sweepAudit,
+		"SweepLog":     sweepLog,
+		"SweepMoves":   sweepMoves,
+		"OlderNode":    olderNode,
 	}
 	t.Run("SQLite", func(t *testing.T) {
 		for name, test := range tests {

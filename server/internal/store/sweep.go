@@ -67,17 +67,24 @@ func (s *Store) chores(now time.Time) []chore {
 			SELECT client_id, hash FROM used_assertions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2`
 		codes = `DELETE FROM codes WHERE hash IN (
 			SELECT hash FROM codes WHERE forget_at <= $1 ORDER BY forget_at LIMIT $2`
+		devices = `DELETE FROM devices WHERE hash IN (
+			SELECT hash FROM devices WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2`
 		// The oldest come first, so no index by time is needed.
 		audit = `DELETE FROM audit WHERE at <= $1 AND id IN (SELECT id FROM audit ORDER BY id LIMIT $2`
 	)
 	at := micros(now)
 	list := []chore{{ended, []any{at}}, {expired, []any{at}}, {assertions, []any{at}}, {codes, []any{at}},
+		{devices, []any{micros(now.Add(-deviceMemory))}},
 		{oldStatuses, []any{micros(now.Add(-statusRest))}}}
 	if s.retention > 0 {
 		list = append(list, chore{audit, []any{micros(now.Add(-s.retention))}})
 	}
 	return list
 }
+
+// deviceMemory is how long a device that still asks hears that its code has
+// expired, and not that there was none.
+const deviceMemory = 10 * time.Minute
 
 // sweep does one chore to its end.
 func (s *Store) sweep(ctx context.Context, c chore) (removed int64, err error) {

@@ -62,6 +62,28 @@ func sweepOnce(t *testing.T, open opener) {
 	}
 }
 
+// A device that still asks hears for a while that its code has expired.
+func sweepDevices(t *testing.T, open opener) {
+	s := open(t, store.Options{Now: func() time.Time { return s0 }})
+	ctx := t.Context()
+	d := auth.Device{Hash: sha256.Sum256([]byte("device")), UserCode: sha256.Sum256([]byte("user")), ClientID: auth.ClientWrit,
+		ExpiresAt: s0.Add(10 * time.Minute)}
+	if err := s.AddDevice(ctx, d, 10); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		at   time.Duration
+		want int64
+	}{{20*time.Minute - 1000, 0}, {20 * time.Minute, 1}} {
+		if n, err := s.Sweep(ctx, s0.Add(step.at)); err != nil || n != step.want {
+			t.Errorf("Sweep after %s = %d, %v, want %d", step.at, n, err, step.want)
+		}
+	}
+	if _, err := s.DeviceByUserCode(ctx, d.UserCode); !errors.Is(err, auth.ErrNotFound) {
+		t.Errorf("the device: %v", err)
+	}
+}
+
 // What has ended goes with the last of its tokens, and what nobody used goes
 // too, long before the end that was planned for it.
 func sweepEnded(t *testing.T, open opener) {

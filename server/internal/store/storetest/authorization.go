@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/writ-auth/writ/internal/revlog"
@@ -12,13 +13,14 @@ import (
 
 func authorizationTests() map[string]func(*bench) {
 	return map[string]func(*bench){
-		"Code":           codeOnce,
-		"CodeAtOnce":     codeAtOnce,
-		"CodeAndLogout":  codeAndLogout,
-		"CodeRefused":    codeRefused,
-		"Consent":        consent,
-		"RevokeConsent":  revokeConsent,
-		"Reauthenticate": reauthenticate,
+		"Code":             codeOnce,
+		"CodeAtOnce":       codeAtOnce,
+		"CodeOfOneRequest": codeOfOneRequest,
+		"CodeAndLogout":    codeAndLogout,
+		"CodeRefused":      codeRefused,
+		"Consent":          consent,
+		"RevokeConsent":    revokeConsent,
+		"Reauthenticate":   reauthenticate,
 	}
 }
 
@@ -110,6 +112,36 @@ func codeAtOnce(b *bench) {
 	got, err := b.CodeByHash(b.ctx, code.Hash)
 	b.must(err)
 	b.same("winners", winners, []string{got.GrantID})
+}
+
+// codeOfOneRequest: of any number of codes for one request there is one.
+func codeOfOneRequest(b *bench) {
+	u, c := b.user(), b.app("app")
+	code, _ := b.code(u, c, "any")
+	once, until := sha256.Sum256([]byte("request")), b.now().Add(time.Hour)
+	var wg sync.WaitGroup
+	var first atomic.Int64
+	for i := range 20 {
+		wg.Go(func() {
+			more := code
+			more.Hash = sha256.Sum256(fmt.Append(nil, i))
+			added, err := b.AddCodeOnce(b.ctx, more, once, until)
+			if err != nil {
+				b.Error(err)
+			}
+			_, err = b.CodeByHash(b.ctx, more.Hash)
+			b.same("stored", err == nil, added)
+			if added {
+				first.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	b.same("codes", first.Load(), int64(1))
+	code.Hash = sha256.Sum256([]byte("another"))
+	added, err := b.AddCodeOnce(b.ctx, code, sha256.Sum256([]byte("another request")), until)
+	b.must(err)
+	b.same("for another request", added, true)
 }
 
 // codeAndLogout: a grant is either begun before its session ends, and logged,

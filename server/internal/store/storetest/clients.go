@@ -55,7 +55,7 @@ func updateClient(b *bench) {
 	changed := auth.Client{ID: "shop", Name: "N", RedirectURIs: []string{"https://a"}, PostLogoutRedirectURIs: []string{"https://b"},
 		GrantTypes: []string{"g"}, TokenEndpointAuthMethod: "none", JWKS: json.RawMessage(`{}`), JWKSURI: "https://c", Scope: "s",
 		Audiences: []string{"a"}, AllowedOrigins: []string{"https://d"}, BackchannelLogoutURI: "https://e",
-		IDTokenAlgorithm: "ES256", SkipConsent: true, DPoPBound: true,
+		IDTokenAlgorithm: "ES256", SkipConsent: true, RequirePushed: true, BackchannelSession: true, DPoPBound: true,
 		Claims: json.RawMessage(`{"x":1}`), Disabled: true, Epoch: "not this", Mark: b.now().Add(time.Hour)}
 	seq, err := b.UpdateClient(b.ctx, changed, nil, b.now(), event("client.update"))
 	b.must(err)

@@ -31,6 +31,8 @@ type Store interface {
 	auth.Codes
 	auth.Consents
 	auth.Browsers
+	auth.Devices
+	auth.Logouts
 
 	StatusLists(ctx context.Context) (int64, error)
 	RevokedStatuses(ctx context.Context, list int64, now time.Time) ([]int64, error)
@@ -72,6 +74,8 @@ func Run(t *testing.T, open func(*testing.T) Harness) {
 		{"Clients", clientTests()},
 		{"Services", serviceTests()},
 		{"Authorization", authorizationTests()},
+		{"Devices", deviceTests()},
+		{"Logouts", logoutTests()},
 		{"Keys", keyTests()},
 		{"Log", logTests()},
 		{"Claims", claimsTests()},
