@@ -53,10 +53,14 @@ npm: ## install the npm packages of the JavaScript tests, where npm is there
 
 interop/js/node_modules/.package-lock.json: interop/js/package-lock.json
 e2e/browser/js/node_modules/.package-lock.json: e2e/browser/js/package-lock.json
-examples/express/node_modules/.package-lock.json: examples/express/package-lock.json
+examples/express/node_modules/.package-lock.json: examples/express/package-lock.json clients/js/dist/index.js
 clients/js/node_modules/.package-lock.json: clients/js/package-lock.json
 $(NPM_INSTALLED):
 	@cd "$$(dirname $(@D))" && npm ci --no-progress --loglevel=error && touch node_modules/.package-lock.json
+
+# The examples have a copy of what would be published.
+clients/js/dist/index.js: clients/js/node_modules/.package-lock.json clients/js/src/*.ts clients/js/src/verify/*.ts
+	@cd clients/js && npm run --silent build
 
 $(STATICCHECK):
 	@mkdir -p bin/build

@@ -1,5 +1,6 @@
 import express from 'express'
 import { bearer, role } from './bearer.js'
+import { invoices } from './invoices.js'
 import { passportBearer } from './passport.js'
 import { refuse } from './refusal.js'
 import { sharedSecret } from './shared.js'
@@ -7,6 +8,8 @@ import { sharedSecret } from './shared.js'
 export function app(settings) {
   const api = express()
   api.disable('x-powered-by')
+
+  api.use('/invoices', invoices(settings))
 
   // Routes with another check than the rest stand before it.
   if (settings.stockSecrets.length > 0) {

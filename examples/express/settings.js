@@ -12,6 +12,7 @@ export function settings(env) {
     issuer: env.ISSUER ?? 'http://localhost:8080',
     audience: env.AUDIENCE ?? 'https://api.example.com',
     algorithm,
+    maxStale: Number(env.MAX_STALE ?? 30),
     stockAudience: env.STOCK_AUDIENCE ?? 'https://stock.example.com',
     stockSecrets: env.STOCK_SECRET_FILE ? secrets(env.STOCK_SECRET_FILE) : [],
   }

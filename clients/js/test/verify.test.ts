@@ -221,7 +221,14 @@ describe("an issuer in trouble", () => {
     await v.ready;
     const other = newSigningKey();
     for (let i = 0; i < 10; i++) expect(await verdict(v, await issuer.token({}, { kid: "made-up-" + i }, other.private))).toBe("key");
-    expect(issuer.asked.filter((path) => path === "/jwks").length).toBe(1);
+    expect(issuer.asked.filter((path) => path === "/jwks").length).toBe(2);
+  });
+
+  test("a key that is new is found at once", async () => {
+    const v = verifier();
+    await v.ready;
+    issuer.signing = newSigningKey();
+    expect(await verdict(v, await issuer.token())).toBe("accepted");
   });
 
   test.each(["http://example.com", "ftp://localhost", "https://user:pass@example.com"])("%s can't be an issuer", (url) => {

@@ -120,7 +120,7 @@ export function createVerifier<Custom extends object = object>(options: Verifier
 
   let follower: Follower | undefined;
   if (revocation !== "unchecked") {
-    const onOtherLog = () => void keys.refresh(5000);
+    const onOtherLog = () => void keys.refresh();
     follower = new Follower(issuer, { maxStale, leeway, url: options.log, onTrouble, onOtherLog }, background);
     if (background) follower.run().catch(onTrouble);
   }

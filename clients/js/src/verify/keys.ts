@@ -28,10 +28,11 @@ export interface KeySetOptions {
 export class KeySet {
   #keys = new Map<string, Key>(); // by the JSON of its JWK: a key that comes again stays the same object
   #fetched = -Infinity;
-  #asked = -Infinity;
   #maxAge = 0;
   #flight: Promise<void> | undefined;
-  #failed = false;
+  #failures = 0; // in a row
+  #retryAt = -Infinity;
+  #unknownAt = -Infinity; // until then no unknown name causes a fetch
   readonly #outside: Outside;
   readonly #url: () => Promise<string>;
   readonly #options: KeySetOptions;
@@ -45,18 +46,21 @@ export class KeySet {
   /** The key by algorithm and name, undefined if the issuer has none such. */
   async find(alg: string, kid: string | undefined): Promise<Key | undefined> {
     const { maxStale, background, cooldown } = this.#options;
-    const age = this.#outside.monotonic() - this.#fetched;
+    const now = this.#outside.monotonic();
+    const age = now - this.#fetched;
     if (age > this.#maxAge) {
-      const refreshed = this.refresh(cooldown);
-      if (age > maxStale || !background) await this.#wait(refreshed);
+      const refreshed = now >= this.#retryAt ? this.refresh() : this.#flight;
+      if (refreshed && (age > maxStale || !background)) await this.#wait(refreshed);
     }
     let found = this.#lookUp(alg, kid);
-    if (!found) {
-      await this.#wait(this.refresh(cooldown));
+    if (!found && (now >= this.#unknownAt || this.#flight)) {
+      // Made-up names cause one fetch in a while, all together.
+      if (!this.#flight) this.#unknownAt = now + cooldown;
+      await this.#wait(this.refresh());
       found = this.#lookUp(alg, kid);
     }
     if (found && this.#outside.monotonic() - this.#fetched <= maxStale) return found;
-    if (this.#failed || this.#flight || this.#fetched === -Infinity) throw new KeysUnavailable("keys are out of reach");
+    if (this.#failures || this.#flight || this.#fetched === -Infinity) throw new KeysUnavailable("keys are out of reach");
     return undefined;
   }
 
@@ -67,29 +71,20 @@ export class KeySet {
 
   /** Fetches until the set is there for the first time. */
   async arrive(signal: AbortSignal): Promise<void> {
-    for (let failures = 1; this.#fetched === -Infinity && !signal.aborted; failures++) {
+    while (this.#fetched === -Infinity && !signal.aborted) {
       await this.refresh();
-      if (this.#failed) await sleep(backoff(failures), signal);
+      if (this.#failures) await sleep(backoff(this.#failures), signal);
     }
   }
 
-  /** Fetches the set, all who ask together, unless that was done less than cooldown milliseconds ago. */
-  refresh(cooldown = 0): Promise<void> {
-    const now = this.#outside.monotonic();
-    if (!this.#flight && now - this.#asked >= cooldown) {
-      this.#asked = now;
-      this.#flight = this.#fetch()
-        .then(
-          () => (this.#failed = false),
-          () => {
-            // What failed is tried again soon; what succeeded isn't asked for by each made-up name.
-            this.#failed = true;
-            this.#asked = now - cooldown + Math.min(cooldown, 1000);
-          },
-        )
-        .then(() => void (this.#flight = undefined));
-    }
-    return this.#flight ?? Promise.resolve();
+  /** Fetches the set, for all who ask together. It doesn't reject: what is there goes on counting. */
+  refresh(): Promise<void> {
+    return (this.#flight ??= this.#fetch()
+      .then(
+        () => void (this.#failures = 0),
+        () => void (this.#retryAt = this.#outside.monotonic() + backoff(++this.#failures)),
+      )
+      .finally(() => (this.#flight = undefined)));
   }
 
   async #wait(flight: Promise<void>): Promise<void> {
