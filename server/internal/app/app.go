@@ -20,6 +20,7 @@ import (
 	"github.com/writ-auth/writ/jwk"
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/authorization"
+	"github.com/writ-auth/writ/server/internal/clientkeys"
 	"github.com/writ-auth/writ/server/internal/config"
 	"github.com/writ-auth/writ/server/internal/credential"
 	"github.com/writ-auth/writ/server/internal/directory"
@@ -60,6 +61,7 @@ type App struct {
 	cookies       edge.Cookies
 	metrics       *metric.Metrics
 	outbound      *http.Client // for addresses that others chose; see package outbound
+	clientKeys    *clientkeys.Service
 
 	public, operator, admin http.Handler
 
@@ -146,6 +148,7 @@ func (a *App) assemble(ctx context.Context) error {
 	}
 	a.metrics = metric.New(Version())
 	a.outbound = outbound.New(outbound.Options{Allow: a.cfg.OutboundAllow})
+	a.clientKeys = clientkeys.New(clientkeys.Options{Outbound: a.outbound, Logger: a.logger, Now: a.now})
 	if err := a.openLimits(master); err != nil {
 		return err
 	}
@@ -207,8 +210,10 @@ func (a *App) Close() error {
 	if a.redis != nil {
 		a.redis.Close()
 	}
-	if a.outbound != nil {
-		a.outbound.CloseIdleConnections()
+	if a.outbound == nil {
+		return a.store.Close()
 	}
-	return a.store.Close()
+	err := a.clientKeys.Close()
+	a.outbound.CloseIdleConnections()
+	return errors.Join(err, a.store.Close())
 }

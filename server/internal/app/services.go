@@ -20,7 +20,7 @@ import (
 // openClients makes what knows clients by their credentials.
 func (a *App) openClients() (*clientauth.Service, error) {
 	return clientauth.New(clientauth.Options{
-		Issuer: a.cfg.Issuer, Clients: a.store, Assertions: a.store, Audit: a.store,
+		Issuer: a.cfg.Issuer, Clients: a.store, Assertions: a.store, Keys: a.clientKeys, Audit: a.store,
 		// Not the throttle of people: a service with an old secret would slow
 		// down the sign-in of everybody at its address.
 		Throttle: limit.NewShared(a.now, a.redis, "clients"), Now: a.now,
@@ -58,7 +58,7 @@ func (a *App) openServices(mux *http.ServeMux, clients *clientauth.Service) erro
 		Tokens: tokens, Sessions: a.sessions, Clients: a.store, Mint: a.mint, Issuance: issuer, Audit: a.store, Now: a.now,
 	})
 	token.New(token.Options{
-		Clients: clients, Issuer: issuer, Codes: a.authorization, Sessions: a.sessions, Exchange: exchanger,
+		Clients: clients, Issuer: issuer, Codes: a.authorization, Sessions: a.sessions, Exchange: exchanger, Signers: clients,
 	}).Register(mux)
 	introspect.New(introspect.Options{Issuer: a.cfg.Issuer, Clients: clients, Tokens: tokens}).Register(mux)
 	revoke.New(revoke.Options{Clients: clients, Tokens: tokens, Revocations: a.log}).Register(mux)

@@ -65,5 +65,6 @@ type ClientSecrets interface {
 // Grant types of the token endpoint by which services get tokens.
 const (
 	GrantClientCredentials = "client_credentials"
+	GrantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer"     // RFC 7523, section 2.1
 	GrantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693
 )

@@ -1,13 +1,11 @@
 package clientauth
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"time"
 
-	"github.com/writ-auth/writ/jwk"
 	"github.com/writ-auth/writ/jwt"
 	"github.com/writ-auth/writ/server/internal/auth"
 )
@@ -16,6 +14,8 @@ const (
 	// typeAssertion is the typ of an assertion that says what it is (the
 	// revision of RFC 7523).
 	typeAssertion = "client-authentication+jwt"
+	// typeGrant is that of one that is a grant.
+	typeGrant = "authorization-grant+jwt"
 	// MaxAssertionTTL is how far ahead an assertion's exp may be, and how long
 	// ago its iat: one that is good for longer is one that waits to be stolen.
 	MaxAssertionTTL = 5 * time.Minute
@@ -23,47 +23,16 @@ const (
 	leeway = 10 * time.Second
 )
 
-// maxKept bounds the parsed key sets; they start anew when there are too many.
-const maxKept = 4096
-
-// keptKeys are a client's keys, parsed, and what they were parsed from.
-type keptKeys struct {
-	text []byte
-	set  *jwk.Set
-}
-
-// keysOf answers the registered keys of a client. What the assertion's header
-// says of keys (jwk, jku, x5u) is never looked at.
-func (s *Service) keysOf(c auth.Client) (*jwk.Set, error) {
-	s.mu.Lock()
-	kept, ok := s.keys[c.ID]
-	s.mu.Unlock()
-	if ok && bytes.Equal(kept.text, c.JWKS) {
-		return kept.set, nil
-	}
-	set, err := jwk.ParseSet(c.JWKS)
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.keys) >= maxKept {
-		clear(s.keys)
-	}
-	s.keys[c.ID] = keptKeys{c.JWKS, set}
-	return set, nil
-}
-
 // checkAssertion answers the claims of an assertion that the client signed for
 // us; nil if it is not that.
 func (s *Service) checkAssertion(ctx context.Context, given presented, c auth.Client) (*jwt.Claims, error) {
-	if len(c.JWKS) == 0 {
+	keys, err := s.Keys.Of(c)
+	if err != nil {
+		return nil, err
+	}
+	if keys == nil {
 		s.decoyed(ctx, given)
 		return nil, nil
-	}
-	keys, err := s.keysOf(c)
-	if err != nil {
-		return nil, err // it was checked when it was registered
 	}
 	token, err := s.verify(ctx, given, keys)
 	if errors.Is(err, jwt.ErrKey) {
@@ -76,12 +45,18 @@ func (s *Service) checkAssertion(ctx context.Context, given presented, c auth.Cl
 	return &claims, nil
 }
 
+// verify takes an assertion that says nothing of its kind, or the right one: one
+// made for the other purpose is refused.
 func (s *Service) verify(ctx context.Context, given presented, keys jwt.KeySource) (*jwt.Token[jwt.Claims], error) {
 	token, err := s.plain.With(given.id, keys).Verify(ctx, given.assertion)
-	if errors.Is(err, jwt.ErrType) {
-		return s.typed.With(given.id, keys).Verify(ctx, given.assertion)
+	if !errors.Is(err, jwt.ErrType) {
+		return token, err
 	}
-	return token, err
+	typed := s.typed
+	if given.method == methodGrant {
+		typed = s.grants
+	}
+	return typed.With(given.id, keys).Verify(ctx, given.assertion)
 }
 
 // decoyed costs what checking a signature costs: without it the time would
@@ -104,14 +79,14 @@ func (s *Service) acceptable(token *jwt.Token[jwt.Claims], id string) bool {
 }
 
 // use lets an assertion be used once, on any node and after any restart.
-func (s *Service) use(ctx context.Context, client Client, c jwt.Claims, address string) error {
+func (s *Service) use(ctx context.Context, client Client, c jwt.Claims, address string, answer error) error {
 	until := c.Expiry.Time().Add(leeway + time.Second)
 	fresh, err := s.Assertions.UseAssertion(ctx, client.ID(), sha256.Sum256([]byte(c.ID)), until)
 	if err != nil {
 		return err
 	}
 	if !fresh {
-		return s.refused(ctx, client.Registration, address, "assertion used before")
+		return s.refused(ctx, client.Registration, address, "assertion used before", answer)
 	}
 	return nil
 }

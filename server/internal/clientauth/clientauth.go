@@ -15,7 +15,6 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/writ-auth/writ/jwk"
@@ -29,9 +28,16 @@ type Options struct {
 	Issuer     string
 	Clients    auth.Registry
 	Assertions auth.Assertions
+	Keys       Keys
 	Audit      Audit
 	Throttle   *limit.Throttle
 	Now        func() time.Time
+}
+
+// Keys finds the registered keys of clients.
+type Keys interface {
+	// Of answers nil for a client that has none.
+	Of(c auth.Client) (jwt.KeySource, error)
 }
 
 // Audit is told of refusals.
@@ -42,12 +48,10 @@ type Audit interface {
 // Service authenticates clients. It is safe for concurrent use.
 type Service struct {
 	Options
-	plain *jwt.Verifier[jwt.Claims] // assertions without a typ, or with JWT
-	typed *jwt.Verifier[jwt.Claims] // those that say what they are
-	decoy *jwk.PublicKey            // nobody has its private half
-
-	mu   sync.Mutex
-	keys map[string]keptKeys // by client
+	plain  *jwt.Verifier[jwt.Claims] // assertions without a typ, or with JWT
+	typed  *jwt.Verifier[jwt.Claims] // those that say what they are
+	grants *jwt.Verifier[jwt.Claims] // those that say they are a grant
+	decoy  *jwk.PublicKey            // nobody has its private half
 }
 
 // New makes the service; the error names what is wrong with opts.
@@ -63,18 +67,26 @@ func New(opts Options) (*Service, error) {
 	plain, err1 := jwt.NewVerifier[jwt.Claims](&jwk.Set{}, expect)
 	expect.Type = typeAssertion
 	typed, err2 := jwt.NewVerifier[jwt.Claims](&jwk.Set{}, expect)
-	decoy, err3 := jwk.Generate(jwk.ES256)
-	if err := errors.Join(err1, err2, err3); err != nil {
+	expect.Type = typeGrant
+	grants, err3 := jwt.NewVerifier[jwt.Claims](&jwk.Set{}, expect)
+	decoy, err4 := jwk.Generate(jwk.ES256)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return nil, err
 	}
-	return &Service{Options: opts, plain: plain, typed: typed, decoy: decoy.Public(), keys: map[string]keptKeys{}}, nil
+	return &Service{Options: opts, plain: plain, typed: typed, grants: grants, decoy: decoy.Public()}, nil
 }
 
 // Client is a client that was authenticated. It is shared: nobody may change it.
 type Client struct {
 	*auth.Registration
-	Method string // how; [auth.AuthNone]: it said its name, and nobody vouches for that
+	// Method is how. [auth.AuthNone]: it said its name, and nobody vouches for
+	// that.
+	Method string
 }
+
+// methodGrant is a Method that can't be registered: a grant that the client has
+// signed (RFC 7523, section 2.1) says who it is, where nothing else does.
+const methodGrant = "jwt-bearer"
 
 // ID is the client_id.
 func (c Client) ID() string { return c.Client.ID }
@@ -101,7 +113,7 @@ func errClient() error {
 
 // Authenticate answers the client that presents c. CodeInvalid if it presents
 // what can't be judged, CodeInvalidCredentials for everything that is wrong
-// with the client, CodeTooMany after too many failures of this client at this
+// with the client, "invalid_grant" if that is a grant, CodeTooMany after too many failures of this client at this
 // address.
 func (s *Service) Authenticate(ctx context.Context, c Credentials) (Client, error) {
 	given, err := c.read()
@@ -125,14 +137,23 @@ func (s *Service) Authenticate(ctx context.Context, c Credentials) (Client, erro
 	}
 	if !ok {
 		attempt.Failed()
-		return Client{}, s.refused(ctx, known, c.Address, "credentials")
+		return Client{}, s.refused(ctx, known, c.Address, "credentials", answerTo(given.method))
 	}
 	attempt.Succeeded()
 	client := Client{known, given.method}
-	if given.method != auth.AuthPrivateKeyJWT {
+	if claims == nil {
 		return client, nil
 	}
-	return client, s.use(ctx, client, *claims, c.Address)
+	return client, s.use(ctx, client, *claims, c.Address, answerTo(given.method))
+}
+
+// answerTo is the one answer to whatever is wrong with a client that comes by a
+// method.
+func answerTo(method string) error {
+	if method == methodGrant {
+		return errGrant()
+	}
+	return errClient()
 }
 
 // check judges what is given, and answers the claims of an assertion if it is
@@ -147,6 +168,9 @@ func (s *Service) check(ctx context.Context, given presented, known *auth.Regist
 	case auth.AuthPrivateKeyJWT:
 		claims, err = s.checkAssertion(ctx, given, known.Client)
 		return claims, fits && claims != nil, err
+	case methodGrant:
+		claims, err = s.checkAssertion(ctx, given, known.Client)
+		return claims, claims != nil && maySignGrants(known.Client), err
 	case auth.AuthNone:
 	default:
 		fits = s.isSecret(given.secret, known.Secrets) && fits
@@ -171,13 +195,13 @@ func (s *Service) isSecret(secret string, secrets []auth.ClientSecret) bool {
 }
 
 // refused records a refusal and answers it.
-func (s *Service) refused(ctx context.Context, known *auth.Registration, address, reason string) error {
+func (s *Service) refused(ctx context.Context, known *auth.Registration, address, reason string, answer error) error {
 	ev := auth.Event{At: s.Now(), Action: "client.authenticate", Address: address, Verdict: "refused", Reason: reason}
 	if known != nil {
 		ev.Target = known.Client.ID
 	}
 	if err := s.Audit.Record(ctx, ev); err != nil {
-		return errors.Join(errClient(), fmt.Errorf("audit: %w", err))
+		return errors.Join(answer, fmt.Errorf("audit: %w", err))
 	}
-	return errClient()
+	return answer
 }

@@ -18,6 +18,7 @@ type Credentials struct {
 	Secret        string   // client_secret
 	AssertionType string   // client_assertion_type
 	Assertion     string   // client_assertion
+	Grant         string   // assertion, where it is a grant: it tells who the client is if nothing else does
 	Address       string   // where the request comes from
 }
 
@@ -53,6 +54,12 @@ func (c Credentials) read() (p presented, err error) {
 	if c.Assertion != "" || c.AssertionType != "" {
 		used++
 		if p, err = c.readAssertion(); err != nil {
+			return p, err
+		}
+	}
+	if used == 0 && c.Grant != "" {
+		used++
+		if p, err = c.readGrant(); err != nil {
 			return p, err
 		}
 	}
@@ -109,6 +116,14 @@ func (c Credentials) readAssertion() (presented, error) {
 		return presented{}, errClient()
 	}
 	return presented{method: auth.AuthPrivateKeyJWT, id: id, assertion: c.Assertion}, nil
+}
+
+func (c Credentials) readGrant() (presented, error) {
+	id, ok := claimedClient(c.Grant)
+	if !ok {
+		return presented{}, errGrant()
+	}
+	return presented{method: methodGrant, id: id, assertion: c.Grant}, nil
 }
 
 // claimedClient is whose assertion this claims to be. Nobody vouches for it

@@ -27,17 +27,21 @@ func TestPresented(t *testing.T) {
 		method, id  string
 		code        auth.Code
 	}{
-		"basic":                {clientauth.Credentials{Authorization: basicHeader("a%2Fb:c%3Ad")}, auth.AuthSecretBasic, "a/b", ""},
-		"basic, colons":        {clientauth.Credentials{Authorization: basicHeader("a:b:c")}, auth.AuthSecretBasic, "a", ""},
-		"basic, plus":          {clientauth.Credentials{Authorization: basicHeader("a+b:c")}, auth.AuthSecretBasic, "a b", ""},
-		"basic, no UTF-8":      {clientauth.Credentials{Authorization: basicHeader("%ff:c")}, "", "", auth.CodeInvalidCredentials},
-		"post":                 {clientauth.Credentials{ID: "a", Secret: "s"}, auth.AuthSecretPost, "a", ""},
-		"assertion":            {clientauth.Credentials{AssertionType: jwtBearer, Assertion: unsigned(`{"sub":"a"}`)}, auth.AuthPrivateKeyJWT, "a", ""},
-		"assertion, no sub":    {clientauth.Credentials{AssertionType: jwtBearer, Assertion: unsigned(`{"iss":"a"}`)}, "", "", auth.CodeInvalidCredentials},
-		"assertion, twice":     {clientauth.Credentials{AssertionType: jwtBearer, Assertion: unsigned(`{"sub":"a","sub":"b"}`)}, "", "", auth.CodeInvalidCredentials},
-		"none":                 {clientauth.Credentials{ID: "a"}, auth.AuthNone, "a", ""},
-		"nothing":              {clientauth.Credentials{}, "", "", auth.CodeUnauthenticated},
-		"a name of a megabyte": {clientauth.Credentials{ID: strings.Repeat("a", 1<<20)}, auth.AuthNone, strings.Repeat("a", 129), ""},
+		"basic":                 {clientauth.Credentials{Authorization: basicHeader("a%2Fb:c%3Ad")}, auth.AuthSecretBasic, "a/b", ""},
+		"basic, colons":         {clientauth.Credentials{Authorization: basicHeader("a:b:c")}, auth.AuthSecretBasic, "a", ""},
+		"basic, plus":           {clientauth.Credentials{Authorization: basicHeader("a+b:c")}, auth.AuthSecretBasic, "a b", ""},
+		"basic, no UTF-8":       {clientauth.Credentials{Authorization: basicHeader("%ff:c")}, "", "", auth.CodeInvalidCredentials},
+		"post":                  {clientauth.Credentials{ID: "a", Secret: "s"}, auth.AuthSecretPost, "a", ""},
+		"assertion":             {clientauth.Credentials{AssertionType: jwtBearer, Assertion: unsigned(`{"sub":"a"}`)}, auth.AuthPrivateKeyJWT, "a", ""},
+		"assertion, no sub":     {clientauth.Credentials{AssertionType: jwtBearer, Assertion: unsigned(`{"iss":"a"}`)}, "", "", auth.CodeInvalidCredentials},
+		"assertion, twice":      {clientauth.Credentials{AssertionType: jwtBearer, Assertion: unsigned(`{"sub":"a","sub":"b"}`)}, "", "", auth.CodeInvalidCredentials},
+		"a grant":               {clientauth.Credentials{Grant: unsigned(`{"sub":"a"}`)}, "jwt-bearer", "a", ""},
+		"a grant, and a secret": {clientauth.Credentials{ID: "a", Secret: "s", Grant: unsigned(`{"sub":"b"}`)}, auth.AuthSecretPost, "a", ""},
+		"a grant, no sub":       {clientauth.Credentials{Grant: unsigned(`{}`)}, "", "", "invalid_grant"},
+		"a grant of another":    {clientauth.Credentials{ID: "b", Grant: unsigned(`{"sub":"a"}`)}, "", "", auth.CodeInvalid},
+		"none":                  {clientauth.Credentials{ID: "a"}, auth.AuthNone, "a", ""},
+		"nothing":               {clientauth.Credentials{}, "", "", auth.CodeUnauthenticated},
+		"a name of a megabyte":  {clientauth.Credentials{ID: strings.Repeat("a", 1<<20)}, auth.AuthNone, strings.Repeat("a", 129), ""},
 	} {
 		method, id, err := clientauth.Presented(tt.credentials)
 		var e *auth.Error
@@ -53,13 +57,14 @@ func TestPresented(t *testing.T) {
 // Nothing that can be sent makes more of one request than one method and one
 // short name, or panics.
 func FuzzPresented(f *testing.F) {
-	f.Add("Basic YTpi", "", "", "", "")
-	f.Add("Basic YTpi", "a", "s", jwtBearer, unsigned(`{"sub":"a"}`))
-	f.Add("", "a", "", "", "")
-	f.Add("", "", "", jwtBearer, unsigned(`{"sub":"\u0000"}`))
-	f.Add("basic  ", "a", "s", "", "x.y.z")
-	f.Fuzz(func(t *testing.T, authorization, id, secret, kind, assertion string) {
-		c := clientauth.Credentials{ID: id, Secret: secret, AssertionType: kind, Assertion: assertion}
+	f.Add("Basic YTpi", "", "", "", "", "")
+	f.Add("Basic YTpi", "a", "s", jwtBearer, unsigned(`{"sub":"a"}`), "")
+	f.Add("", "a", "", "", "", "")
+	f.Add("", "", "", jwtBearer, unsigned(`{"sub":"\u0000"}`), "")
+	f.Add("basic  ", "a", "s", "", "x.y.z", "")
+	f.Add("", "", "", "", "", unsigned(`{"sub":"a"}`))
+	f.Fuzz(func(t *testing.T, authorization, id, secret, kind, assertion, grant string) {
+		c := clientauth.Credentials{ID: id, Secret: secret, AssertionType: kind, Assertion: assertion, Grant: grant}
 		ways := 0
 		if authorization != "" {
 			c.Authorization = []string{authorization}
@@ -69,6 +74,9 @@ func FuzzPresented(f *testing.F) {
 			ways++
 		}
 		if kind != "" || assertion != "" {
+			ways++
+		}
+		if ways == 0 && grant != "" {
 			ways++
 		}
 		method, name, err := clientauth.Presented(c)

@@ -47,6 +47,7 @@ const (
 	grantRefresh = auth.GrantRefreshToken
 	grantClient  = auth.GrantClientCredentials
 	grantDevice  = "urn:ietf:params:oauth:grant-type:device_code"
+	grantJWT     = auth.GrantJWTBearer
 	grantToken   = auth.GrantTokenExchange
 )
 
@@ -270,7 +271,7 @@ func checkGrants(c auth.Client) error {
 	if err := checkSet("grant_types", c.GrantTypes); err != nil {
 		return err
 	}
-	known := []string{grantCode, grantRefresh, grantClient, grantDevice, grantToken}
+	known := []string{grantCode, grantRefresh, grantClient, grantJWT, grantDevice, grantToken}
 	for _, g := range c.GrantTypes {
 		if !slices.Contains(known, g) {
 			return auth.Invalid("grant_types", "grant_types must be among %v", known)
@@ -279,10 +280,13 @@ func checkGrants(c auth.Client) error {
 	if slices.Contains(c.GrantTypes, grantCode) && len(c.RedirectURIs) == 0 {
 		return auth.Invalid("redirect_uris", "a client with %s needs redirect_uris", grantCode)
 	}
-	for _, g := range []string{grantClient, grantToken} {
+	for _, g := range []string{grantClient, grantJWT, grantToken} {
 		if slices.Contains(c.GrantTypes, g) && c.TokenEndpointAuthMethod == authNone {
 			return auth.Invalid("grant_types", "a client that can't authenticate can't have %s", g)
 		}
+	}
+	if slices.Contains(c.GrantTypes, grantJWT) && len(c.JWKS) == 0 && c.JWKSURI == "" {
+		return auth.Invalid("jwks", "a client with %s needs jwks or jwks_uri", grantJWT)
 	}
 	// People have agreed to what a third party's application may have, and an
 	// exchange asks nobody.
@@ -300,8 +304,8 @@ func checkAuthMethod(c auth.Client) error {
 	case authBasic, authPost, authNone:
 		return nil
 	case authKey:
-		if len(c.JWKS) == 0 { // nothing fetches what is behind jwks_uri yet
-			return auth.Invalid("jwks", "%s needs jwks", authKey)
+		if len(c.JWKS) == 0 && c.JWKSURI == "" {
+			return auth.Invalid("jwks", "%s needs jwks or jwks_uri", authKey)
 		}
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -39,6 +40,8 @@ type server struct {
 	http *httptest.Server
 	log  *buffer
 
+	settings map[string]string // besides the usual ones
+
 	mu     sync.Mutex
 	now    time.Time
 	probe  string   // the secret of the client that asks whether tokens are good
@@ -57,10 +60,13 @@ func (s *server) hide(secret string) string {
 	return secret
 }
 
-// start starts a server with two APIs.
-func start(t *testing.T) *server {
+// start starts a server with two APIs; settings are name, value, name, value, …
+func start(t *testing.T, settings ...string) *server {
 	t.Helper()
-	s := &server{t: t, dir: t.TempDir(), log: new(buffer), now: time.Date(2026, 3, 1, 12, 10, 0, 500e6, time.UTC)}
+	s := &server{t: t, dir: t.TempDir(), log: new(buffer), settings: map[string]string{}, now: time.Date(2026, 3, 1, 12, 10, 0, 500e6, time.UTC)}
+	for i := 0; i < len(settings); i += 2 {
+		s.settings[settings[i]] = settings[i+1]
+	}
 	s.open()
 	t.Cleanup(func() {
 		s.close()
@@ -73,8 +79,10 @@ func start(t *testing.T) *server {
 
 func (s *server) open() {
 	s.t.Helper()
+	flags := map[string]string{"data": s.dir, "issuer": issuer}
+	maps.Copy(flags, s.settings)
 	cfg, err := config.Load(config.Source{
-		Flags:   map[string]string{"data": s.dir, "issuer": issuer},
+		Flags:   flags,
 		Environ: []string{"WRIT_ADMIN_EMAIL=" + adminMail, "WRIT_ADMIN_PASSWORD=" + password},
 	})
 	if err != nil {

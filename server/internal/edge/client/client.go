@@ -36,6 +36,9 @@ type Endpoint struct {
 	// Pages lets the pages of any origin call: applications in a browser are
 	// public clients. Nothing that a browser sends by itself counts here.
 	Pages bool
+	// Bearer lets a grant that the client has signed tell who it is (RFC 7523,
+	// section 3.1), where the request has nothing else.
+	Bearer bool
 }
 
 // Route is the endpoint's pattern for package net/http.
@@ -68,9 +71,13 @@ func (e Endpoint) serve(w http.ResponseWriter, r *http.Request) error {
 	if addr := edge.ClientAddress(r); addr.IsValid() {
 		req.Address = addr.String()
 	}
+	grant := ""
+	if e.Bearer && form["grant_type"] == auth.GrantJWTBearer {
+		grant = form["assertion"]
+	}
 	req.Client, err = e.Clients.Authenticate(r.Context(), clientauth.Credentials{
 		Authorization: r.Header.Values("Authorization"), ID: form["client_id"], Secret: form["client_secret"],
-		AssertionType: form["client_assertion_type"], Assertion: form["client_assertion"], Address: req.Address,
+		AssertionType: form["client_assertion_type"], Assertion: form["client_assertion"], Grant: grant, Address: req.Address,
 	})
 	if err != nil {
 		return err

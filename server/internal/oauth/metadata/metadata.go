@@ -142,7 +142,7 @@ func newDiscovery(issuer string) discovery {
 		ResponseTypes: []string{"code"}, ResponseModes: authorization.Modes(), PKCE: []string{"S256"}, NamesIssuer: true,
 		Scopes:     []string{mint.ScopeOpenID, mint.ScopeProfile, mint.ScopeEmail},
 		Prompts:    authorization.Prompts(),
-		GrantTypes: []string{auth.GrantAuthorizationCode, auth.GrantRefreshToken, auth.GrantClientCredentials, auth.GrantTokenExchange},
+		GrantTypes: []string{auth.GrantAuthorizationCode, auth.GrantRefreshToken, auth.GrantClientCredentials, auth.GrantJWTBearer, auth.GrantTokenExchange},
 		// A public client has its name and PKCE.
 		TokenAuth: append(slices.Clip(methods), auth.AuthNone), TokenAuthAlgs: algorithms,
 		IntrospectionAuth: methods, IntrospectionAuthAlgs: algorithms,

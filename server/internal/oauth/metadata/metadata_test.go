@@ -139,7 +139,7 @@ func TestDiscovery(t *testing.T) {
 		"request_uri_parameter_supported":                "false",
 		"scopes_supported":                               "[openid profile email]",
 		"prompt_values_supported":                        "[none login consent select_account]",
-		"grant_types_supported":                          "[authorization_code refresh_token client_credentials urn:ietf:params:oauth:grant-type:token-exchange]",
+		"grant_types_supported":                          "[authorization_code refresh_token client_credentials urn:ietf:params:oauth:grant-type:jwt-bearer urn:ietf:params:oauth:grant-type:token-exchange]",
 		"token_endpoint_auth_methods_supported":          methods + " none]",
 		"introspection_endpoint_auth_methods_supported":  methods + "]",
 		"revocation_endpoint_auth_methods_supported":     methods + " none]",

@@ -29,6 +29,7 @@ type Options struct {
 	Codes    Codes
 	Sessions Sessions
 	Exchange Exchanger
+	Signers  Signers
 }
 
 // Door is the token endpoint.
@@ -44,8 +45,9 @@ func New(opts Options) *Door {
 		auth.GrantRefreshToken:      refreshToken{opts.Sessions},
 		auth.GrantClientCredentials: clientCredentials{opts.Issuer},
 		auth.GrantTokenExchange:     tokenExchange{opts.Exchange},
+		auth.GrantJWTBearer:         jwtBearer{clientCredentials{opts.Issuer}, opts.Signers},
 	}}
-	d.endpoint = client.Endpoint{Path: Path, Clients: opts.Clients, Serve: d.serve, Pages: true}
+	d.endpoint = client.Endpoint{Path: Path, Clients: opts.Clients, Serve: d.serve, Pages: true, Bearer: true}
 	return d
 }
 
@@ -57,7 +59,7 @@ func Routes() []string { return []string{client.Endpoint{Path: Path}.Route()} }
 
 // GrantTypes lists the grant types that exist.
 func GrantTypes() []string {
-	return []string{auth.GrantAuthorizationCode, auth.GrantRefreshToken, auth.GrantClientCredentials, auth.GrantTokenExchange}
+	return []string{auth.GrantAuthorizationCode, auth.GrantRefreshToken, auth.GrantClientCredentials, auth.GrantJWTBearer, auth.GrantTokenExchange}
 }
 
 // Grant is a grant type's own part: what the request proves besides who the
