@@ -25,6 +25,7 @@ type Access struct {
 	issuer *issuer
 	token  *jwt.Token[jwt.AccessClaims]
 	raw    string           // the token as it came; never shown
+	jkt    string           // the key that it is bound to; "": none
 	claims jwt.AccessClaims // with Paths applied
 
 	from, until int64 // when it is valid, leeway included, in unix nanoseconds
@@ -47,6 +48,10 @@ func newAccess(g *Guard, raw string, token *jwt.Token[jwt.AccessClaims], by *cap
 	a := &Access{
 		guard: g, issuer: by.issuer, token: token, raw: raw, claims: token.Claims(),
 		alg: token.Algorithm(), kid: token.KeyID(), key: by.key,
+	}
+	var err error
+	if a.jkt, err = boundTo(a.claims.Confirmation); err != nil {
+		return nil, err
 	}
 	if err := a.issuer.cfg.Paths.apply(&a.claims, token.Payload()); err != nil {
 		return nil, err
@@ -142,6 +147,10 @@ func (a *Access) Claims() jwt.AccessClaims {
 		verified := *c.EmailVerified
 		c.EmailVerified = &verified
 	}
+	if c.Confirmation != nil {
+		confirmation := *c.Confirmation
+		c.Confirmation = &confirmation
+	}
 	return c
 }
 
@@ -199,7 +208,7 @@ func As[C jwt.ClaimSet](a *Access) (C, error) {
 	}
 	c, err := jwt.As[C](a.token)
 	if err != nil {
-		return none, a.guard.refused(err, nil)
+		return none, a.guard.refused(a.blame(err), nil)
 	}
 	a.decoded.Store((*C)(nil), c)
 	return c, nil

@@ -59,6 +59,10 @@ type Config struct {
 	// (RFC 9728), which ResourceMetadata serves.
 	Resource string
 
+	// DPoP is about tokens that are bound to a key of their bearer (RFC 9449).
+	// The zero value takes them with a proof, and others as ever.
+	DPoP DPoP
+
 	// Leeway is how far clocks may be apart: added to exp, taken from nbf, and
 	// allowed between the clock of the revocation log and this one. Default
 	// 30 s; at most 5 min, and 1 min where a revocation log is followed.
@@ -217,6 +221,9 @@ func (cfg *Config) validate() error {
 		if _, err := fetch.ParseURL(cfg.Resource); err != nil {
 			return fmt.Errorf("guard: Config.Resource: %w", err)
 		}
+	}
+	if err := cfg.DPoP.validate(); err != nil {
+		return err
 	}
 	return cfg.validateIssuers()
 }

@@ -165,7 +165,8 @@ func TestResourceMetadata(t *testing.T) {
 		cfg.Issuers = append(cfg.Issuers, guard.Issuer{URL: "urn:legacy", Audience: []string{audience}, Keys: secret})
 	})
 	w := serve(g.ResourceMetadata(), get("/.well-known/oauth-protected-resource/v2"))
-	want := `{"resource":"https://api.example.com/v2","authorization_servers":["https://issuer.test"],"bearer_methods_supported":["header"]}`
+	want := `{"resource":"https://api.example.com/v2","authorization_servers":["https://issuer.test"],"bearer_methods_supported":["header"],` +
+		`"dpop_signing_alg_values_supported":["ES256","EdDSA","Ed25519","ES384","ES512","PS256","PS384","PS512","RS256","RS384","RS512"]}`
 	wantAnswer(t, "metadata", w, 200, want)
 	if got := w.Header().Get("Content-Type"); got != "application/json" {
 		t.Errorf("Content-Type is %q", got)

@@ -13,6 +13,9 @@ type credential struct {
 	// looked yet whether it is one token. A token that is known is one, and the
 	// search for what mustn't be in it would take as long as all else together.
 	unread bool
+	// request is set where the token came under the scheme DPoP: it is good with
+	// a proof of possession alone, and the proof is about this request.
+	request *http.Request
 }
 
 // check refuses what can't be one token: of "one, two", whoever stands before
@@ -25,12 +28,22 @@ func (c credential) check() error {
 	return nil
 }
 
-// credential returns the one token of a request: a bearer token in the
-// Authorization header or, if there is none, the configured cookie.
+// credential returns the one token of a request: that of the Authorization
+// header, under the scheme Bearer or DPoP, or, if there is none, the configured
+// cookie.
 func (g *Guard) credential(r *http.Request) (credential, error) {
-	token, err := bearer(r.Header["Authorization"])
-	if err != ErrNoToken || g.cfg.Cookie == "" {
-		return credential{token, true}, err
+	lines := r.Header["Authorization"]
+	token, err := bearer(lines)
+	if err != ErrNoToken {
+		return credential{token: token, unread: true}, err
+	}
+	if len(lines) > 0 {
+		if token, err = unusual(lines[0], schemeDPoP); err != ErrNoToken {
+			return credential{token, true, r}, err
+		}
+	}
+	if g.cfg.Cookie == "" {
+		return credential{}, ErrNoToken
 	}
 	token, err = cookie(r.Header["Cookie"], g.cfg.Cookie)
 	if err != nil {
@@ -42,7 +55,11 @@ func (g *Guard) credential(r *http.Request) (credential, error) {
 	return credential{token: token}, nil
 }
 
-const scheme = "Bearer"
+// The schemes of RFC 6750 and RFC 9449 section 7.1.
+const (
+	scheme     = "Bearer"
+	schemeDPoP = "DPoP"
+)
 
 // bearer reads an Authorization header (RFC 6750 section 2.1): exactly one
 // line, the scheme in any case, spaces, and what credential.check has to find to
@@ -59,10 +76,11 @@ func bearer(lines []string) (string, error) {
 	if token, ok := strings.CutPrefix(line, scheme+" "); ok && token != "" && token[0] != ' ' {
 		return token, nil // as nearly all write it
 	}
-	return unusualBearer(line)
+	return unusual(line, scheme)
 }
 
-func unusualBearer(line string) (string, error) {
+// unusual reads the token of a scheme, however the scheme is written.
+func unusual(line, scheme string) (string, error) {
 	if len(line) < len(scheme) || !strings.EqualFold(line[:len(scheme)], scheme) {
 		return "", ErrNoToken
 	}

@@ -16,9 +16,14 @@
 // Config.Cookie is set and there is none, in that cookie, with proof that no
 // other site caused the request. The token has to be signed by a key of one of
 // the issuers, for one of the audiences given with that issuer, be of the type
-// "at+jwt" (RFC 9068), and be within its time. A token that is bound to a key of
-// its bearer (cnf) is refused, since nobody here checks the proof. So are ID
-// tokens, refresh tokens, and whatever else is signed by the same keys.
+// "at+jwt" (RFC 9068), and be within its time. ID tokens, refresh tokens, and whatever else
+// is signed by the same keys are refused.
+//
+// A token that is bound to a key of its bearer (cnf.jkt) is good under the scheme
+// DPoP alone, with a proof of possession for this very request (RFC 9449), which
+// counts once; as a bearer token it is refused, and so are tokens bound to
+// anything else. Config.DPoP says more. Behind a proxy, tell it the address that
+// clients use.
 //
 // Every one of them gets the same answer: 401 with error="invalid_token". The
 // reason is in the error, for your log; in the answer it would tell a forger

@@ -10,7 +10,7 @@ var CookieValue = cookie
 func Bearer(lines []string) (string, error) {
 	token, err := bearer(lines)
 	if err == nil {
-		err = credential{token, true}.check()
+		err = credential{token: token, unread: true}.check()
 	}
 	if err != nil {
 		return "", err

@@ -24,11 +24,12 @@ const firstWait = 2 * time.Second
 type Guard struct {
 	cfg      Config
 	issuers  []*issuer
-	verifier *jwt.Verifier[jwt.AccessClaims]
-	public   *publicPaths
-	cache    *cache
-	deny     challenges
-	counts   counters
+	verifier *jwt.Verifier[jwt.AccessClaims] // of tokens that are good by themselves
+	possession
+	public *publicPaths
+	cache  *cache
+	deny   challenges
+	counts counters
 
 	started time.Time // real time, as waiting is
 	cancel  context.CancelFunc
@@ -52,8 +53,12 @@ func New(cfg Config) (*Guard, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	g := &Guard{
-		cfg: cfg, public: public, cache: newCache(cfg.CacheBytes), deny: newChallenges(cfg.Resource),
+		cfg: cfg, public: public, cache: newCache(cfg.CacheBytes), deny: newChallenges(scheme, cfg.Resource),
 		started: time.Now(), cancel: cancel,
+	}
+	if g.possession, err = newPossession(cfg); err != nil {
+		cancel()
+		return nil, err
 	}
 	if err := g.addIssuers(ctx); err != nil {
 		cancel()
@@ -67,21 +72,23 @@ func New(cfg Config) (*Guard, error) {
 
 func (g *Guard) addIssuers(ctx context.Context) error {
 	client := fetch.New(g.cfg.Client)
-	var verifiers []*jwt.Verifier[jwt.AccessClaims]
+	var verifiers, bound []*jwt.Verifier[jwt.AccessClaims]
 	for n := range g.cfg.Issuers {
 		i, err := newIssuer(ctx, g, &g.cfg.Issuers[n], client)
 		if err != nil {
 			return fmt.Errorf("guard: Config.Issuers[%d]: %w", n, err)
 		}
-		v, err := i.verifier(g)
-		if err != nil {
+		plain, err1 := i.verifier(g, false)
+		withProof, err2 := i.verifier(g, true)
+		if err := errors.Join(err1, err2); err != nil {
 			return fmt.Errorf("guard: Config.Issuers[%d]: %w", n, err)
 		}
-		g.issuers, verifiers = append(g.issuers, i), append(verifiers, v)
+		g.issuers, verifiers, bound = append(g.issuers, i), append(verifiers, plain), append(bound, withProof)
 	}
-	var err error
-	g.verifier, err = jwt.OneOf(verifiers...)
-	return err
+	var err1, err2 error
+	g.verifier, err1 = jwt.OneOf(verifiers...)
+	g.bound, err2 = jwt.OneOf(bound...)
+	return errors.Join(err1, err2)
 }
 
 // Close ends following and fetching and waits for what is under way. A guard
@@ -142,14 +149,21 @@ func (g *Guard) decide(ctx context.Context, c credential, rules []Rule) (*Access
 	if !known {
 		var err error
 		if a, err = g.verify(ctx, c); err != nil {
-			return nil, g.refused(err, rules)
+			return nil, g.refused(c.blame(err), rules)
 		}
 	}
-	if err := a.check(ctx, now, rules); err != nil {
+	var err error
+	if a.jkt != "" || c.request != nil || g.cfg.DPoP.Required {
+		err = g.checkPossession(ctx, a, c)
+	}
+	if err == nil {
+		err = a.check(ctx, now, rules)
+	}
+	if err != nil {
 		if known {
 			g.counts.knownRefused.Add(1)
 		}
-		return nil, g.refused(err, rules)
+		return nil, g.refused(c.blame(err), rules)
 	}
 	g.counts.accept(known)
 	return a, nil
@@ -180,7 +194,11 @@ func (g *Guard) verify(ctx context.Context, c credential) (*Access, error) {
 		return nil, err
 	}
 	by := new(capture)
-	verified, err := g.verifier.Verify(context.WithValue(ctx, captureKey{}, by), c.token)
+	verifier := g.verifier
+	if c.request != nil {
+		verifier = g.bound
+	}
+	verified, err := verifier.Verify(context.WithValue(ctx, captureKey{}, by), c.token)
 	if err != nil {
 		return nil, err
 	}
@@ -196,6 +214,10 @@ func (g *Guard) verify(ctx context.Context, c credential) (*Access, error) {
 // own middleware. The error is a *Refusal, to be given to Refuse. Access is nil
 // without an error for a request that Config.Public lets pass, which it never
 // does where there are rules.
+//
+// A token that is bound to a key needs a proof of possession (RFC 9449) in the
+// request, which counts once: a second Check of the same request refuses it,
+// unless NewContext has put the first one's Access into its context.
 func (g *Guard) Check(r *http.Request, rules ...Rule) (*Access, error) {
 	a, _, err := g.check(r, rules)
 	return a, err
@@ -206,7 +228,7 @@ func (g *Guard) check(r *http.Request, rules []Rule) (a *Access, inside bool, er
 	ctx := r.Context()
 	if a := From(ctx); a != nil && a.guard == g {
 		if err := g.recheck(ctx, a, rules); err != nil {
-			return nil, true, g.refused(err, rules)
+			return nil, true, g.refused(a.blame(err), rules)
 		}
 		return a, true, nil
 	}
@@ -215,7 +237,7 @@ func (g *Guard) check(r *http.Request, rules []Rule) (a *Access, inside bool, er
 	}
 	c, err := g.credential(r)
 	if err != nil {
-		return nil, false, g.refused(err, rules)
+		return nil, false, g.refused(c.blame(err), rules)
 	}
 	a, err = g.decide(ctx, c, rules)
 	return a, false, err

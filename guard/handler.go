@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+
+	"github.com/writ-auth/writ/dpop"
 )
 
 // Handler protects h: a request reaches it with a good token for which all
@@ -29,6 +31,11 @@ func (g *Guard) serve(h http.Handler, w http.ResponseWriter, r *http.Request, ru
 	if err != nil {
 		g.Refuse(w, r, err)
 		return
+	}
+	if !inside && a != nil && a.jkt != "" {
+		if nonce := g.nextNonce(); nonce != "" {
+			w.Header().Set(dpop.HeaderNonce, nonce) // the one that was used goes out of date
+		}
 	}
 	if !inside && (a != nil || From(r.Context()) != nil) { // another guard's is not ours to hand on
 		r = r.WithContext(NewContext(r.Context(), a))

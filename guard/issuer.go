@@ -63,9 +63,12 @@ func newIssuer(ctx context.Context, g *Guard, cfg *Issuer, client *fetch.Client)
 	return i, nil
 }
 
-func (i *issuer) verifier(g *Guard) (*jwt.Verifier[jwt.AccessClaims], error) {
+// verifier verifies this issuer's tokens. Those that are bound to a key are
+// refused unless the caller checks the proof.
+func (i *issuer) verifier(g *Guard, bound bool) (*jwt.Verifier[jwt.AccessClaims], error) {
 	expect := jwt.Expect{
 		Issuer: i.cfg.URL, Audience: i.cfg.Audience, Type: i.cfg.Type, Leeway: g.cfg.Leeway, Now: g.cfg.Now,
+		AllowConfirmation: bound,
 	}
 	if expect.Type == "" {
 		expect.Type = "at+jwt"

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/writ-auth/writ/dpop"
 	"github.com/writ-auth/writ/jwt"
 )
 
@@ -15,6 +16,7 @@ var (
 	ErrBadRequest = errors.New("token is sent in a wrong way") // twice, or not as "Bearer token"
 	ErrCrossSite  = errors.New("cookie on a request from another site")
 	ErrRevoked    = errors.New("token was revoked")
+	ErrProof      = errors.New("proof of possession is missing or not valid") // RFC 9449; wraps an error of package dpop
 	ErrForbidden  = errors.New("token does not meet a rule")
 	ErrStepUp     = errors.New("sign-in is too weak or too long ago") // RFC 9470
 )
@@ -28,9 +30,10 @@ const retryAfterSeconds = "2"
 // the same.
 type Refusal struct {
 	Status    int    // 401, 403, or 503 where keys or revocations are out of reach
-	Code      string // the error code of RFC 6750 section 3.1 or RFC 9470; "" if there is none
+	Code      string // the error code of RFC 6750 section 3.1, RFC 9449 or RFC 9470; "" if there is none
 	Challenge string // the WWW-Authenticate header; "" if there is none
 	err       error
+	nonce     string // for the next proof; "" where none is demanded
 }
 
 // Error says why, for your log and not for the client.
@@ -54,11 +57,12 @@ func (f forbidden) Unwrap() []error { return []error{ErrForbidden, f.err} }
 // challenges builds WWW-Authenticate headers.
 type challenges struct{ start string }
 
-func newChallenges(resource string) challenges {
+// newChallenges returns those of a scheme.
+func newChallenges(scheme, resource string) challenges {
 	if resource == "" {
-		return challenges{`Bearer realm="api"`}
+		return challenges{scheme + ` realm="api"`}
 	}
-	return challenges{`Bearer resource_metadata=` + quote(metadataURL(resource))}
+	return challenges{scheme + ` resource_metadata=` + quote(metadataURL(resource))}
 }
 
 // with returns a challenge with parameters, given as names and values; those
@@ -105,27 +109,34 @@ func (g *Guard) refused(err error, rules []Rule) *Refusal {
 // others.
 func (g *Guard) refusal(err error, rules []Rule) *Refusal {
 	r := &Refusal{err: err}
+	deny := g.deny
+	if g.challengesDPoP(err) {
+		deny, r.nonce = g.denyDPoP, g.nextNonce()
+	}
 	switch {
 	case errors.Is(err, ErrNoToken):
-		r.Status, r.Challenge = http.StatusUnauthorized, g.deny.with()
+		r.Status, r.Challenge = http.StatusUnauthorized, deny.with()
 	case errors.Is(err, ErrBadRequest):
 		r.Status, r.Code = http.StatusUnauthorized, "invalid_request"
-		r.Challenge = g.deny.with("error", r.Code)
+		r.Challenge = deny.with("error", r.Code)
+	case errors.Is(err, ErrProof):
+		r.Status, r.Code = http.StatusUnauthorized, proofCode(err)
+		r.Challenge = deny.with("error", r.Code)
 	case errors.Is(err, ErrCrossSite):
 		r.Status = http.StatusForbidden
 	case errors.Is(err, ErrStepUp):
 		_, acr, maxAge := collect(rules)
 		r.Status, r.Code = http.StatusUnauthorized, "insufficient_user_authentication"
-		r.Challenge = g.deny.with("error", r.Code, "acr_values", acr, "max_age", maxAge)
+		r.Challenge = deny.with("error", r.Code, "acr_values", acr, "max_age", maxAge)
 	case errors.Is(err, ErrForbidden):
 		scope, _, _ := collect(rules)
 		r.Status, r.Code = http.StatusForbidden, "insufficient_scope"
-		r.Challenge = g.deny.with("error", r.Code, "scope", scope)
+		r.Challenge = deny.with("error", r.Code, "scope", scope)
 	case errors.Is(err, jwt.ErrUnavailable):
 		r.Status = http.StatusServiceUnavailable
 	default:
 		r.Status, r.Code = http.StatusUnauthorized, "invalid_token"
-		r.Challenge = g.deny.with("error", r.Code)
+		r.Challenge = deny.with("error", r.Code)
 	}
 	return r
 }
@@ -139,6 +150,9 @@ func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
+	if refusal.nonce != "" {
+		header.Set(dpop.HeaderNonce, refusal.nonce)
+	}
 	if refusal.Status == http.StatusServiceUnavailable {
 		header.Set("Retry-After", retryAfterSeconds)
 	}

@@ -5,6 +5,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/writ-auth/writ/dpop"
+	"github.com/writ-auth/writ/jwk"
 )
 
 const metadataPath = "/.well-known/oauth-protected-resource"
@@ -49,12 +52,15 @@ type metadata struct {
 	Resource string   `json:"resource"`
 	Issuers  []string `json:"authorization_servers,omitempty"`
 	Methods  []string `json:"bearer_methods_supported"`
+
+	ProofAlgorithms []jwk.Algorithm `json:"dpop_signing_alg_values_supported"`
+	Bound           bool            `json:"dpop_bound_access_tokens_required,omitempty"`
 }
 
 // metadata lists the issuers that a client could go to: those whose name is an
 // address.
 func (g *Guard) metadata() metadata {
-	m := metadata{Resource: g.cfg.Resource, Methods: []string{"header"}}
+	m := metadata{Resource: g.cfg.Resource, Methods: []string{"header"}, ProofAlgorithms: dpop.Algorithms(), Bound: g.cfg.DPoP.Required}
 	for _, i := range g.cfg.Issuers {
 		if u, err := url.Parse(i.URL); err == nil && u.Host != "" {
 			m.Issuers = append(m.Issuers, i.URL)
