@@ -31,6 +31,14 @@ func (h PageHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Show(w, r, status, e)
 }
 
+// KeepOpener leaves a page in sight of the one that opened it in a window of its
+// own, which applications do to sign people in: without it a script finds that
+// the window is closed, and has no opener to come back to. The policy is weighed
+// at each redirect on the way, so that all of them need it. What the opener can
+// do with our page is to leave it, see it close, and count frames, of which it
+// has none; pages that no application waits for keep what [Front] sets.
+func KeepOpener(w http.ResponseWriter) { w.Header().Set("Cross-Origin-Opener-Policy", "unsafe-none") }
+
 // ReadQuery reads the query of r as ReadForm reads a body, and as strictly. It
 // is for what a browser is sent to with parameters of other people's.
 func ReadQuery(r *http.Request) (Form, error) { return parseForm(r.URL.RawQuery) }

@@ -38,6 +38,7 @@ func (d *Door) showConsent(w http.ResponseWriter, r *http.Request) error {
 	if who == nil {
 		return d.goOn(w, req)
 	}
+	edge.KeepOpener(w)
 	req.Asked = who.Session.ID // the answer counts in this session alone
 	ticket, err := d.Requests.Seal(req)
 	if err != nil {

@@ -78,6 +78,7 @@ func (d *Door) open(r *http.Request, ticket string) (*authorization.Request, err
 
 // goOn sends the browser back to where requests are decided.
 func (d *Door) goOn(w http.ResponseWriter, req authorization.Request) error {
+	edge.KeepOpener(w)
 	ticket, err := d.Requests.Seal(req)
 	if err != nil {
 		return err

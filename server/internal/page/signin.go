@@ -53,6 +53,7 @@ func (d *Door) showSignIn(w http.ResponseWriter, r *http.Request) error {
 
 func (d *Door) showForm(w http.ResponseWriter, status int, req *authorization.Request, shows signInView) error {
 	if req != nil {
+		edge.KeepOpener(w)
 		shows.Application, shows.Host = nameOf(req.Client.Client), hostOf(req.RedirectURI)
 	}
 	return d.View.Show(w, status, view.Page{Name: view.SignIn, Title: "Sign in", Targets: target(req), Data: shows})

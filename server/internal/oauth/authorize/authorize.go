@@ -53,7 +53,15 @@ func (d *Door) routes() []route {
 // Register adds the door's routes to mux.
 func (d *Door) Register(mux *http.ServeMux) {
 	for _, r := range d.routes() {
-		mux.Handle(r.pattern, edge.PageHandler{Serve: r.serve, Show: d.View.Fail})
+		mux.Handle(r.pattern, edge.PageHandler{Serve: kept(r.serve), Show: d.View.Fail})
+	}
+}
+
+// kept lets applications do all this in a window that they open for it.
+func kept(serve func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		edge.KeepOpener(w)
+		return serve(w, r)
 	}
 }
 
