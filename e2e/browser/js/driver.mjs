@@ -3,12 +3,16 @@
 // the input.
 //
 //   node driver.mjs PATH-OF-CHROMIUM
+import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 // A script comes as the text of a function. Playwright sends its text on to
 // the page; it is never called here.
 const script = (text) => new Function(`return (${text})`)();
+
+const axe = fileURLToPath(import.meta.resolve("axe-core/axe.min.js"));
 
 const profiles = []; // each with cookies of its own
 const tabs = [];
@@ -32,6 +36,51 @@ const commands = {
     const arrival = tabs[tab].waitForNavigation({ waitUntil: "commit" });
     await Promise.all([arrival, tabs[tab].evaluate(script(text), arg)]);
     return visited(tabs[tab], await arrival);
+  },
+  // arrive waits until the tab is at an address that the expression matches.
+  async arrive({ tab, pattern }) {
+    await tabs[tab].waitForURL(new RegExp(pattern), { waitUntil: "domcontentloaded" });
+    return visited(tabs[tab]);
+  },
+  // popup runs a script that opens a window, and answers that window's tab.
+  async popup({ tab, text, arg }) {
+    const opened = tabs[tab].waitForEvent("popup");
+    const [page] = await Promise.all([opened, tabs[tab].evaluate(script(text), arg)]);
+    return tabs.push(page) - 1;
+  },
+  // submit fills in fields and presses a button, as a person with a mouse does.
+  // It answers when what the form leads to is there.
+  async submit({ tab, fields, button }) {
+    for (const [selector, value] of Object.entries(fields ?? {})) await tabs[tab].fill(selector, value);
+    const arrival = tabs[tab].waitForNavigation({ waitUntil: "commit" });
+    await Promise.all([arrival, tabs[tab].click(button, { noWaitAfter: true })]);
+    return visited(tabs[tab], await arrival);
+  },
+  // keys presses keys and types text: {"press": "Tab"} or {"type": "text"}.
+  async keys({ tab, keys }) {
+    for (const { press, type } of keys) {
+      await (press ? tabs[tab].keyboard.press(press) : tabs[tab].keyboard.type(type));
+    }
+  },
+  async text({ tab }) {
+    return tabs[tab].locator("body").innerText();
+  },
+  async closed({ tab }) {
+    return tabs[tab].isClosed();
+  },
+  async look({ tab, width, height, scheme, file }) {
+    await tabs[tab].setViewportSize({ width, height });
+    await tabs[tab].emulateMedia({ colorScheme: scheme });
+    if (file) await tabs[tab].screenshot({ path: file, fullPage: true });
+  },
+  // axe judges the page as it is, past its policy: what it finds wrong.
+  async axe({ tab }) {
+    await tabs[tab].evaluate(await readFile(axe, "utf8"));
+    const { violations, passes } = await tabs[tab].evaluate(() => globalThis.axe.run(document));
+    return {
+      passed: passes.length,
+      violations: violations.map(({ id, impact, help, nodes }) => ({ id, impact, help, nodes: nodes.map((node) => node.html) })),
+    };
   },
   async frames({ tab }) {
     return tabs[tab].frames().map((frame) => frame.url());
