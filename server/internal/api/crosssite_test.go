@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -100,6 +101,9 @@ func TestPagesOfAllowedOriginsReadAnswers(t *testing.T) {
 			}
 			if got := a.header.Get("Access-Control-Allow-Credentials") == "true"; got != (want != "") {
 				t.Errorf("%s from %s: credentials allowed: %v", a.what, origin, got)
+			}
+			if got := strings.Contains(a.header.Get("Access-Control-Expose-Headers"), "WWW-Authenticate"); got != (want != "") {
+				t.Errorf("%s from %s: the challenge can be read: %v", a.what, origin, got)
 			}
 			if a.header.Get("Vary") != "Origin" {
 				t.Errorf("%s: Vary %q", a.what, a.header.Get("Vary"))
