@@ -10,6 +10,7 @@ import (
 	"github.com/writ-auth/writ/server/internal/introspection"
 	"github.com/writ-auth/writ/server/internal/issuance"
 	"github.com/writ-auth/writ/server/internal/limit"
+	"github.com/writ-auth/writ/server/internal/oauth/clientkeys"
 	"github.com/writ-auth/writ/server/internal/oauth/introspect"
 	"github.com/writ-auth/writ/server/internal/oauth/revoke"
 	"github.com/writ-auth/writ/server/internal/oauth/status"
@@ -61,6 +62,7 @@ func (a *App) openServices(mux *http.ServeMux, clients *clientauth.Service) erro
 		Clients: clients, Issuer: issuer, Codes: a.authorization, Sessions: a.sessions, Exchange: exchanger, Signers: clients,
 	}).Register(mux)
 	introspect.New(introspect.Options{Issuer: a.cfg.Issuer, Clients: clients, Tokens: tokens}).Register(mux)
+	clientkeys.New(clientkeys.Options{Clients: clients, Registry: a.store, Keys: a.clientKeys}).Register(mux)
 	revoke.New(revoke.Options{Clients: clients, Tokens: tokens, Revocations: a.log}).Register(mux)
 	status.New(statuslist.New(statuslist.Options{Issuer: a.cfg.Issuer, Store: a.store, Keys: a.keys, Now: a.now})).Register(mux)
 	return nil

@@ -2,6 +2,8 @@ package auth
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -31,6 +33,18 @@ func (r *Registration) API(audience string) *API {
 		}
 	}
 	return nil
+}
+
+// ScopesOf leaves of a client's scopes those that the API has, where it says
+// which. What is reserved for Writ itself is in no token for an API.
+func (a API) ScopesOf(scopes []string) []string {
+	var out []string
+	for _, name := range scopes {
+		if (len(a.Scopes) == 0 || slices.Contains(a.Scopes, name)) && !strings.HasPrefix(name, ReservedPrefix) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // Registry answers registrations from memory where it can.

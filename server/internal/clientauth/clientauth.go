@@ -170,7 +170,7 @@ func (s *Service) check(ctx context.Context, given presented, known *auth.Regist
 		return claims, fits && claims != nil, err
 	case methodGrant:
 		claims, err = s.checkAssertion(ctx, given, known.Client)
-		return claims, claims != nil && maySignGrants(known.Client), err
+		return claims, claims != nil && MaySign(known.Client), err
 	case auth.AuthNone:
 	default:
 		fits = s.isSecret(given.secret, known.Secrets) && fits

@@ -21,7 +21,7 @@ func (s *Service) Grant(ctx context.Context, client Client, assertion, address s
 		return nil // it is how the client came in
 	}
 	given := presented{method: methodGrant, id: client.ID(), assertion: assertion}
-	if len(assertion) > maxAssertion || !maySignGrants(client.Client) {
+	if len(assertion) > maxAssertion || !MaySign(client.Client) {
 		return s.refused(ctx, client.Registration, address, "grant", errGrant())
 	}
 	claims, err := s.checkAssertion(ctx, given, client.Client)
@@ -34,8 +34,9 @@ func (s *Service) Grant(ctx context.Context, client Client, assertion, address s
 	return s.use(ctx, client, *claims, address, errGrant())
 }
 
-// maySignGrants keeps out who isn't registered for it, and public clients: a key
+// MaySign says whether a client may ask for things with what it has signed, and
+// nothing else: it keeps out who isn't registered for it, and public clients: a key
 // in everybody's hands proves nothing.
-func maySignGrants(c auth.Client) bool {
+func MaySign(c auth.Client) bool {
 	return !c.Disabled && c.TokenEndpointAuthMethod != auth.AuthNone && slices.Contains(c.GrantTypes, auth.GrantJWTBearer)
 }

@@ -96,6 +96,7 @@ type discovery struct {
 	Revocations   string   `json:"writ_revocations_endpoint"`
 	LogKeys       string   `json:"writ_revocation_keys_endpoint"`
 	Ack           string   `json:"writ_revocation_ack_endpoint"`
+	ClientKeys    string   `json:"writ_client_keys_endpoint"`
 	StatusLists   string   `json:"status_list_aggregation_endpoint"`
 	Authorization string   `json:"authorization_endpoint"`
 	Token         string   `json:"token_endpoint"`
@@ -136,6 +137,7 @@ func newDiscovery(issuer string) discovery {
 	return discovery{
 		Issuer: issuer, JWKSURI: issuer + "/.well-known/jwks.json", Revocations: issuer + "/v1/revocations",
 		LogKeys: issuer + "/v1/revocations/keys", Ack: issuer + "/v1/revocations/ack",
+		ClientKeys:    issuer + "/oauth/client-keys",
 		StatusLists:   issuer + mint.PathStatusLists,
 		Authorization: issuer + "/oauth/authorize", UserInfo: issuer + "/oauth/userinfo", EndSession: issuer + "/oauth/logout",
 		Token: issuer + "/oauth/token", Introspection: issuer + "/oauth/introspect", Revocation: issuer + "/oauth/revoke",

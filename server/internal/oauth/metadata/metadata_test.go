@@ -16,6 +16,7 @@ import (
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/edge"
 	"github.com/writ-auth/writ/server/internal/oauth/authorize"
+	"github.com/writ-auth/writ/server/internal/oauth/clientkeys"
 	"github.com/writ-auth/writ/server/internal/oauth/introspect"
 	"github.com/writ-auth/writ/server/internal/oauth/logout"
 	"github.com/writ-auth/writ/server/internal/oauth/metadata"
@@ -121,6 +122,7 @@ func TestDiscovery(t *testing.T) {
 		"issuer": issuer, "jwks_uri": issuer + "/.well-known/jwks.json", "writ_revocations_endpoint": issuer + "/v1/revocations",
 		"writ_revocation_ack_endpoint":     issuer + "/v1/revocations/ack",
 		"writ_revocation_keys_endpoint":    issuer + "/v1/revocations/keys",
+		"writ_client_keys_endpoint":        issuer + "/oauth/client-keys",
 		"status_list_aggregation_endpoint": issuer + "/v1/status-lists",
 		"token_endpoint":                   issuer + "/oauth/token", "introspection_endpoint": issuer + "/oauth/introspect",
 		"revocation_endpoint": issuer + "/oauth/revoke", "authorization_endpoint": issuer + "/oauth/authorize",
@@ -167,7 +169,7 @@ func TestDiscovery(t *testing.T) {
 
 // oauthRoutes are those of the endpoints that clients call.
 func oauthRoutes() []string {
-	return slices.Concat(token.Routes(), introspect.Routes(), revoke.Routes(), status.Routes(),
+	return slices.Concat(token.Routes(), introspect.Routes(), revoke.Routes(), clientkeys.Routes(), status.Routes(),
 		authorize.Routes(), logout.Routes(), userinfo.Routes())
 }
 

@@ -37,7 +37,7 @@ func chooseAPI(form edge.Form, among []auth.API) (auth.API, error) {
 // all that there are for this client at this API. One too many is an error and
 // not left out: a client that goes on without it would fail somewhere else.
 func chooseScope(requested string, among []string, api auth.API) ([]string, error) {
-	allowed := scopesAt(api, among)
+	allowed := api.ScopesOf(among)
 	if requested == "" {
 		return allowed, nil
 	}
@@ -51,16 +51,4 @@ func chooseScope(requested string, among []string, api auth.API) ([]string, erro
 		}
 	}
 	return chosen, nil
-}
-
-// scopesAt leaves of the client's scopes those that the API has, where it says
-// which. What is reserved for Writ itself is in no token for an API.
-func scopesAt(api auth.API, among []string) []string {
-	var out []string
-	for _, name := range among {
-		if (len(api.Scopes) == 0 || slices.Contains(api.Scopes, name)) && !strings.HasPrefix(name, auth.ReservedPrefix) {
-			out = append(out, name)
-		}
-	}
-	return out
 }
