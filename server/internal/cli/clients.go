@@ -38,6 +38,7 @@ type clientsAddCmd struct {
 	Audience              []string `sep:"none" placeholder:"AUD" help:"An API that it may ask tokens for; may be repeated."`
 	AllowedOrigin         []string `sep:"none" placeholder:"ORIGIN" help:"An origin whose pages may call for it; may be repeated."`
 	BackchannelLogoutURI  string   `name:"backchannel-logout-uri" placeholder:"URL" help:"Where it is told of log-outs."`
+	SkipConsent           bool     `help:"Don't ask people whether they allow it: for your own applications."`
 	SecretOut             string   `placeholder:"FILE" help:"Write the secret to a new file, mode 0600, and don't show it."`
 }
 
@@ -55,6 +56,7 @@ type newClient struct {
 	Audiences              []string        `json:"audiences,omitempty"`
 	AllowedOrigins         []string        `json:"allowed_origins,omitempty"`
 	BackchannelLogoutURI   string          `json:"backchannel_logout_uri,omitempty"`
+	SkipConsent            bool            `json:"skip_consent,omitempty"`
 }
 
 func (c clientsAddCmd) Run(ctx context.Context, p *program, parent *clientsCmd) error {
@@ -69,7 +71,7 @@ func (c clientsAddCmd) Run(ctx context.Context, p *program, parent *clientsCmd) 
 		ID: c.ID, Name: c.Name, RedirectURIs: c.RedirectURI, PostLogoutRedirectURIs: c.PostLogoutRedirectURI,
 		GrantTypes: c.GrantType, AuthMethod: c.AuthMethod, JWKS: keys, JWKSURI: c.JWKSURI,
 		Scope: strings.Join(c.Scope, " "), Audiences: c.Audience, AllowedOrigins: c.AllowedOrigin,
-		BackchannelLogoutURI: c.BackchannelLogoutURI,
+		BackchannelLogoutURI: c.BackchannelLogoutURI, SkipConsent: c.SkipConsent,
 	}
 	return clients().createSecret(ctx, p, parent.adminFlags, body, secretOut{"client_secret", c.SecretOut})
 }
