@@ -125,6 +125,8 @@ type clientView struct {
 	Audiences               []string        `json:"audiences"`
 	AllowedOrigins          []string        `json:"allowed_origins"`
 	BackchannelLogoutURI    string          `json:"backchannel_logout_uri,omitempty"`
+	BackchannelSession      bool            `json:"backchannel_logout_session_required"`
+	RequirePushed           bool            `json:"require_pushed_authorization_requests"`
 	IDTokenAlgorithm        jwk.Algorithm   `json:"id_token_signed_response_alg,omitempty"` // absent: RS256
 	SkipConsent             bool            `json:"skip_consent"`
 	Claims                  json.RawMessage `json:"claims"`
@@ -137,6 +139,7 @@ type clientView struct {
 func viewClient(c auth.Client) clientView {
 	return clientView{ID: c.ID, IssuedAt: c.CreatedAt.Unix(), Name: c.Name, RedirectURIs: some(c.RedirectURIs),
 		PostLogoutRedirectURIs: some(c.PostLogoutRedirectURIs), GrantTypes: some(c.GrantTypes),
+		BackchannelSession: c.BackchannelSession, RequirePushed: c.RequirePushed,
 		TokenEndpointAuthMethod: c.TokenEndpointAuthMethod, JWKS: c.JWKS, JWKSURI: c.JWKSURI, Scope: c.Scope,
 		Audiences: some(c.Audiences), AllowedOrigins: some(c.AllowedOrigins), BackchannelLogoutURI: c.BackchannelLogoutURI,
 		IDTokenAlgorithm: c.IDTokenAlgorithm, SkipConsent: c.SkipConsent,

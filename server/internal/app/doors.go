@@ -46,6 +46,7 @@ func (a *App) openDoors() error {
 	if err := a.openServices(public, clients); err != nil {
 		return err
 	}
+	a.openFlows(public, clients)
 	if err := a.openPages(public, callers); err != nil {
 		return err
 	}

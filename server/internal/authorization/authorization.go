@@ -191,7 +191,7 @@ func (s *Service) issue(ctx context.Context, req Request, who session.Identity) 
 	rand.Read(random[:])
 	code := CodePrefix + base64url.Encode(random[:])
 	now := s.Now()
-	return code, s.Codes.AddCode(ctx, auth.AuthorizationCode{
+	return code, s.addCode(ctx, req, auth.AuthorizationCode{
 		Hash: sha256.Sum256([]byte(code)), ClientID: req.ClientID, SessionID: who.Session.ID, SignInID: who.Grant.ID,
 		RedirectURI: req.RedirectURI, Challenge: req.Challenge, Nonce: req.Nonce, Scope: req.Scope, Audience: req.Audience,
 		CreatedAt: now, ExpiresAt: now.Add(CodeTTL), ForgetAt: now.Add(CodeTTL),

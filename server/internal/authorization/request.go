@@ -47,6 +47,8 @@ type Request struct {
 	LoginHint   string   `json:"h,omitempty"`
 	Subject     string   `json:"u,omitempty"` // who must be signed in; "": anybody
 
+	Pushed string `json:"y,omitempty"` // names the pushed request that it is; "": none was
+
 	Begun time.Time `json:"b"` // a sign-in from here on was for this request
 	// What the person has said so far, each with the session that they said it in.
 	Asked  string `json:"w,omitempty"` // the session that a page of consent was shown to
@@ -82,6 +84,17 @@ const (
 // that is a *[Refusal] may be told to the client: the request has the address
 // to return to. Every other error must not leave our own pages.
 func (s *Service) Parse(ctx context.Context, params map[string]string) (Request, error) {
+	if strings.HasPrefix(params["request_uri"], pushedPrefix) {
+		return s.pushed(ctx, params)
+	}
+	req, err := s.parse(ctx, params)
+	if err == nil && req.Client.Client.RequirePushed {
+		err = refuse("invalid_request", "This client has to push its requests (RFC 9126).")
+	}
+	return req, err
+}
+
+func (s *Service) parse(ctx context.Context, params map[string]string) (Request, error) {
 	req := Request{ClientID: params["client_id"], RedirectURI: params["redirect_uri"], Mode: ModeQuery}
 	if err := s.parties(ctx, &req); err != nil {
 		return Request{}, err

@@ -19,6 +19,7 @@ const TicketTTL = time.Hour
 const (
 	ticketRequest = "request"
 	ticketLogout  = "logout"
+	ticketPushed  = "pushed"
 )
 
 // Seal makes the ticket of a request: what was checked, as the browser may

@@ -38,6 +38,9 @@ type clientsAddCmd struct {
 	Audience              []string `sep:"none" placeholder:"AUD" help:"An API that it may ask tokens for; may be repeated."`
 	AllowedOrigin         []string `sep:"none" placeholder:"ORIGIN" help:"An origin whose pages may call for it; may be repeated."`
 	BackchannelLogoutURI  string   `name:"backchannel-logout-uri" placeholder:"URL" help:"Where it is told of log-outs."`
+	BackchannelSession    bool     `name:"backchannel-logout-session-required" help:"It has to be told which session ended, and not only whose."`
+	RequirePushed         bool     `name:"require-pushed-authorization-requests" help:"Its authorization requests must be pushed to /oauth/par."`
+	IDTokenAlgorithm      string   `name:"id-token-signed-response-alg" placeholder:"ALG" help:"What its ID tokens are signed with. Default: RS256."`
 	SkipConsent           bool     `help:"Don't ask people whether they allow it: for your own applications."`
 	SecretOut             string   `placeholder:"FILE" help:"Write the secret to a new file, mode 0600, and don't show it."`
 }
@@ -56,6 +59,9 @@ type newClient struct {
 	Audiences              []string        `json:"audiences,omitempty"`
 	AllowedOrigins         []string        `json:"allowed_origins,omitempty"`
 	BackchannelLogoutURI   string          `json:"backchannel_logout_uri,omitempty"`
+	BackchannelSession     bool            `json:"backchannel_logout_session_required,omitempty"`
+	RequirePushed          bool            `json:"require_pushed_authorization_requests,omitempty"`
+	IDTokenAlgorithm       string          `json:"id_token_signed_response_alg,omitempty"`
 	SkipConsent            bool            `json:"skip_consent,omitempty"`
 }
 
@@ -71,7 +77,8 @@ func (c clientsAddCmd) Run(ctx context.Context, p *program, parent *clientsCmd) 
 		ID: c.ID, Name: c.Name, RedirectURIs: c.RedirectURI, PostLogoutRedirectURIs: c.PostLogoutRedirectURI,
 		GrantTypes: c.GrantType, AuthMethod: c.AuthMethod, JWKS: keys, JWKSURI: c.JWKSURI,
 		Scope: strings.Join(c.Scope, " "), Audiences: c.Audience, AllowedOrigins: c.AllowedOrigin,
-		BackchannelLogoutURI: c.BackchannelLogoutURI, SkipConsent: c.SkipConsent,
+		BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelSession: c.BackchannelSession, RequirePushed: c.RequirePushed,
+		IDTokenAlgorithm: c.IDTokenAlgorithm, SkipConsent: c.SkipConsent,
 	}
 	return clients().createSecret(ctx, p, parent.adminFlags, body, secretOut{"client_secret", c.SecretOut})
 }

@@ -30,6 +30,8 @@ type ClientFields struct {
 	Audiences               *[]string       `json:"audiences"`
 	AllowedOrigins          *[]string       `json:"allowed_origins"`
 	BackchannelLogoutURI    *string         `json:"backchannel_logout_uri"`
+	BackchannelSession      *bool           `json:"backchannel_logout_session_required"`
+	RequirePushed           *bool           `json:"require_pushed_authorization_requests"`
 	IDTokenAlgorithm        *jwk.Algorithm  `json:"id_token_signed_response_alg"`
 	SkipConsent             *bool           `json:"skip_consent"`
 	Claims                  json.RawMessage `json:"claims"`
@@ -121,7 +123,7 @@ func (s *Service) UpdateClient(ctx context.Context, actor Actor, id string, in C
 // sameSignIn says whether in leaves of the client "writ" what must stay.
 func sameSignIn(writ auth.Client, in ClientFields) bool {
 	return in.RedirectURIs == nil && in.PostLogoutRedirectURIs == nil && in.GrantTypes == nil && in.TokenEndpointAuthMethod == nil &&
-		in.JWKS == nil && in.JWKSURI == nil && in.IDTokenAlgorithm == nil && in.SkipConsent == nil && in.Scope == nil && in.Audiences == nil && in.BackchannelLogoutURI == nil &&
+		in.JWKS == nil && in.JWKSURI == nil && in.IDTokenAlgorithm == nil && in.SkipConsent == nil && in.Scope == nil && in.Audiences == nil && in.BackchannelLogoutURI == nil && in.BackchannelSession == nil && in.RequirePushed == nil &&
 		in.Claims == nil && (in.Disabled == nil || *in.Disabled == writ.Disabled)
 }
 
@@ -195,6 +197,8 @@ func (s *Service) applyClient(ctx context.Context, c *auth.Client, in ClientFiel
 	set(&c.Audiences, in.Audiences)
 	set(&c.AllowedOrigins, in.AllowedOrigins)
 	set(&c.BackchannelLogoutURI, in.BackchannelLogoutURI)
+	set(&c.BackchannelSession, in.BackchannelSession)
+	set(&c.RequirePushed, in.RequirePushed)
 	set(&c.IDTokenAlgorithm, in.IDTokenAlgorithm)
 	set(&c.SkipConsent, in.SkipConsent)
 	set(&c.Disabled, in.Disabled)

@@ -82,11 +82,12 @@ func oauthStatus(code auth.Code) int {
 }
 
 // oauthStandard reports whether code is one that the OAuth specifications
-// define for a token endpoint (RFC 6749 5.2, RFC 8628 3.5, RFC 8707 2, RFC 9449 5).
+// define for a token endpoint (RFC 6749 5.2, or for a pushed request (RFC 9126 2.3), RFC 8628 3.5, RFC 8707 2, RFC 9449 5).
 func oauthStandard(code auth.Code) bool {
 	switch code {
 	case "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope",
 		"authorization_pending", "slow_down", "expired_token", "invalid_target",
+		"unsupported_response_type", "request_not_supported", "registration_not_supported",
 		"invalid_dpop_proof", "use_dpop_nonce", "unsupported_token_type":
 		return true
 	}

@@ -65,15 +65,10 @@ func TestRedirectTricks(t *testing.T) {
 	b.get(service{id: "app"}.request()).page(400, "This did not work")
 }
 
-// What is wrong with a request from a known client is told to the client, with
-// its state and our name.
-func TestRefusals(t *testing.T) {
-	s := start(t)
-	s.person()
-	app := s.appClient("app", `,"audiences":["`+orders+`"],"scope":"openid read"`)
-	s.appClient("machine", `,"grant_types":["client_credentials"]`)
-	b := s.browser()
-	for code, wrong := range map[string][][]string{
+// wrongRequests are mistakes, each a change of a good request of a client that
+// may have the scope read at orders, by what the client is told.
+func wrongRequests() map[string][][]string {
+	return map[string][][]string{
 		"unsupported_response_type": {{"response_type", "token"}, {"response_type", "code token"}, {"response_type", "id_token"}, {"response_type", "none"}},
 		"invalid_request": {
 			{"response_type", ""}, {"code_challenge", ""}, {"code_challenge_method", ""}, {"code_challenge_method", "plain"}, {"code_challenge_method", "s256"},
@@ -82,18 +77,29 @@ func TestRefusals(t *testing.T) {
 			{"id_token_hint", "no.token.here"}, {"nonce", strings.Repeat("n", 513)}, {"login_hint", strings.Repeat("n", 321)},
 		},
 		"request_not_supported":      {{"request", "e30.e30."}},
-		"request_uri_not_supported":  {{"request_uri", "https://169.254.169.254/"}, {"request_uri", "urn:ietf:params:oauth:request_uri:x"}},
 		"registration_not_supported": {{"registration", "{}"}},
 		"invalid_target":             {{"resource", stock}, {"resource", "https://none.example"}, {"resource", orders, "audience", stock}},
 		"invalid_scope":              {{"scope", "write"}, {"scope", "writ:admin"}, {"scope", strings.Repeat("x", 1025)}},
-		"login_required":             {{"prompt", "none"}},
-	} {
+	}
+}
+
+// What is wrong with a request from a known client is told to the client, with
+// its state and our name.
+func TestRefusals(t *testing.T) {
+	s := start(t)
+	s.person()
+	app := s.appClient("app", `,"audiences":["`+orders+`"],"scope":"openid read"`)
+	s.appClient("machine", `,"grant_types":["client_credentials"]`)
+	b := s.browser()
+	for code, wrong := range wrongRequests() {
 		for _, w := range wrong {
 			b.get(app.request(w...)).tells(code)
 			b.send("POST", "/oauth/authorize", strings.TrimPrefix(app.request(append(w, "x", "1")...), "/oauth/authorize?"),
 				header("Origin", "https://app.example")).stepsTo(b, code)
 		}
 	}
+	b.get(app.request("prompt", "none")).tells("login_required")
+	b.get(app.request("request_uri", "https://169.254.169.254/")).tells("request_uri_not_supported")
 	b.get(service{id: "machine"}.request()).tells("unauthorized_client")
 	long := b.get(app.request("state", strings.Repeat("s", 2049)))
 	if back := long.back(); back.Get("error") != "invalid_request" || back.Has("state") {

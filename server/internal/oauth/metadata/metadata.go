@@ -99,6 +99,7 @@ type discovery struct {
 	ClientKeys    string   `json:"writ_client_keys_endpoint"`
 	StatusLists   string   `json:"status_list_aggregation_endpoint"`
 	Authorization string   `json:"authorization_endpoint"`
+	Pushed        string   `json:"pushed_authorization_request_endpoint"`
 	Token         string   `json:"token_endpoint"`
 	UserInfo      string   `json:"userinfo_endpoint"`
 	EndSession    string   `json:"end_session_endpoint"`
@@ -139,7 +140,7 @@ func newDiscovery(issuer string) discovery {
 		LogKeys: issuer + "/v1/revocations/keys", Ack: issuer + "/v1/revocations/ack",
 		ClientKeys:    issuer + "/oauth/client-keys",
 		StatusLists:   issuer + mint.PathStatusLists,
-		Authorization: issuer + "/oauth/authorize", UserInfo: issuer + "/oauth/userinfo", EndSession: issuer + "/oauth/logout",
+		Authorization: issuer + "/oauth/authorize", Pushed: issuer + "/oauth/par", UserInfo: issuer + "/oauth/userinfo", EndSession: issuer + "/oauth/logout",
 		Token: issuer + "/oauth/token", Introspection: issuer + "/oauth/introspect", Revocation: issuer + "/oauth/revoke",
 		ResponseTypes: []string{"code"}, ResponseModes: authorization.Modes(), PKCE: []string{"S256"}, NamesIssuer: true,
 		Scopes:     []string{mint.ScopeOpenID, mint.ScopeProfile, mint.ScopeEmail},

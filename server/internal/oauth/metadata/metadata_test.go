@@ -20,6 +20,7 @@ import (
 	"github.com/writ-auth/writ/server/internal/oauth/introspect"
 	"github.com/writ-auth/writ/server/internal/oauth/logout"
 	"github.com/writ-auth/writ/server/internal/oauth/metadata"
+	"github.com/writ-auth/writ/server/internal/oauth/par"
 	"github.com/writ-auth/writ/server/internal/oauth/revoke"
 	"github.com/writ-auth/writ/server/internal/oauth/status"
 	"github.com/writ-auth/writ/server/internal/oauth/token"
@@ -126,7 +127,8 @@ func TestDiscovery(t *testing.T) {
 		"status_list_aggregation_endpoint": issuer + "/v1/status-lists",
 		"token_endpoint":                   issuer + "/oauth/token", "introspection_endpoint": issuer + "/oauth/introspect",
 		"revocation_endpoint": issuer + "/oauth/revoke", "authorization_endpoint": issuer + "/oauth/authorize",
-		"userinfo_endpoint": issuer + "/oauth/userinfo", "end_session_endpoint": issuer + "/oauth/logout",
+		"pushed_authorization_request_endpoint": issuer + "/oauth/par",
+		"userinfo_endpoint":                     issuer + "/oauth/userinfo", "end_session_endpoint": issuer + "/oauth/logout",
 	} {
 		if doc[name] != want {
 			t.Errorf("%s is %v, want %s", name, doc[name], want)
@@ -170,7 +172,7 @@ func TestDiscovery(t *testing.T) {
 // oauthRoutes are those of the endpoints that clients call.
 func oauthRoutes() []string {
 	return slices.Concat(token.Routes(), introspect.Routes(), revoke.Routes(), clientkeys.Routes(), status.Routes(),
-		authorize.Routes(), logout.Routes(), userinfo.Routes())
+		authorize.Routes(), par.Routes(), logout.Routes(), userinfo.Routes())
 }
 
 // Every address that discovery names is one that the server has.
