@@ -129,6 +129,7 @@ type clientView struct {
 	RequirePushed           bool            `json:"require_pushed_authorization_requests"`
 	IDTokenAlgorithm        jwk.Algorithm   `json:"id_token_signed_response_alg,omitempty"` // absent: RS256
 	SkipConsent             bool            `json:"skip_consent"`
+	DPoPBound               bool            `json:"dpop_bound_access_tokens"`
 	Claims                  json.RawMessage `json:"claims"`
 	Disabled                bool            `json:"disabled"`
 	CreatedAt               time.Time       `json:"created_at"`
@@ -142,7 +143,7 @@ func viewClient(c auth.Client) clientView {
 		BackchannelSession: c.BackchannelSession, RequirePushed: c.RequirePushed,
 		TokenEndpointAuthMethod: c.TokenEndpointAuthMethod, JWKS: c.JWKS, JWKSURI: c.JWKSURI, Scope: c.Scope,
 		Audiences: some(c.Audiences), AllowedOrigins: some(c.AllowedOrigins), BackchannelLogoutURI: c.BackchannelLogoutURI,
-		IDTokenAlgorithm: c.IDTokenAlgorithm, SkipConsent: c.SkipConsent,
+		IDTokenAlgorithm: c.IDTokenAlgorithm, SkipConsent: c.SkipConsent, DPoPBound: c.DPoPBound,
 		Claims: object(c.Claims), Disabled: c.Disabled, CreatedAt: c.CreatedAt.UTC(), UpdatedAt: c.UpdatedAt.UTC()}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/writ-auth/writ/server/internal/oauth/revoke"
 	"github.com/writ-auth/writ/server/internal/oauth/status"
 	"github.com/writ-auth/writ/server/internal/oauth/token"
+	"github.com/writ-auth/writ/server/internal/possession"
 	"github.com/writ-auth/writ/server/internal/statuslist"
 )
 
@@ -44,6 +45,11 @@ func verifier(clients *clientauth.Service) func(*http.Request) (string, bool) {
 	}
 }
 
+// openProofs makes what judges proofs of possession.
+func (a *App) openProofs() (*possession.Service, error) {
+	return possession.New(possession.Options{Issuer: a.cfg.Issuer, Keys: a.keys, Used: a.store, Audit: a.store, Now: a.now})
+}
+
 // openServices mounts the endpoints that clients call: token, introspection and
 // revocation.
 func (a *App) openServices(mux *http.ServeMux, clients *clientauth.Service) error {
@@ -58,8 +64,12 @@ func (a *App) openServices(mux *http.ServeMux, clients *clientauth.Service) erro
 	exchanger := exchange.New(exchange.Options{
 		Tokens: tokens, Sessions: a.sessions, Clients: a.store, Mint: a.mint, Issuance: issuer, Audit: a.store, Now: a.now,
 	})
+	proofs, err := a.openProofs()
+	if err != nil {
+		return err
+	}
 	token.New(token.Options{
-		Clients: clients, Issuer: issuer, Codes: a.authorization, Sessions: a.sessions, Exchange: exchanger, Signers: clients,
+		Clients: clients, Issuer: issuer, Codes: a.authorization, Sessions: a.sessions, Exchange: exchanger, Signers: clients, Proofs: proofs,
 	}).Register(mux)
 	introspect.New(introspect.Options{Issuer: a.cfg.Issuer, Clients: clients, Tokens: tokens}).Register(mux)
 	clientkeys.New(clientkeys.Options{Clients: clients, Registry: a.store, Keys: a.clientKeys}).Register(mux)

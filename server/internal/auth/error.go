@@ -31,6 +31,8 @@ const (
 	CodeTooMany            Code = "too_many_requests"
 	CodeNotImplemented     Code = "not_implemented"
 	CodeUnavailable        Code = "unavailable"
+	CodeInvalidProof       Code = "invalid_dpop_proof" // RFC 9449
+	CodeUseNonce           Code = "use_dpop_nonce"
 )
 
 // Error is an error that may be shown to the caller: Code and Message reach

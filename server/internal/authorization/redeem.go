@@ -20,6 +20,7 @@ type Redemption struct {
 	Code        string
 	RedirectURI string
 	Verifier    string // PKCE
+	Thumbprint  string // of a key that the client has shown to have (RFC 9449); "": none
 }
 
 // errGrant is the one answer to a code that is wrong, somebody else's, used or
@@ -49,6 +50,8 @@ func (s *Service) Claim(ctx context.Context, in Redemption) (auth.AuthorizationC
 		return code, s.refused(ctx, in, code, "redirect_uri")
 	case !verifies(in.Verifier, code.Challenge):
 		return code, s.refused(ctx, in, code, "verifier")
+	case code.DPoPThumbprint != "" && code.DPoPThumbprint != in.Thumbprint:
+		return code, s.refused(ctx, in, code, "dpop_key")
 	case code.GrantID != "":
 		return code, s.replayed(ctx, in, code)
 	case !s.Now().Before(code.ExpiresAt):
@@ -73,7 +76,7 @@ func (s *Service) Redeem(ctx context.Context, in Redemption, code auth.Authoriza
 	c := in.Client.Client
 	out, begun, err := s.Sessions.Delegate(ctx, session.Delegation{
 		Request: in.Request, SignInID: code.SignInID, Client: c, Audience: code.Audience, Scope: code.Scope, Nonce: code.Nonce,
-		Refresh: slices.Contains(c.GrantTypes, auth.GrantRefreshToken),
+		Refresh: slices.Contains(c.GrantTypes, auth.GrantRefreshToken), Thumbprint: in.Thumbprint,
 		Begin: func(ctx context.Context, g auth.Grant, marks auth.Marks) (bool, error) {
 			return s.Codes.Redeem(ctx, code.Hash, g, s.Now().Add(codeMemory), marks, auth.Event{At: s.Now(), Actor: c.ID,
 				Action: "grant.begin", Target: g.ID, Address: in.Address, Verdict: "allowed", Reason: "code"})

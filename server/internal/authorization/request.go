@@ -46,6 +46,7 @@ type Request struct {
 	MaxAge      *int64   `json:"x,omitempty"` // seconds
 	LoginHint   string   `json:"h,omitempty"`
 	Subject     string   `json:"u,omitempty"` // who must be signed in; "": anybody
+	Thumbprint  string   `json:"j,omitempty"` // the key that the tokens must be bound to (RFC 9449, section 10); "": any
 
 	Pushed string `json:"y,omitempty"` // names the pushed request that it is; "": none was
 
@@ -104,7 +105,7 @@ func (s *Service) parse(ctx context.Context, params map[string]string) (Request,
 	}
 	req.State, req.Begun = params["state"], s.Now().Truncate(time.Microsecond)
 	for _, read := range []func(*Request, map[string]string) error{
-		readMode, readKind, readPKCE, s.readTarget, readScope, readPrompt, readMaxAge,
+		readMode, readKind, readPKCE, s.readTarget, readScope, readPrompt, readMaxAge, readKey,
 	} {
 		if err := read(&req, params); err != nil {
 			return req, err
@@ -281,6 +282,20 @@ func readMaxAge(req *Request, params map[string]string) error {
 		return refuse("invalid_request", "max_age must be a number of seconds.")
 	}
 	req.MaxAge = &seconds
+	return nil
+}
+
+// readKey takes the thumbprint of the key that the code is for: who steals it
+// can't redeem it with another.
+func readKey(req *Request, params map[string]string) error {
+	text, ok := params["dpop_jkt"]
+	if !ok {
+		return nil
+	}
+	if digest, err := base64url.Decode(text); err != nil || len(digest) != 32 {
+		return refuse("invalid_request", "dpop_jkt is no SHA-256 thumbprint in base64url.")
+	}
+	req.Thumbprint = text
 	return nil
 }
 

@@ -34,6 +34,7 @@ type ClientFields struct {
 	RequirePushed           *bool           `json:"require_pushed_authorization_requests"`
 	IDTokenAlgorithm        *jwk.Algorithm  `json:"id_token_signed_response_alg"`
 	SkipConsent             *bool           `json:"skip_consent"`
+	DPoPBound               *bool           `json:"dpop_bound_access_tokens"` // RFC 9449, section 5.2
 	Claims                  json.RawMessage `json:"claims"`
 	Disabled                *bool           `json:"disabled"`
 }
@@ -123,7 +124,7 @@ func (s *Service) UpdateClient(ctx context.Context, actor Actor, id string, in C
 // sameSignIn says whether in leaves of the client "writ" what must stay.
 func sameSignIn(writ auth.Client, in ClientFields) bool {
 	return in.RedirectURIs == nil && in.PostLogoutRedirectURIs == nil && in.GrantTypes == nil && in.TokenEndpointAuthMethod == nil &&
-		in.JWKS == nil && in.JWKSURI == nil && in.IDTokenAlgorithm == nil && in.SkipConsent == nil && in.Scope == nil && in.Audiences == nil && in.BackchannelLogoutURI == nil && in.BackchannelSession == nil && in.RequirePushed == nil &&
+		in.JWKS == nil && in.JWKSURI == nil && in.IDTokenAlgorithm == nil && in.SkipConsent == nil && in.DPoPBound == nil && in.Scope == nil && in.Audiences == nil && in.BackchannelLogoutURI == nil && in.BackchannelSession == nil && in.RequirePushed == nil &&
 		in.Claims == nil && (in.Disabled == nil || *in.Disabled == writ.Disabled)
 }
 
@@ -201,6 +202,7 @@ func (s *Service) applyClient(ctx context.Context, c *auth.Client, in ClientFiel
 	set(&c.RequirePushed, in.RequirePushed)
 	set(&c.IDTokenAlgorithm, in.IDTokenAlgorithm)
 	set(&c.SkipConsent, in.SkipConsent)
+	set(&c.DPoPBound, in.DPoPBound)
 	set(&c.Disabled, in.Disabled)
 	set(&c.GrantTypes, in.GrantTypes)
 	c.Scope = strings.Join(strings.Fields(c.Scope), " ")

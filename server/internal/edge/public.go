@@ -8,7 +8,7 @@ import "net/http"
 func PublicAnswer(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After")
+	h.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After, DPoP-Nonce")
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 }
 
@@ -19,7 +19,7 @@ func PublicPreflight(methods string) func(http.ResponseWriter, *http.Request) er
 		PublicAnswer(w)
 		h := w.Header()
 		h.Set("Access-Control-Allow-Methods", methods)
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
 		h.Set("Access-Control-Max-Age", "600")
 		w.WriteHeader(http.StatusNoContent)
 		return nil

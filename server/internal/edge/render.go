@@ -22,7 +22,8 @@ const statusClientGone = 499
 // Status is the HTTP status of a code; 500 for one that has none.
 //
 //	400 invalid_request
-//	401 invalid_credentials, unauthenticated, invalid_token, session_ended, state_lost
+//	401 invalid_credentials, unauthenticated, invalid_token, session_ended, state_lost,
+//	    invalid_dpop_proof, use_dpop_nonce
 //	403 password_change_required, forbidden, cross_site_request, signup_disabled
 //	404 not_found
 //	405 method_not_allowed
@@ -38,7 +39,7 @@ func Status(code auth.Code) int {
 	case auth.CodeInvalid:
 		return http.StatusBadRequest
 	case auth.CodeInvalidCredentials, auth.CodeUnauthenticated, auth.CodeInvalidToken,
-		auth.CodeSessionEnded, auth.CodeStateLost:
+		auth.CodeSessionEnded, auth.CodeStateLost, auth.CodeInvalidProof, auth.CodeUseNonce:
 		return http.StatusUnauthorized
 	case auth.CodePasswordChange, auth.CodeForbidden, auth.CodeCrossSite, auth.CodeSignupDisabled:
 		return http.StatusForbidden
@@ -145,6 +146,8 @@ func challenge(code auth.Code) string {
 	switch code {
 	case auth.CodeInvalidToken, auth.CodeSessionEnded, auth.CodeStateLost:
 		return `Bearer realm="writ", error="invalid_token"`
+	case auth.CodeInvalidProof, auth.CodeUseNonce:
+		return `DPoP realm="writ", error="` + string(code) + `"`
 	}
 	return `Bearer realm="writ"`
 }

@@ -77,6 +77,8 @@ type Request struct {
 	Subject string // the token that the client was sent as an API
 	Actor   string // a token of the service that sent it or asks; "": the client acts
 	Address string
+	// Thumbprint is of a key that the client has shown to have; "": none.
+	Thumbprint string
 }
 
 // Exchange is a request that may be granted.
@@ -84,6 +86,9 @@ type Exchange struct {
 	Client  clientauth.Client
 	Subject jwt.AccessClaims
 	Scope   []string // the most that the new token may have
+	// Thumbprint is of the key that the new token is bound to: that of the
+	// subject token, which never loosens, else the client's; "": none.
+	Thumbprint string
 
 	actor   *mint.Actor
 	epochs  []string
@@ -119,6 +124,12 @@ func (s *Service) Judge(ctx context.Context, in Request) (*Exchange, error) {
 		if err := s.actor(ctx, in, x); err != nil {
 			return nil, err
 		}
+	}
+	if x.Thumbprint = in.Thumbprint; subject.Claims.Confirmation != nil {
+		x.Thumbprint = subject.Claims.Confirmation.JKT
+	}
+	if in.Thumbprint != "" && in.Thumbprint != x.Thumbprint {
+		return nil, s.refuse(ctx, in, x.Subject.Subject, "dpop_key", errSubject())
 	}
 	if x.actor.Depth() > MaxActors {
 		return nil, s.refuse(ctx, in, x.Subject.Subject, "actors", auth.Invalid("subject_token", "the token has come through too many services"))
@@ -216,7 +227,7 @@ func (s *Service) access(ctx context.Context, x *Exchange, api auth.API, scope [
 	if x.Subject.SessionID == "" {
 		return s.ofClient(ctx, x, api, scope, d, now)
 	}
-	access, err := s.Sessions.Onward(ctx, session.Onward{Token: x.Subject, API: api, Scope: scope, Expiry: x.expiry, Delegate: d})
+	access, err := s.Sessions.Onward(ctx, session.Onward{Token: x.Subject, API: api, Scope: scope, Expiry: x.expiry, Delegate: d, Thumbprint: x.Thumbprint})
 	var e *auth.Error
 	if errors.As(err, &e) && e.Code == auth.CodeInvalidToken { // ended since it was judged
 		return access, errSubject()
@@ -233,12 +244,9 @@ func (s *Service) ofClient(ctx context.Context, x *Exchange, api auth.API, scope
 	if err != nil {
 		return mint.Access{}, err
 	}
-	req := mint.ClientRequest{Client: known.Client, API: api, Scope: scope, Now: now, Expiry: x.expiry, Delegate: &d}
+	req := mint.ClientRequest{Client: known.Client, API: api, Scope: scope, Now: now, Expiry: x.expiry, Delegate: &d, Thumbprint: x.Thumbprint}
 	if !slices.Contains(x.epochs, known.Client.Epoch) {
 		return mint.Access{}, errSubject()
-	}
-	if bound := x.Subject.Confirmation; bound != nil {
-		req.Thumbprint = bound.JKT
 	}
 	return s.Mint.ClientAccess(ctx, req)
 }

@@ -9,7 +9,11 @@ import (
 // which its bearer and its API can read anyway, under the names of section 2.2,
 // which for all that both have are those of JWTs.
 func answer(claims jwt.AccessClaims, payload []byte) ([]byte, error) {
-	out := append(make([]byte, 0, len(payload)+128), `{"active":true,"token_type":"Bearer"`...)
+	kind := "Bearer"
+	if claims.Confirmation != nil && claims.Confirmation.JKT != "" {
+		kind = "DPoP" // RFC 9449, section 6.2
+	}
+	out := append(make([]byte, 0, len(payload)+128), `{"active":true,"token_type":"`+kind+`"`...)
 	username := claims.PreferredUsername
 	if username == "" {
 		username = claims.Email

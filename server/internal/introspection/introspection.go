@@ -70,6 +70,7 @@ type Service struct {
 func New(opts Options) (*Service, error) {
 	expect := jwt.AccessToken(opts.Issuer, opts.Issuer)
 	expect.Audience, expect.AnyAudience, expect.Now = nil, true, opts.Now
+	expect.AllowConfirmation = true // who asks is told what the token is bound to, and checks the proof
 	tokens, err := jwt.NewVerifier[jwt.AccessClaims](opts.Keys, expect)
 	return &Service{Options: opts, tokens: tokens, known: known{age: opts.Remember}}, err
 }

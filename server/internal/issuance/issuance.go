@@ -49,9 +49,11 @@ type Token struct {
 // the token is durable before it leaves, and most tokens need nothing written:
 // the marks stand for an hour at least. CodeUnavailable if the client was ended
 // in this very moment; the next attempt tells.
-func (s *Service) ForClient(ctx context.Context, c auth.Client, api auth.API, scope []string) (Token, error) {
+// A thumbprint, if it isn't "", is of the key that the token is bound to.
+func (s *Service) ForClient(ctx context.Context, c auth.Client, api auth.API, scope []string, thumbprint string) (Token, error) {
 	now := s.Now()
-	access, err := s.Mint.ClientAccess(ctx, mint.ClientRequest{Client: c, API: api, Scope: scope, Now: now, Expiry: now.Add(s.Lifetime(api))})
+	access, err := s.Mint.ClientAccess(ctx, mint.ClientRequest{Client: c, API: api, Scope: scope, Now: now,
+		Expiry: now.Add(s.Lifetime(api)), Thumbprint: thumbprint})
 	if err != nil {
 		return Token{}, err
 	}

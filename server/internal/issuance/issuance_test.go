@@ -68,7 +68,7 @@ func (w *world) token(t *testing.T, ttl time.Duration) (issuance.Token, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return w.issuance.ForClient(t.Context(), reg.Client, auth.API{Audience: audience, AccessTTL: ttl}, nil)
+	return w.issuance.ForClient(t.Context(), reg.Client, auth.API{Audience: audience, AccessTTL: ttl}, nil, "")
 }
 
 // The first token writes that it lives, and the next hour's; none else writes
@@ -135,7 +135,7 @@ func TestEndedMeanwhile(t *testing.T) {
 	if _, err := w.End(t.Context(), auth.Ending{ClientID: "svc", NewEpoch: "e2"}, w.now, auth.Event{}); err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.issuance.ForClient(t.Context(), reg.Client, auth.API{Audience: audience}, nil)
+	_, err = w.issuance.ForClient(t.Context(), reg.Client, auth.API{Audience: audience}, nil, "")
 	var e *auth.Error
 	if !errors.As(err, &e) || e.Code != auth.CodeUnavailable || e.RetryAfter == 0 {
 		t.Errorf("error %v, want that it is to be tried again", err)

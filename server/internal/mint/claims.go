@@ -87,6 +87,14 @@ func (c *claims) status(place int64, uri string) {
 	c.add("status", c.cut(append(out, "}}"...)))
 }
 
+// confirmation says which key the token is bound to (RFC 9449, section 6.1).
+func (c *claims) confirmation(thumbprint string) {
+	if thumbprint != "" {
+		out := c.quote(append(c.buffer, `{"jkt":`...), thumbprint)
+		c.add("cnf", c.cut(append(out, '}')))
+	}
+}
+
 func (c *claims) identityText(name, value string) {
 	if c.carries(name) {
 		c.text(c.renamed(name), value)

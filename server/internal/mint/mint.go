@@ -172,6 +172,7 @@ func (m *Mint) claims(req Request, out Access) *claims {
 	c.time("auth_time", req.Session.AuthTime)
 	c.list("amr", req.Session.AMR)
 	c.text("acr", req.Session.ACR)
+	c.confirmation(req.Grant.DPoPThumbprint)
 	if i := req.Grant.StatusIndex; i > 0 && req.API.StatusList {
 		c.status(i.Place(), StatusListURI(m.issuer, i.List()))
 	}

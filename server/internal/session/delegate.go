@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/writ-auth/writ/jwt"
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/mint"
 )
@@ -19,6 +20,8 @@ type Delegation struct {
 	Scope    []string
 	Nonce    string
 	Refresh  bool // the client may have a refresh token
+	// Thumbprint is of the key that all the grant's tokens are bound to; "": none.
+	Thumbprint string
 	// Begin stores the grant; false: what it would have been begun for is used
 	// up, and there is none.
 	Begin func(ctx context.Context, g auth.Grant, marks auth.Marks) (bool, error)
@@ -30,6 +33,8 @@ type ClientTokens struct {
 	GrantID string
 	IDToken string // "" unless openid is among the scopes
 	Scope   []string
+	// Thumbprint is of the key that the access token is bound to; "": none.
+	Thumbprint string
 }
 
 // Delegate begins a client's grant and makes its first tokens; false if Begin
@@ -80,6 +85,7 @@ func (s *Service) delegated(held auth.Held, d Delegation, api auth.API, h handle
 		Rotation:  auth.Rotation{IssuedAt: held.Now},
 		UserEpoch: held.User.Epoch, ClientEpoch: d.Client.Epoch,
 		IdleExpiry: s.idleUntil(held.Now, held.Session.AbsoluteExpiry), AbsoluteExpiry: held.Session.AbsoluteExpiry, CreatedAt: held.Now,
+		DPoPThumbprint: d.Thumbprint,
 	}
 	if d.Refresh && s.refreshes() {
 		g.HandleHash = h.hash()
@@ -96,7 +102,7 @@ const IDTokenTTL = time.Hour
 // withIDToken adds the ID token to what a client gets, if it asked for one.
 // The key's mark is durable first, so that the key stays published.
 func (s *Service) withIDToken(ctx context.Context, held auth.Held, tokens Tokens, nonce string) (ClientTokens, error) {
-	out := ClientTokens{Tokens: tokens, GrantID: held.Grant.ID, Scope: held.Grant.Scope}
+	out := ClientTokens{Tokens: tokens, GrantID: held.Grant.ID, Scope: held.Grant.Scope, Thumbprint: held.Grant.DPoPThumbprint}
 	if !slices.Contains(held.Grant.Scope, mint.ScopeOpenID) {
 		return out, nil
 	}
@@ -124,6 +130,8 @@ type ClientRefresh struct {
 	Token  string
 	Client auth.Client
 	Scope  []string // of the new tokens; no more than the grant has
+	// Thumbprint is of a key that the client has shown to have; "": none.
+	Thumbprint string
 }
 
 // RefreshForClient is Refresh for the grant of a client. The refresh token is
@@ -131,7 +139,7 @@ type ClientRefresh struct {
 // (RFC 6749, section 6).
 func (s *Service) RefreshForClient(ctx context.Context, in ClientRefresh) (ClientTokens, error) {
 	var held auth.Held
-	out, err := s.Refresh(ctx, Refresh{Request: in.Request, Token: in.Token, ClientID: in.Client.ID, scope: in.Scope,
+	out, err := s.Refresh(ctx, Refresh{Request: in.Request, Token: in.Token, ClientID: in.Client.ID, scope: in.Scope, thumbprint: in.Thumbprint,
 		issued: func(h auth.Held) { held = h }})
 	if err != nil {
 		return ClientTokens{}, err
@@ -147,17 +155,29 @@ func ownTokens(g auth.Grant) bool { return g.ClientID == auth.ClientWrit }
 
 // ByClientToken answers whose access token for Writ itself it is, whichever
 // client has it. It is for the userinfo endpoint alone; everything else asks
-// ByToken.
-func (s *Service) ByClientToken(ctx context.Context, token string) (held auth.Held, scope []string, err error) {
-	tok, err := s.own.Verify(ctx, token)
+// ByToken. thumbprint is of the key that the bearer has shown to have, "" for
+// none: a token that is bound to a key needs that one, and others none.
+func (s *Service) ByClientToken(ctx context.Context, token, thumbprint string) (held auth.Held, scope []string, err error) {
+	verifier := s.own // refuses tokens that are bound
+	if thumbprint != "" {
+		verifier = s.bound
+	}
+	tok, err := verifier.Verify(ctx, token)
 	if err != nil {
 		return auth.Held{}, nil, tokenError(err)
+	}
+	if thumbprint != "" && !boundTo(tok.Claims().Confirmation, thumbprint) {
+		return auth.Held{}, nil, errBearer(errors.New("not bound to the key of the proof"))
 	}
 	held, err = s.heldBy(ctx, tok)
 	if err == nil && held.Grant.Mode == auth.ModeCookie {
 		err = errBearer(errors.New("a token of a cookie"))
 	}
 	return held, tok.Claims().Scope, err
+}
+
+func boundTo(c *jwt.Confirmation, thumbprint string) bool {
+	return c != nil && c.JKT == thumbprint && c.X5TS256 == ""
 }
 
 // restrict leaves of an API's identity claims what a client may see: all of

@@ -18,11 +18,13 @@ type Onward struct {
 	Scope    []string
 	Expiry   time.Time // at the latest
 	Delegate mint.Delegate
+	// Thumbprint is of the key that the token is bound to; "": none.
+	Thumbprint string
 }
 
 // Onward makes the token. It says nothing of the person that a token for the
-// application which signed them in would not say, is about the same sign-in, and
-// is bound to the same key. CodeInvalidToken if the session is over.
+// application which signed them in would not say, and is about the same sign-in.
+// CodeInvalidToken if the session is over.
 //
 // The marks of user, grant and its client stand already as high as the token
 // that the service was sent needs, and this one expires no later.
@@ -40,10 +42,7 @@ func (s *Service) Onward(ctx context.Context, in Onward) (mint.Access, error) {
 	if err := s.place(ctx, &held.Grant, in.API); err != nil {
 		return mint.Access{}, err
 	}
-	held.Grant.Scope, held.Grant.Mode, held.Grant.DPoPThumbprint = in.Scope, auth.ModeToken, ""
-	if in.Token.Confirmation != nil {
-		held.Grant.DPoPThumbprint = in.Token.Confirmation.JKT
-	}
+	held.Grant.Scope, held.Grant.Mode, held.Grant.DPoPThumbprint = in.Scope, auth.ModeToken, in.Thumbprint
 	// Of the sign-in as the token knew it: a later one, of which its bearer has
 	// nothing, must not make it stronger.
 	held.Session.AuthTime, held.Session.AMR, held.Session.ACR = in.Token.AuthTime.Time(), in.Token.AMR, in.Token.ACR

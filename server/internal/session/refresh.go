@@ -17,8 +17,12 @@ type Refresh struct {
 	ClientID string // who presents it
 	Audience string // "": that of the sign-in
 
-	scope  []string        // of the new token; nil: the grant's
-	issued func(auth.Held) // is told what tokens were made for; may be nil
+	scope []string // of the new token; nil: the grant's
+	// thumbprint is of the key that a proof came with; "": none. A grant that is
+	// bound to a key is refreshed with that one alone; of one that isn't, the new
+	// access token is bound and the grant stays as it is.
+	thumbprint string
+	issued     func(auth.Held) // is told what tokens were made for; may be nil
 }
 
 // errRefresh is the one answer to a refresh token that is not genuine, not
@@ -97,6 +101,7 @@ type refreshing struct {
 var (
 	errUnprepared = errors.New("session: the key that would sign has yet to be made")
 	errVerdict    = errors.New("session: the verdict hands out nothing")
+	errKey        = errors.New("session: the grant is bound to another key")
 )
 
 // decide judges the grant as it is at this moment, and says what becomes of it.
@@ -163,6 +168,9 @@ func (r *refreshing) issue() error {
 	if r.in.scope != nil {
 		held.Grant.Scope = r.in.scope
 	}
+	if r.in.thumbprint != "" {
+		held.Grant.DPoPThumbprint = r.in.thumbprint
+	}
 	if err := r.s.place(r.ctx, &held.Grant, r.api); err != nil {
 		return err
 	}
@@ -185,6 +193,8 @@ func (r *refreshing) concluded(err error) error {
 	switch {
 	case errors.Is(err, auth.ErrNotFound):
 		return errRefresh()
+	case errors.Is(err, errKey):
+		return r.otherKey()
 	case errors.Is(err, errVerdict) && r.verdict == VerdictStateLost:
 		return r.stateLost()
 	case errors.Is(err, errVerdict):
@@ -219,6 +229,9 @@ func (r *refreshing) admit(held auth.Held) error {
 	if g.ClientID != r.in.ClientID || (g.Mode == auth.ModeCookie) != r.in.Cookie {
 		return errRefresh()
 	}
+	if g.DPoPThumbprint != "" && g.DPoPThumbprint != r.in.thumbprint {
+		return errKey
+	}
 	return alive(held)
 }
 
@@ -252,6 +265,14 @@ func (r *refreshing) stateLost() error {
 	r.s.observe(VerdictStateLost)
 	e := auth.Errorf(auth.CodeStateLost, "The server's state is older than this token; sign in again.")
 	return errors.Join(e, r.s.Audit.Record(r.ctx, *r.event("refused")))
+}
+
+// otherKey is the answer to who has the refresh token, and not the key that it is
+// bound to: most likely somebody has stolen it. It ends nothing, for the thief
+// gains nothing.
+func (r *refreshing) otherKey() error {
+	return errors.Join(errRefresh(), r.s.Audit.Record(r.ctx, auth.Event{At: r.held.Now, Actor: r.in.ClientID,
+		Action: "grant.refresh", Target: r.held.Grant.ID, Address: r.in.Address, Verdict: "refused", Reason: "dpop_key"}))
 }
 
 func (r *refreshing) event(outcome string) *auth.Event {

@@ -64,6 +64,7 @@ type Observe struct {
 type Service struct {
 	Options
 	own    *jwt.Verifier[jwt.AccessClaims] // tokens for Writ itself
+	bound  *jwt.Verifier[jwt.AccessClaims] // tokens for Writ itself whose proof the caller has checked
 	any    *jwt.Verifier[jwt.AccessClaims] // tokens of this issuer for any API: to end their own session
 	change *jwt.Verifier[changeClaims]     // tokens good for a password change
 }
@@ -77,11 +78,14 @@ func New(opts Options) (*Service, error) {
 	anyone.Audience, anyone.AnyAudience = nil, true
 	change := jwt.Expect{Issuer: opts.Issuer, Audience: []string{opts.Issuer}, Type: mint.TypePasswordChange,
 		Required: []string{"sub", "jti", "epochs"}, Now: opts.Now}
-	var err1, err2, err3 error
+	bound := own
+	bound.AllowConfirmation = true
+	var err1, err2, err3, err4 error
 	s.own, err1 = jwt.NewVerifier[jwt.AccessClaims](opts.Keys, own)
 	s.any, err2 = jwt.NewVerifier[jwt.AccessClaims](opts.Keys, anyone)
 	s.change, err3 = jwt.NewVerifier[changeClaims](opts.Keys, change)
-	return s, errors.Join(err1, err2, err3)
+	s.bound, err4 = jwt.NewVerifier[jwt.AccessClaims](opts.Keys, bound)
+	return s, errors.Join(err1, err2, err3, err4)
 }
 
 // Tokens is what signing in or refreshing hands out.

@@ -18,6 +18,10 @@ type Request struct {
 	Client  clientauth.Client
 	Form    edge.Form // credentials included: don't hand it on
 	Address string    // where the request comes from
+	// Thumbprint is that of a key which the client has shown to have (RFC 9449):
+	// what it gets is to be bound to it. "": none. Endpoints that take proofs set
+	// it.
+	Thumbprint string
 }
 
 // Authenticator knows clients.

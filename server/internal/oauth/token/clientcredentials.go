@@ -11,7 +11,7 @@ import (
 
 // Issuer makes tokens for clients.
 type Issuer interface {
-	ForClient(ctx context.Context, c auth.Client, api auth.API, scope []string) (issuance.Token, error)
+	ForClient(ctx context.Context, c auth.Client, api auth.API, scope []string, thumbprint string) (issuance.Token, error)
 }
 
 // clientCredentials is RFC 6749, section 4.4: the client asks for itself. There
@@ -28,8 +28,8 @@ func (g clientCredentials) Entitle(_ context.Context, req client.Request) (Entit
 	return Entitlement{
 		APIs: req.Client.APIs, Scope: strings.Fields(c.Scope),
 		Issue: func(ctx context.Context, api auth.API, scope []string) (Issued, error) {
-			token, err := g.issuer.ForClient(ctx, c, api, scope)
-			return Issued{AccessToken: token.AccessToken, ExpiresIn: token.ExpiresIn}, err
+			token, err := g.issuer.ForClient(ctx, c, api, scope, req.Thumbprint)
+			return Issued{AccessToken: token.AccessToken, ExpiresIn: token.ExpiresIn, Thumbprint: req.Thumbprint}, err
 		},
 	}, nil
 }

@@ -26,7 +26,7 @@ type authorizationCode struct{ codes Codes }
 func (g authorizationCode) Entitle(ctx context.Context, req client.Request) (Entitlement, error) {
 	in := authorization.Redemption{
 		Request: session.Request{Address: req.Address}, Client: req.Client.Registration,
-		Code: req.Form["code"], RedirectURI: req.Form["redirect_uri"], Verifier: req.Form["code_verifier"],
+		Code: req.Form["code"], RedirectURI: req.Form["redirect_uri"], Verifier: req.Form["code_verifier"], Thumbprint: req.Thumbprint,
 	}
 	for _, name := range []string{"code", "redirect_uri", "code_verifier"} {
 		if req.Form[name] == "" {
@@ -49,7 +49,8 @@ func (g authorizationCode) Entitle(ctx context.Context, req client.Request) (Ent
 }
 
 func issued(out session.ClientTokens) Issued {
-	return Issued{AccessToken: out.AccessToken, ExpiresIn: out.ExpiresIn, RefreshToken: out.RefreshToken, IDToken: out.IDToken}
+	return Issued{AccessToken: out.AccessToken, ExpiresIn: out.ExpiresIn, RefreshToken: out.RefreshToken, IDToken: out.IDToken,
+		Thumbprint: out.Thumbprint}
 }
 
 // Sessions refreshes what clients have of people's sessions.
@@ -82,7 +83,7 @@ func (g refreshToken) Entitle(ctx context.Context, req client.Request) (Entitlem
 		scope: func(requested string, _ auth.API) ([]string, error) { return narrow(requested, most) },
 		Issue: func(ctx context.Context, _ auth.API, scope []string) (Issued, error) {
 			out, err := g.sessions.RefreshForClient(ctx, session.ClientRefresh{
-				Request: session.Request{Address: req.Address}, Token: raw, Client: req.Client.Client, Scope: scope})
+				Request: session.Request{Address: req.Address}, Token: raw, Client: req.Client.Client, Scope: scope, Thumbprint: req.Thumbprint})
 			return issued(out), asGrant(err)
 		},
 	}, nil

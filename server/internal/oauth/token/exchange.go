@@ -24,7 +24,7 @@ func (g tokenExchange) Entitle(ctx context.Context, req client.Request) (Entitle
 		return Entitlement{}, err
 	}
 	x, err := g.exchanger.Judge(ctx, exchange.Request{
-		Client: req.Client, Subject: req.Form["subject_token"], Actor: req.Form["actor_token"], Address: req.Address,
+		Client: req.Client, Subject: req.Form["subject_token"], Actor: req.Form["actor_token"], Address: req.Address, Thumbprint: req.Thumbprint,
 	})
 	if err != nil {
 		return Entitlement{}, err
@@ -34,7 +34,7 @@ func (g tokenExchange) Entitle(ctx context.Context, req client.Request) (Entitle
 		scope: func(requested string, api auth.API) ([]string, error) { return exchangedScope(requested, x, api) },
 		Issue: func(ctx context.Context, api auth.API, scope []string) (Issued, error) {
 			token, err := g.exchanger.Issue(ctx, x, api, scope)
-			return Issued{AccessToken: token.AccessToken, ExpiresIn: token.ExpiresIn, Type: exchange.TypeAccessToken}, err
+			return Issued{AccessToken: token.AccessToken, ExpiresIn: token.ExpiresIn, Type: exchange.TypeAccessToken, Thumbprint: x.Thumbprint}, err
 		},
 	}, nil
 }

@@ -30,17 +30,19 @@ type Options struct {
 	Sessions Sessions
 	Exchange Exchanger
 	Signers  Signers
+	Proofs   Proofs
 }
 
 // Door is the token endpoint.
 type Door struct {
 	endpoint client.Endpoint
 	grants   map[string]Grant
+	proofs   Proofs
 }
 
 // New makes the door.
 func New(opts Options) *Door {
-	d := &Door{grants: map[string]Grant{
+	d := &Door{proofs: opts.Proofs, grants: map[string]Grant{
 		auth.GrantAuthorizationCode: authorizationCode{opts.Codes},
 		auth.GrantRefreshToken:      refreshToken{opts.Sessions},
 		auth.GrantClientCredentials: clientCredentials{opts.Issuer},
@@ -97,6 +99,7 @@ type Issued struct {
 	RefreshToken string // "": none
 	IDToken      string // "": none
 	Type         string // what AccessToken is, where RFC 8693, section 2.2.1, asks for it
+	Thumbprint   string // of the key that AccessToken is bound to; "": none
 }
 
 // response is RFC 6749, section 5.1, and OpenID Connect Core, section 3.1.3.3.
@@ -115,6 +118,10 @@ func (d *Door) serve(w http.ResponseWriter, r *http.Request, req client.Request)
 	if err != nil {
 		return err
 	}
+	proof, err := d.prove(w, r, &req)
+	if err != nil {
+		return err
+	}
 	most, err := grant.Entitle(r.Context(), req)
 	if err != nil {
 		return err
@@ -127,13 +134,18 @@ func (d *Door) serve(w http.ResponseWriter, r *http.Request, req client.Request)
 	if err != nil {
 		return err
 	}
+	if proof != nil { // only now: who has nothing to present uses nothing up
+		if err := d.proofs.Use(r.Context(), proof, req.Client.ID(), req.Address); err != nil {
+			return err
+		}
+	}
 	out, err := most.Issue(r.Context(), api, scope)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	return edge.WriteJSON(w, http.StatusOK, response{
-		AccessToken: out.AccessToken, TokenType: "Bearer", ExpiresIn: int64(out.ExpiresIn / time.Second),
+		AccessToken: out.AccessToken, TokenType: tokenType(out), ExpiresIn: int64(out.ExpiresIn / time.Second),
 		RefreshToken: out.RefreshToken, IDToken: out.IDToken, Scope: strings.Join(scope, " "), Type: out.Type,
 	})
 }

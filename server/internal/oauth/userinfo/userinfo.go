@@ -10,9 +10,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/writ-auth/writ/dpop"
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/edge"
 	"github.com/writ-auth/writ/server/internal/mint"
+	"github.com/writ-auth/writ/server/internal/possession"
 )
 
 // Path is where the endpoint is.
@@ -20,14 +22,24 @@ const Path = "/oauth/userinfo"
 
 // Sessions knows whose access token it is.
 type Sessions interface {
-	ByClientToken(ctx context.Context, token string) (held auth.Held, scope []string, err error)
+	ByClientToken(ctx context.Context, token, thumbprint string) (held auth.Held, scope []string, err error)
+}
+
+// Proofs judges proofs of possession.
+type Proofs interface {
+	Judge(ctx context.Context, in possession.Request) (*dpop.Proof, error)
+	Use(ctx context.Context, proof *dpop.Proof, who, address string) error
+	Nonce() string
 }
 
 // Door is the userinfo endpoint.
-type Door struct{ sessions Sessions }
+type Door struct {
+	sessions Sessions
+	proofs   Proofs
+}
 
 // New makes the door.
-func New(sessions Sessions) *Door { return &Door{sessions} }
+func New(sessions Sessions, proofs Proofs) *Door { return &Door{sessions, proofs} }
 
 // Register adds the door's routes to mux.
 func (d *Door) Register(mux *http.ServeMux) {
@@ -44,16 +56,16 @@ func Routes() []string { return []string{"GET " + Path, "POST " + Path} }
 // 2.1): from a body or an address it would end up in logs.
 func (d *Door) serve(w http.ResponseWriter, r *http.Request) error {
 	edge.PublicAnswer(w)
-	token, err := bearer(r.Header)
+	scheme, token, err := credential(r.Header)
 	if err != nil {
 		return err
 	}
-	held, scope, err := d.sessions.ByClientToken(r.Context(), token)
+	held, scope, err := d.holder(w, r, scheme, token)
 	if err != nil {
 		return err
 	}
 	if !slices.Contains(scope, mint.ScopeOpenID) {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="writ", error="insufficient_scope", scope="openid"`)
+		w.Header().Set("WWW-Authenticate", scheme+` realm="writ", error="insufficient_scope", scope="openid"`)
 		return auth.Errorf(auth.CodeForbidden, "The access token does not have the scope openid.")
 	}
 	claims := map[string]any{"sub": held.User.ID}
@@ -64,14 +76,52 @@ func (d *Door) serve(w http.ResponseWriter, r *http.Request) error {
 	return edge.WriteJSON(w, http.StatusOK, claims)
 }
 
-func bearer(h http.Header) (string, error) {
+// holder answers whose token it is: as it is under the scheme Bearer, with the
+// proof that it needs under DPoP (RFC 9449, section 7.1).
+func (d *Door) holder(w http.ResponseWriter, r *http.Request, scheme, token string) (held auth.Held, scope []string, err error) {
+	if scheme == schemeBearer {
+		return d.sessions.ByClientToken(r.Context(), token, "")
+	}
+	w.Header().Set(dpop.HeaderNonce, d.proofs.Nonce())
+	text, err := dpop.FromHeader(r.Header)
+	if err != nil {
+		return held, nil, possession.Invalid(err)
+	}
+	proof, err := d.proofs.Judge(r.Context(), possession.Request{Proof: text, Method: r.Method, Path: Path, AccessToken: token})
+	if err != nil {
+		return held, nil, err
+	}
+	if held, scope, err = d.sessions.ByClientToken(r.Context(), token, proof.Thumbprint()); err != nil {
+		return held, nil, err
+	}
+	return held, scope, d.proofs.Use(r.Context(), proof, held.Grant.ClientID, address(r))
+}
+
+func address(r *http.Request) string {
+	if a := edge.ClientAddress(r); a.IsValid() {
+		return a.String()
+	}
+	return ""
+}
+
+// The schemes of a token.
+const (
+	schemeBearer = "Bearer"
+	schemeDPoP   = "DPoP"
+)
+
+// credential reads the one token of a request, and its scheme.
+func credential(h http.Header) (scheme, token string, err error) {
 	values := h.Values("Authorization")
 	if len(values) > 1 {
-		return "", auth.Errorf(auth.CodeInvalid, "There are two Authorization headers.")
+		return "", "", auth.Errorf(auth.CodeInvalid, "There are two Authorization headers.")
 	}
-	scheme, token, _ := strings.Cut(h.Get("Authorization"), " ")
-	if token = strings.Trim(token, " "); !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return "", auth.Errorf(auth.CodeUnauthenticated, "The request has no bearer token.")
+	written, token, _ := strings.Cut(h.Get("Authorization"), " ")
+	token = strings.Trim(token, " ")
+	for _, scheme := range []string{schemeBearer, schemeDPoP} {
+		if strings.EqualFold(written, scheme) && token != "" {
+			return scheme, token, nil
+		}
 	}
-	return token, nil
+	return "", "", auth.Errorf(auth.CodeUnauthenticated, "The request has no access token.")
 }
