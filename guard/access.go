@@ -26,6 +26,7 @@ type Access struct {
 	token  *jwt.Token[jwt.AccessClaims]
 	raw    string           // the token as it came; never shown
 	jkt    string           // the key that it is bound to; "": none
+	signed bool             // the client has signed it; then there is no token, and no raw
 	claims jwt.AccessClaims // with Paths applied
 
 	from, until int64 // when it is valid, leeway included, in unix nanoseconds
@@ -197,7 +198,8 @@ func (a *Access) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "guard.A
 //
 // It is decoded once a token, so lists in it are shared: don't change their
 // elements. The error is a *Refusal: of 401 if there is no token or its claims
-// are of other types than C's.
+// are of other types than C's, and of 403 if its bearer wrote it; see
+// ClientSigned.
 func As[C jwt.ClaimSet](a *Access) (C, error) {
 	var none C
 	if a == nil {
@@ -205,6 +207,9 @@ func As[C jwt.ClaimSet](a *Access) (C, error) {
 	}
 	if c, ok := a.decoded.Load((*C)(nil)); ok {
 		return c.(C), nil
+	}
+	if a.signed {
+		return none, a.guard.refused(errOwnWords(), nil)
 	}
 	c, err := jwt.As[C](a.token)
 	if err != nil {

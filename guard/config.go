@@ -142,6 +142,9 @@ type Issuer struct {
 	LogKeysURL string
 	// Credentials are this API's own at this issuer; see Config.Credentials.
 	Credentials *Credentials
+	// ClientSigned, if it is given, also takes JWTs that the issuer's clients have
+	// signed themselves. Of one issuer only, and it needs Credentials.
+	ClientSigned *ClientSigned
 }
 
 // Paths are the member names that lead to a claim, from the outside in:
@@ -244,7 +247,7 @@ func (cfg *Config) validateOrigins() error {
 }
 
 func (cfg *Config) validateIssuers() error {
-	asked := 0
+	asked, signing := 0, 0
 	seen := make(map[string]bool)
 	for n, issuer := range cfg.Issuers {
 		if err := issuer.validate(); err != nil {
@@ -257,12 +260,18 @@ func (cfg *Config) validateIssuers() error {
 		if issuer.isAsked() {
 			asked++
 		}
+		if issuer.ClientSigned != nil {
+			signing++
+		}
+	}
+	if signing > 1 {
+		return errors.New("guard: ClientSigned of two issuers: a client's name doesn't say whose client it is")
 	}
 	if cfg.Credentials != nil && asked > 1 {
 		return errors.New("guard: Config.Credentials with several issuers: say in Issuer.Credentials whose they are")
 	}
 	for n := range cfg.Issuers {
-		if err := cfg.validateLog(&cfg.Issuers[n]); err != nil {
+		if err := errors.Join(cfg.validateLog(&cfg.Issuers[n]), cfg.validateSigned(&cfg.Issuers[n])); err != nil {
 			return fmt.Errorf("guard: Config.Issuers[%d]: %w", n, err)
 		}
 	}

@@ -32,6 +32,10 @@
 // because it has no keys or revocations are out of date, the answer is 503: the
 // token may be good.
 //
+// With Issuer.ClientSigned the guard also takes JWTs that the issuer's clients
+// have signed themselves, for one request each; [ClientSigned] says what counts
+// of them.
+//
 // # Revocation
 //
 // Signing out, or being locked out, has to end tokens that are still good on

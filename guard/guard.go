@@ -26,6 +26,7 @@ type Guard struct {
 	issuers  []*issuer
 	verifier *jwt.Verifier[jwt.AccessClaims] // of tokens that are good by themselves
 	possession
+	signed *signed // nil: no JWTs that clients have signed are taken
 	public *publicPaths
 	cache  *cache
 	deny   challenges
@@ -80,7 +81,11 @@ func (g *Guard) addIssuers(ctx context.Context) error {
 		}
 		plain, err1 := i.verifier(g, false)
 		withProof, err2 := i.verifier(g, true)
-		if err := errors.Join(err1, err2); err != nil {
+		var err3 error
+		if i.cfg.ClientSigned != nil {
+			g.signed, err3 = newSigned(g, i)
+		}
+		if err := errors.Join(err1, err2, err3); err != nil {
 			return fmt.Errorf("guard: Config.Issuers[%d]: %w", n, err)
 		}
 		g.issuers, verifiers, bound = append(g.issuers, i), append(verifiers, plain), append(bound, withProof)
@@ -192,6 +197,11 @@ func (g *Guard) known(ctx context.Context, token string, now time.Time) *Access 
 func (g *Guard) verify(ctx context.Context, c credential) (*Access, error) {
 	if err := c.check(); err != nil {
 		return nil, err
+	}
+	if g.signed != nil && c.request == nil {
+		if u, err := jwt.DecodeUnverified(c.token); err == nil && g.signed.takes(u) {
+			return g.signed.verify(ctx, g, c.token, u)
+		}
 	}
 	by := new(capture)
 	verifier := g.verifier

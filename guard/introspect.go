@@ -46,7 +46,7 @@ func (a *Access) checkRevoked(ctx context.Context, now time.Time, rules []Rule) 
 	switch {
 	case reached && (fresh || log.unoffered.Load() || policy == AcceptUntilExpiry):
 		return nil
-	case policy == Introspect && a.issuer.credentials != nil:
+	case policy == Introspect && a.issuer.credentials != nil && !a.signed: // the issuer knows nothing of it
 		return a.introspect(ctx, now, seq)
 	case !reached:
 		return stale("revocations are not applied up to the number that is demanded")

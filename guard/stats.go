@@ -60,7 +60,7 @@ type reason struct {
 func reasons() [numReasons]reason {
 	return [...]reason{
 		{"no_token", ErrNoToken}, {"bad_request", ErrBadRequest}, {"cross_site", ErrCrossSite},
-		{"revoked", ErrRevoked}, {"proof", ErrProof}, {"step_up", ErrStepUp}, {"forbidden", ErrForbidden},
+		{"revoked", ErrRevoked}, {"replayed", ErrReplayed}, {"proof", ErrProof}, {"step_up", ErrStepUp}, {"forbidden", ErrForbidden},
 		{"unavailable", jwt.ErrUnavailable}, {"too_large", jwt.ErrTooLarge}, {"malformed", jwt.ErrMalformed},
 		{"header", jwt.ErrHeader}, {"type", jwt.ErrType}, {"key", jwt.ErrKey}, {"signature", jwt.ErrSignature},
 		{"claim", jwt.ErrClaim}, {"issuer", jwt.ErrIssuer}, {"audience", jwt.ErrAudience},
@@ -68,7 +68,7 @@ func reasons() [numReasons]reason {
 	}
 }
 
-const numReasons = 20
+const numReasons = 21
 
 // counters count each request once.
 type counters struct {

@@ -43,6 +43,7 @@ type Issuer struct {
 	next     []*jwk.PrivateKey // published already, will sign in this order
 	retired  []*jwk.PrivateKey // published still
 	epochs   map[string]string // of users and clients, by name
+	clients  map[string]*Client
 	logKey   *jwk.PrivateKey
 	entries  []revlog.Entry // without gaps; the number of the first is 1
 	chains   []revlog.Chain // by number: after that entry

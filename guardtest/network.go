@@ -34,6 +34,7 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	mux.HandleFunc("GET /v1/revocations", n.revocations)
 	mux.Handle("GET /v1/revocations/keys", jwks.Handler(n.issuer.logKeys, time.Minute))
 	mux.HandleFunc("POST /oauth/introspect", n.introspect)
+	mux.HandleFunc("POST /oauth/client-keys", n.clientKeys)
 	w := httptest.NewRecorder()
 	if r.URL.Host == "issuer.test" {
 		mux.ServeHTTP(w, r)
@@ -53,6 +54,7 @@ func (n *network) discovery(w http.ResponseWriter, _ *http.Request) {
 		"issuer":                        URL,
 		"jwks_uri":                      URL + "/jwks.json",
 		"introspection_endpoint":        URL + "/oauth/introspect",
+		"writ_client_keys_endpoint":     URL + "/oauth/client-keys",
 		"writ_revocations_endpoint":     URL + "/v1/revocations",
 		"writ_revocation_keys_endpoint": URL + "/v1/revocations/keys",
 	})

@@ -30,6 +30,7 @@ type Document struct {
 	LogKeys       string // writ_revocation_keys_endpoint
 	LogAck        string // writ_revocation_ack_endpoint
 	Introspection string // introspection_endpoint
+	ClientKeys    string // writ_client_keys_endpoint
 }
 
 // CheckIssuer reports whether an issuer's name is an address from which
@@ -94,7 +95,7 @@ func parse(data []byte, issuer string) (*Document, error) {
 	if doc.Issuer != issuer {
 		return nil, ErrIssuer
 	}
-	for _, address := range []string{doc.JWKS, doc.Revocations, doc.LogKeys, doc.LogAck, doc.Introspection} {
+	for _, address := range []string{doc.JWKS, doc.Revocations, doc.LogKeys, doc.LogAck, doc.Introspection, doc.ClientKeys} {
 		if address == "" {
 			continue
 		}
@@ -137,6 +138,8 @@ func (d *Document) member(r *strictjson.Reader, name string) (err error) {
 		d.LogAck, err = r.ReadString()
 	case "introspection_endpoint":
 		d.Introspection, err = r.ReadString()
+	case "writ_client_keys_endpoint":
+		d.ClientKeys, err = r.ReadString()
 	default:
 		err = r.Skip()
 	}
