@@ -18,13 +18,19 @@ func TestHungPostgres(t *testing.T) {
 	if err := create(t, s, 1); err != nil {
 		t.Fatal(err)
 	}
+	g := heldGrant(t, s)
+	refresh := func() error { return s.Refresh(t.Context(), g.HandleHash, rotating, func() error { return nil }) }
+	if err := refresh(); err != nil {
+		t.Fatal(err)
+	}
 	server.Pause(t)
-	errs := make([]error, 3)
+	errs := make([]error, 4)
 	var all sync.WaitGroup
 	for i, act := range []func() error{
 		func() error { return create(t, s, 2) },
 		func() error { return s.Record(t.Context(), auth.Event{}) },
 		func() error { return s.Ping(t.Context()) },
+		refresh,
 	} {
 		all.Go(func() { errs[i] = act() })
 	}
@@ -36,5 +42,6 @@ func TestHungPostgres(t *testing.T) {
 		}
 	}
 	soon(t, "the store works again", func() error { return create(t, s, 3) })
+	soon(t, "it refreshes again", refresh)
 	soon(t, "it reads again", func() error { return s.Ping(t.Context()) })
 }

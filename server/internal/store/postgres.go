@@ -31,7 +31,8 @@ const (
 )
 
 // defaultPool is how many connections a node's pool has; pool_max_conns in the
-// DSN sets another number. One more writes, and one listens.
+// DSN sets another number. One more writes, one listens, and on a few the
+// refreshes go together (laneCount).
 const defaultPool = 16
 
 // openPostgres opens the database, which others may have open too.
@@ -72,6 +73,7 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 		s.follower.close()
 		return err
 	}
+	s.lanes = newLanes(s, &bounded.Config)
 	return nil
 }
 

@@ -15,7 +15,7 @@ import (
 // caller makes what it will answer.
 //
 // On PostgreSQL it is a reading and a conditional update, and whoever loses the
-// race for the row begins again.
+// race for the row begins again. The usual ones go together (lanes.go).
 
 // Refresh implements auth.Sessions.
 func (s *Store) Refresh(ctx context.Context, hash []byte, decide func(auth.Held) (*auth.Turn, error), meanwhile func() error) error {
@@ -42,26 +42,37 @@ func (s *Store) Refresh(ctx context.Context, hash []byte, decide func(auth.Held)
 // for a database that lies.
 func (s *Store) refreshInFleet(ctx context.Context, hash []byte, decide func(auth.Held) (*auth.Turn, error), meanwhile func() error) error {
 	for range 100 {
-		held, err := s.HeldByHandle(ctx, hash)
-		if err != nil {
-			return err
+		var failed error
+		done, err := s.lanes.refresh(ctx, hash, decide, func() { failed = meanwhile() })
+		if errors.Is(err, errAlone) {
+			done, err = s.refreshAlone(ctx, hash, decide, meanwhile)
+		} else if err == nil && done {
+			err = failed
 		}
-		if err := s.addAPI(ctx, s.sql, &held); err != nil {
-			return err
-		}
-		turn, err := decide(held)
-		if err != nil {
-			return err
-		}
-		if err := meanwhile(); err != nil || turn == nil {
-			return err
-		}
-		done, err := s.Rotate(ctx, held.Grant.ID, held.Grant.Rotation, turn.To, turn.Idle, turn.Marks, turn.Event)
 		if done || err != nil {
 			return err
 		}
 	}
 	return unavailable(ErrBusy, nil)
+}
+
+// refreshAlone is a refresh that is for no lane, or one attempt at it.
+func (s *Store) refreshAlone(ctx context.Context, hash []byte, decide func(auth.Held) (*auth.Turn, error), meanwhile func() error) (done bool, err error) {
+	held, err := s.HeldByHandle(ctx, hash)
+	if err != nil {
+		return false, err
+	}
+	if err := s.addAPI(ctx, s.sql, &held); err != nil {
+		return false, err
+	}
+	var turn *auth.Turn
+	if err := caught(func() (err error) { turn, err = decide(held); return err }); err != nil {
+		return false, err
+	}
+	if err := meanwhile(); err != nil || turn == nil {
+		return err == nil, err
+	}
+	return s.Rotate(ctx, held.Grant.ID, held.Grant.Rotation, turn.To, turn.Idle, turn.Marks, turn.Event)
 }
 
 // addAPI adds the API that a grant was begun for.

@@ -8,9 +8,9 @@
 //
 // Writes go through one goroutine that commits all waiting transactions
 // together (writer.go), and a method that wrote returns only after the commit
-// is durable; on PostgreSQL, what every refresh writes goes past it (hot.go).
-// Reads use a pool of their own and wait for no writer; they see every commit
-// that was answered before they began.
+// is durable; on PostgreSQL, what every refresh writes goes past it (hot.go),
+// many together (lanes.go). Reads use a pool of their own and wait for no writer;
+// they see every commit that was answered before they began.
 //
 // All SQL is in the common subset of both, with $1 for parameters. What differs
 // is in engine.go, in how they are opened (sqlite.go, postgres.go), in the
@@ -83,6 +83,7 @@ type Store struct {
 	clock    clock
 	link     *link
 	follower *follower
+	lanes    *lanes
 	node     node
 }
 
@@ -90,6 +91,7 @@ type Store struct {
 // Methods called afterwards fail with ErrClosed.
 func (s *Store) Close() error {
 	s.follower.close()
+	s.lanes.close()
 	err := errors.Join(s.writer.close(), s.sql.close(), s.pool.Close())
 	if s.lock != nil {
 		err = errors.Join(err, s.lock.Close())

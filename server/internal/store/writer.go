@@ -109,31 +109,19 @@ func (w *writer) write(ctx context.Context, fn func(context.Context, *tx) error)
 	if err := w.enqueue(ctx, j); err != nil {
 		return err
 	}
-	return w.wait(ctx, j)
+	return j.wait(ctx, w.stopped)
 }
 
 // writeWhile is write for a job that changes nothing before it is sure to
-// succeed, unless the storage fails; see tx.unsure. When it has, meanwhile is called, while the commit is under way: what that
-// makes may be used if the answer is nil. It isn't called if the job fails.
+// succeed, unless the storage fails; see tx.unsure. When it has, meanwhile is
+// called, while the commit is under way: what that makes may be used if the
+// answer is nil. It isn't called if the job fails.
 func (w *writer) writeWhile(ctx context.Context, fn func(context.Context, *tx) error, meanwhile func()) error {
 	j := &job{run: fn, alone: true, done: make(chan struct{}), ran: make(chan struct{})}
 	if err := w.enqueue(ctx, j); err != nil {
 		return err
 	}
-	prepared := false
-	select {
-	case <-j.ran:
-		meanwhile()
-		prepared = true
-	case <-j.done:
-	case <-ctx.Done():
-	case <-w.stopped:
-	}
-	err := w.wait(ctx, j)
-	if err == nil && !prepared {
-		meanwhile()
-	}
-	return err
+	return j.waitWhile(ctx, w.stopped, meanwhile)
 }
 
 // enqueue hands a job to the writer.
@@ -159,8 +147,28 @@ func (w *writer) enqueue(ctx context.Context, j *job) error {
 	return nil
 }
 
-// wait waits for the outcome of a job.
-func (w *writer) wait(ctx context.Context, j *job) error {
+// waitWhile is wait for a job with ran, and calls meanwhile as soon as that is
+// closed; for one that has succeeded, at the latest then.
+func (j *job) waitWhile(ctx context.Context, stopped <-chan struct{}, meanwhile func()) error {
+	prepared := false
+	select {
+	case <-j.ran:
+		meanwhile()
+		prepared = true
+	case <-j.done:
+	case <-ctx.Done():
+	case <-stopped:
+	}
+	err := j.wait(ctx, stopped)
+	if err == nil && !prepared {
+		meanwhile()
+	}
+	return err
+}
+
+// wait waits for the outcome of a job, or gives it up before it is started: if
+// ctx ends, or those who would start it have stopped.
+func (j *job) wait(ctx context.Context, stopped <-chan struct{}) error {
 	select {
 	case <-j.done:
 		return j.err
@@ -168,7 +176,7 @@ func (w *writer) wait(ctx context.Context, j *job) error {
 		if j.state.CompareAndSwap(waiting, abandoned) {
 			return ctx.Err()
 		}
-	case <-w.stopped:
+	case <-stopped:
 		if j.state.CompareAndSwap(waiting, abandoned) {
 			return unavailable(ErrClosed, nil)
 		}
@@ -191,9 +199,9 @@ func (w *writer) loop() {
 	for {
 		select {
 		case j := <-w.jobs:
-			batch = w.gather(append(batch[:0], j))
+			batch = gather(w.jobs, append(batch[:0], j), w.engine.maxBatch)
 		case <-w.quit:
-			batch = w.gather(batch[:0])
+			batch = gather(w.jobs, batch[:0], w.engine.maxBatch)
 			if len(batch) == 0 {
 				return
 			}
@@ -206,10 +214,10 @@ func (w *writer) loop() {
 // gather adds the jobs that wait. Callers whose answer has just been given
 // come back with their next transaction as soon as they are let run: without
 // giving way to them, batches of one and of all the others would alternate.
-func (w *writer) gather(batch []*job) []*job {
-	for yielded := false; len(batch) < w.engine.maxBatch; {
+func gather[J any](jobs <-chan J, batch []J, most int) []J {
+	for yielded := false; len(batch) < most; {
 		select {
-		case j := <-w.jobs:
+		case j := <-jobs:
 			batch = append(batch, j)
 			yielded = false
 		default:
@@ -344,13 +352,18 @@ func gone(own, err error) error {
 	return unavailable(ErrIO, err)
 }
 
-func guarded(ctx context.Context, t *tx, run func(context.Context, *tx) error) (err error) {
+func guarded(ctx context.Context, t *tx, run func(context.Context, *tx) error) error {
+	return caught(func() error { return run(ctx, t) })
+}
+
+// caught makes an error of a panic.
+func caught(run func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = &PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
-	return run(ctx, t)
+	return run()
 }
 
 // rollback ends a transaction that failed. The connection is replaced: after a

@@ -1,0 +1,374 @@
+package store
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"net"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/writ-auth/writ/server/internal/auth"
+)
+
+// Lanes carry out refreshes on PostgreSQL for many callers at once. What one
+// costs this node is mostly two round trips, the switches of goroutines and
+// calls of the system for them, and they cost the same for one statement as for
+// twenty. So a lane takes all refreshes that wait, sends their readings together
+// and gets them together, lets each decide, and sends the changes together, in
+// one transaction, which the disk is waited for once. While it is, the callers
+// make what they will answer.
+//
+// A lane does what is usual: a grant is found, and its state changes, if it is
+// still what was read. For everything else, other rows to change beside, a
+// client not in memory, an error of the database, the caller is told errAlone
+// and goes the long way, by itself. Nobody waits long for a neighbour's row that
+// somebody else has: after laneLock the whole batch goes the long way. A session
+// is in a batch of changes once at most, so that lanes lock rows in one order,
+// that of sessions.
+type lanes struct {
+	store   *Store
+	config  *pgconn.Config
+	running sync.WaitGroup
+	stopped chan struct{} // closed when all lanes have ended
+
+	mu     sync.Mutex
+	change *sync.Cond    // something of the following is other than before
+	jobs   []*refreshJob // that wait
+	brisk  int           // lanes with a batch that they have not had for long
+	closed bool
+}
+
+const (
+	laneCount = 3  // connections
+	laneBatch = 24 // refreshes at once at most; each waits for the last of its batch
+	// laneWorth is how many must wait before a second lane sets out behind one
+	// that has just done so: fewer are better off together, a moment later.
+	laneWorth = 8
+	// laneBrisk is for how long others wait so for a lane; then it is held up.
+	laneBrisk = 5 * time.Millisecond
+
+	laneLock = "50" // milliseconds; PostgreSQL's lock_timeout for a lane
+)
+
+// errAlone says that nothing was changed, and that no lane will.
+var errAlone = errors.New("store: not for a lane")
+
+// refreshJob is a refresh that waits for a lane.
+type refreshJob struct {
+	job
+	hash   []byte
+	decide func(auth.Held) (*auth.Turn, error)
+
+	held    auth.Held
+	change  rotation
+	rotated bool // the change was made, or there was nothing to change
+}
+
+func newLanes(s *Store, config *pgconn.Config) *lanes {
+	config = config.Copy()
+	config.RuntimeParams["lock_timeout"] = laneLock
+	l := &lanes{store: s, config: config, stopped: make(chan struct{})}
+	l.change = sync.NewCond(&l.mu)
+	for range laneCount {
+		l.running.Go((&lane{lanes: l}).run)
+	}
+	return l
+}
+
+// close carries out what waits.
+func (l *lanes) close() {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	first := !l.closed
+	l.closed = true
+	l.mu.Unlock()
+	l.change.Broadcast()
+	if l.running.Wait(); first {
+		close(l.stopped)
+	}
+}
+
+// refresh is one attempt: not rotated and no error says that another won. The
+// answer of meanwhile counts only if it is rotated.
+func (l *lanes) refresh(ctx context.Context, hash []byte, decide func(auth.Held) (*auth.Turn, error), meanwhile func()) (rotated bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	if err := l.store.link.check(); err != nil {
+		return false, err
+	}
+	j := &refreshJob{job: job{done: make(chan struct{}), ran: make(chan struct{})}, hash: hash, decide: decide}
+	if !l.add(j) {
+		return false, errAlone
+	}
+	err = j.waitWhile(ctx, l.stopped, meanwhile)
+	return err == nil && j.rotated, err
+}
+
+// add is false when the lanes are closed.
+func (l *lanes) add(j *refreshJob) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	l.jobs = append(l.jobs, j)
+	if l.worth() {
+		l.change.Signal()
+	}
+	return true
+}
+
+// worth says that a lane should set out.
+func (l *lanes) worth() bool {
+	return len(l.jobs) >= laneWorth || len(l.jobs) > 0 && (l.brisk == 0 || l.closed)
+}
+
+// take waits for refreshes that are worth it, and takes them; none when the
+// lanes are closed.
+func (l *lanes) take() (batch []*refreshJob) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(batch) == 0 {
+		for !l.worth() {
+			if l.closed {
+				return nil
+			}
+			l.change.Wait()
+		}
+		l.giveWay()
+		n := min(len(l.jobs), laneBatch) // none, if another lane took them
+		batch = slices.Clone(l.jobs[:n])
+		l.jobs = slices.Delete(l.jobs, 0, n)
+	}
+	l.brisk++
+	return batch
+}
+
+// giveWay lets callers run who have just been answered and come back with their
+// next refresh, until none does.
+func (l *lanes) giveWay() {
+	for n := 0; n < len(l.jobs) && len(l.jobs) < laneBatch; {
+		n = len(l.jobs)
+		l.mu.Unlock()
+		runtime.Gosched()
+		l.mu.Lock()
+	}
+}
+
+// passed is told when a lane that took a batch is through with it, or is held up.
+func (l *lanes) passed() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.brisk--
+	if l.worth() {
+		l.change.Signal()
+	}
+}
+
+// lane is one connection, which is made when it is needed.
+type lane struct {
+	*lanes
+	conn *laneConn
+}
+
+func (l *lane) run() {
+	defer l.hangUp()
+	for {
+		batch := l.take()
+		if batch == nil {
+			return
+		}
+		heldUp := time.AfterFunc(laneBrisk, l.passed)
+		l.carry(batch)
+		if heldUp.Stop() {
+			l.passed()
+		}
+	}
+}
+
+// carry carries out a batch and answers it.
+func (l *lane) carry(batch []*refreshJob) {
+	begun := batch[:0]
+	for _, j := range batch {
+		if j.state.CompareAndSwap(waiting, started) {
+			begun = append(begun, j)
+		}
+	}
+	if len(begun) == 0 {
+		return
+	}
+	changing := l.read(begun)
+	if len(changing) > 0 {
+		l.write(changing)
+	}
+}
+
+// end tells a caller the outcome.
+func (j *refreshJob) end(rotated bool, err error) {
+	j.rotated, j.err = rotated, err
+	close(j.done)
+}
+
+// fetch reads what the refreshes are about. A connection that turns out to be
+// dead, since the database was started anew, is replaced once.
+func (l *lane) fetch(batch []*refreshJob) error {
+	for {
+		had := l.conn != nil
+		err := l.connect()
+		if err == nil {
+			err = l.ask(batch)
+		}
+		if err == nil || !had || rolledBack(err) || isTimeout(err) {
+			return err
+		}
+		l.hangUp()
+	}
+}
+
+func (l *lane) ask(batch []*refreshJob) error {
+	for _, j := range batch {
+		l.conn.add(l.conn.held, j.hash)
+	}
+	if err := l.conn.send(); err != nil {
+		return err
+	}
+	return l.conn.receive(func(i int, values []driver.Value) error {
+		j := batch[i]
+		var version int64
+		c := &j.held.Client
+		j.err = assign(heldDest(&j.held, &version, &c.ID, &c.Epoch, toBool(&c.Disabled), toTime(&c.Mark)), values)
+		if j.err == nil && !l.store.clients.complete(c, version) {
+			j.err = errAlone
+		}
+		return nil
+	})
+}
+
+func (l *lane) connect() (err error) {
+	if l.conn == nil {
+		l.conn, err = connectLane(l.config)
+	}
+	return err
+}
+
+func (l *lane) hangUp() {
+	if l.conn != nil {
+		l.conn.close()
+		l.conn = nil
+	}
+}
+
+// refused is what callers are told after an error. If the server itself said no,
+// nothing has happened, and each may find out by itself what is wrong. If the
+// connection broke, nobody knows what has.
+func (l *lane) refused(err error) error {
+	if rolledBack(err) {
+		return errAlone
+	}
+	l.hangUp()
+	return unavailable(ErrUnreachable, err)
+}
+
+// rolledBack says that the server has refused, and goes on.
+func rolledBack(err error) bool {
+	var post *pgconn.PgError
+	return errors.As(err, &post) && post.SeverityUnlocalized == "ERROR"
+}
+
+func isTimeout(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) && network.Timeout()
+}
+
+// read reads what each refresh is about, lets it decide, and answers those that
+// have something to change; the others have ended.
+func (l *lane) read(batch []*refreshJob) (changing []*refreshJob) {
+	now := l.store.now()
+	for _, j := range batch {
+		j.held, j.err = auth.Held{Now: now}, auth.ErrNotFound
+	}
+	if err := l.fetch(batch); err != nil {
+		for _, j := range batch {
+			j.end(false, l.refused(err))
+		}
+		return nil
+	}
+	sessions := make(map[string]bool, len(batch))
+	for _, j := range batch {
+		changes, err := j.settle(l.store)
+		switch {
+		case err != nil || !changes:
+			j.end(err == nil, err)
+		case sessions[j.held.Session.ID]:
+			j.end(false, errAlone)
+		default:
+			sessions[j.held.Session.ID] = true
+			changing = append(changing, j)
+		}
+	}
+	return changing
+}
+
+// settle decides, and says whether there is something to change. j.err is that
+// of the reading.
+func (j *refreshJob) settle(s *Store) (changes bool, err error) {
+	if j.err != nil {
+		return false, j.err
+	}
+	if audience := j.held.Grant.Audience; audience != "" {
+		kept, _ := s.registry.findAPI(audience)
+		if kept == nil {
+			return false, errAlone
+		}
+		j.held.API = *kept
+	}
+	var turn *auth.Turn
+	err = caught(func() (err error) { turn, err = j.decide(j.held); return err })
+	if err != nil || turn == nil {
+		return false, err
+	}
+	g, marks := j.held.Grant, turn.Marks
+	j.change = rotation{grantID: g.ID, from: g.Rotation, to: turn.To, idle: turn.Idle}
+	if marks.GrantID == g.ID {
+		j.change.mark, marks.GrantID = marks.Expiry, ""
+	}
+	if turn.Event != nil || !marks.Empty() {
+		return false, errAlone
+	}
+	return true, nil
+}
+
+// write makes all changes in one transaction.
+func (l *lane) write(batch []*refreshJob) {
+	now := micros(l.store.now())
+	slices.SortFunc(batch, func(a, b *refreshJob) int { return strings.Compare(a.held.Session.ID, b.held.Session.ID) })
+	for _, j := range batch {
+		l.conn.add(l.conn.rotate, append(j.change.args(), now)...)
+	}
+	err := l.conn.send()
+	for _, j := range batch {
+		close(j.ran)
+	}
+	if err == nil {
+		err = l.conn.receive(func(i int, values []driver.Value) error {
+			n, _ := values[0].(int64)
+			batch[i].rotated = n > 0
+			return nil
+		})
+	}
+	if err != nil {
+		err = l.refused(err)
+	}
+	for _, j := range batch {
+		j.end(err == nil && j.rotated, err)
+	}
+}

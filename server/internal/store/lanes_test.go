@@ -1,0 +1,215 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/store"
+)
+
+// TestLanes refreshes many grants at once on PostgreSQL, in several ways: those
+// that go together harm nobody beside them.
+func TestLanes(t *testing.T) {
+	dsn := postgres(t)(t)
+	for name, run := range map[string]func(*testing.T, *store.Store){
+		"many at once":         manyAtOnce,
+		"one after the other":  oneAfterTheOther,
+		"two of one session":   twoOfOneSession,
+		"a row is locked":      func(t *testing.T, s *store.Store) { rowIsLocked(t, s, dsn) },
+		"connections are lost": func(t *testing.T, s *store.Store) { connectionsAreLost(t, s, dsn) },
+		"nobody waits":         nobodyWaits,
+		"closed":               closedLanes,
+	} {
+		t.Run(name, func(t *testing.T) { run(t, opened(t, dsn, 1)[0]) })
+	}
+}
+
+func refreshed(ctx context.Context, s *store.Store, g auth.Grant, decide func(auth.Held) (*auth.Turn, error)) error {
+	return s.Refresh(ctx, g.HandleHash, decide, func() error { return nil })
+}
+
+// rotations is how often a grant was rotated.
+func rotations(t *testing.T, s *store.Store, g auth.Grant) uint64 {
+	t.Helper()
+	held, err := s.HeldByGrant(t.Context(), g.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return held.Grant.Rotation.Current
+}
+
+// manyAtOnce: each of six has a neighbour of its kind in every round, and what
+// one gets is no other's.
+func manyAtOnce(t *testing.T, s *store.Store) {
+	own := errors.New("own")
+	kinds := []struct {
+		decide func(auth.Held) (*auth.Turn, error)
+		right  func(error) bool
+		turns  uint64 // of each refresh
+	}{
+		{rotating, func(err error) bool { return err == nil }, 1},
+		{rotating, func(err error) bool { return err == nil }, 1},
+		{func(auth.Held) (*auth.Turn, error) { return nil, own }, func(err error) bool { return errors.Is(err, own) }, 0},
+		{func(auth.Held) (*auth.Turn, error) { return nil, nil }, func(err error) bool { return err == nil }, 0},
+		{func(auth.Held) (*auth.Turn, error) { panic("a defect") }, func(err error) bool {
+			var panicked *store.PanicError
+			return errors.As(err, &panicked)
+		}, 0},
+		{func(h auth.Held) (*auth.Turn, error) {
+			turn, err := rotating(h)
+			turn.Marks = auth.Marks{Expiry: h.Now.Add(time.Hour), GrantID: h.Grant.ID, UserID: h.User.ID}
+			turn.Event = &auth.Event{At: h.Now, Action: "grant.recover", Actor: h.User.ID}
+			return turn, err
+		}, func(err error) bool { return err == nil }, 1},
+	}
+	const each, rounds = 5, 4
+	grants := make([]auth.Grant, each*len(kinds))
+	for i := range grants {
+		grants[i] = heldGrant(t, s)
+	}
+	var all sync.WaitGroup
+	for i, g := range grants {
+		all.Go(func() {
+			kind := kinds[i%len(kinds)]
+			for range rounds {
+				if err := refreshed(t.Context(), s, g, kind.decide); !kind.right(err) {
+					t.Errorf("kind %d: error %v", i%len(kinds), err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	for i, g := range grants {
+		if got, want := rotations(t, s, g), rounds*kinds[i%len(kinds)].turns; got != want {
+			t.Errorf("a grant of kind %d was rotated %d times, want %d", i%len(kinds), got, want)
+		}
+	}
+	unknown := auth.Grant{HandleHash: []byte("nobody's")}
+	if err := refreshed(t.Context(), s, unknown, rotating); !errors.Is(err, auth.ErrNotFound) {
+		t.Errorf("an unknown grant: %v", err)
+	}
+}
+
+// oneAfterTheOther: of many that refresh one grant, each sees what the one
+// before it left.
+func oneAfterTheOther(t *testing.T, s *store.Store) {
+	g := heldGrant(t, s)
+	const n = 20
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			if err := refreshed(t.Context(), s, g, rotating); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if got := rotations(t, s, g); got != n {
+		t.Errorf("%d rotations of %d refreshes", got, n)
+	}
+}
+
+// twoOfOneSession: a session has several grants, and each refresh changes it.
+func twoOfOneSession(t *testing.T, s *store.Store) {
+	g := heldGrant(t, s)
+	second := auth.Grant{ID: auth.Random128(), HandleHash: []byte("the second's")}
+	const columns = `, session_id, client_id, user_id, audience, org_id, scope, mode, confirmed_gen, current_gen, issued_at, recoveries,
+		tag_key, user_epoch, client_epoch, idle_expiry, absolute_expiry, dpop_thumbprint, status_index, mark, created_at, ended_at, end_reason`
+	err := s.Transact(t.Context(), func(exec func(string, ...any) error) error {
+		return exec(`INSERT INTO grants (id, handle_hash`+columns+`) SELECT $1, $2`+columns+` FROM grants WHERE id = $3`,
+			second.ID, second.HandleHash, g.ID)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for _, one := range []auth.Grant{g, second, g, second, g, second} {
+		all.Go(func() {
+			if err := refreshed(t.Context(), s, one, rotating); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if a, b := rotations(t, s, g), rotations(t, s, second); a != 3 || b != 3 {
+		t.Errorf("%d and %d rotations, want 3 and 3", a, b)
+	}
+}
+
+// rowIsLocked: who is in a lane with a grant that somebody has locked doesn't
+// wait for it to be let go.
+func rowIsLocked(t *testing.T, s *store.Store, dsn string) {
+	locked, free := heldGrant(t, s), heldGrant(t, s)
+	holder, err := connected(t, dsn).Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Rollback()
+	if _, err := holder.Exec(`SELECT 1 FROM grants WHERE id = $1 FOR UPDATE`, locked.ID); err != nil {
+		t.Fatal(err)
+	}
+	waits := make(chan error, 1)
+	go func() { waits <- refreshed(t.Context(), s, locked, rotating) }()
+	for range 10 {
+		if err := refreshed(t.Context(), s, free, rotating); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := holder.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-waits; err != nil {
+		t.Errorf("the one that waited: %v", err)
+	}
+	if a, b := rotations(t, s, locked), rotations(t, s, free); a != 1 || b != 10 {
+		t.Errorf("%d and %d rotations, want 1 and 10", a, b)
+	}
+}
+
+// connectionsAreLost: idle connections that the server has closed are replaced,
+// and no caller hears of it.
+func connectionsAreLost(t *testing.T, s *store.Store, dsn string) {
+	g := heldGrant(t, s)
+	admin := connected(t, dsn)
+	for n := range uint64(3) {
+		if err := refreshed(t.Context(), s, g, rotating); err != nil {
+			t.Errorf("refresh %d: %v", n, err)
+		}
+		if got := rotations(t, s, g); got != n+1 {
+			t.Errorf("%d rotations after %d refreshes", got, n+1)
+		}
+		const end = `SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%handle_hash = $1%' AND pid <> pg_backend_pid()
+			OR query LIKE 'WITH swapped%' AND pid <> pg_backend_pid()`
+		var ended int
+		if err := admin.QueryRow(end).Scan(&ended); err != nil || ended == 0 {
+			t.Fatalf("%d connections ended, %v", ended, err)
+		}
+	}
+}
+
+// nobodyWaits: who has gone is not refreshed for.
+func nobodyWaits(t *testing.T, s *store.Store) {
+	g := heldGrant(t, s)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := refreshed(ctx, s, g, rotating); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want that of the context", err)
+	}
+	if got := rotations(t, s, g); got != 0 {
+		t.Errorf("%d rotations for nobody", got)
+	}
+}
+
+func closedLanes(t *testing.T, s *store.Store) {
+	g := heldGrant(t, s)
+	if err := errors.Join(refreshed(t.Context(), s, g, rotating), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := refreshed(t.Context(), s, g, rotating); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("error %v, want ErrClosed", err)
+	}
+}
