@@ -30,6 +30,9 @@ func Modes() []string { return []string{string(ModeQuery), string(ModeFormPost)}
 // Prompts lists the values of prompt that are understood.
 func Prompts() []string { return []string{"none", "login", "consent", "select_account"} }
 
+// ACRs lists the values of the claim acr.
+func ACRs() []string { return []string{session.ACRPassword} }
+
 // Request is an authorization request that was checked.
 type Request struct {
 	Client *auth.Registration `json:"-"`
@@ -112,8 +115,11 @@ func (s *Service) parse(ctx context.Context, params map[string]string) (Request,
 		}
 	}
 	req.Nonce, req.LoginHint = params["nonce"], params["login_hint"]
-	if len(req.Nonce) > maxNonce || len(req.LoginHint) > maxHint {
-		return req, refuse("invalid_request", "nonce or login_hint is too long.")
+	// acr_values is a wish (OpenID Connect Core, section 3.1.2.1): the claim acr says
+	// how the person did sign in, and the client decides. With one way there is
+	// nothing to choose.
+	if len(req.Nonce) > maxNonce || len(req.LoginHint) > maxHint || len(params["acr_values"]) > maxHint {
+		return req, refuse("invalid_request", "nonce, login_hint or acr_values is too long.")
 	}
 	return req, s.readHint(ctx, &req, params["id_token_hint"])
 }

@@ -22,6 +22,11 @@ type SignIn struct {
 	Mode     auth.Mode
 }
 
+// ACRPassword is the authentication context class of a sign-in with a password
+// alone (OpenID Connect Core, section 2), the only one that there is. It claims no
+// level of anybody's scale: nobody has assessed it.
+const ACRPassword = "urn:writ:acr:pwd"
+
 // errCredentials is the one answer to an unknown user, a wrong password and a
 // disabled account.
 func errCredentials() error {
@@ -194,7 +199,7 @@ func (s *Service) newSession(in SignIn, user auth.User, api auth.API, now time.T
 		absolute = earliest(absolute, now.Add(s.lifetime(api)))
 	}
 	return auth.Session{
-		ID: auth.NewID(auth.PrefixSession), UserID: user.ID, AuthTime: now, AMR: []string{"pwd"},
+		ID: auth.NewID(auth.PrefixSession), UserID: user.ID, AuthTime: now, AMR: []string{"pwd"}, ACR: ACRPassword,
 		Device: in.Device[:min(len(in.Device), 256)], Address: in.Address, CreatedAt: now, LastSeenAt: now,
 		IdleExpiry: s.idleUntil(now, absolute), AbsoluteExpiry: absolute,
 	}

@@ -112,6 +112,8 @@ type discovery struct {
 	NamesIssuer   bool     `json:"authorization_response_iss_parameter_supported"`
 	Scopes        []string `json:"scopes_supported"`
 	Prompts       []string `json:"prompt_values_supported"`
+	ACRs          []string `json:"acr_values_supported"`
+	DemandsClaims bool     `json:"claims_parameter_supported"` // none, acr among them, can be demanded
 	GrantTypes    []string `json:"grant_types_supported"`
 
 	// How clients authenticate at each of the three endpoints, and what they may
@@ -147,6 +149,7 @@ func newDiscovery(issuer string) discovery {
 		ResponseTypes: []string{"code"}, ResponseModes: authorization.Modes(), PKCE: []string{"S256"}, NamesIssuer: true,
 		Scopes:     []string{mint.ScopeOpenID, mint.ScopeProfile, mint.ScopeEmail},
 		Prompts:    authorization.Prompts(),
+		ACRs:       authorization.ACRs(),
 		GrantTypes: []string{auth.GrantAuthorizationCode, auth.GrantRefreshToken, auth.GrantClientCredentials, auth.GrantJWTBearer, auth.GrantTokenExchange},
 		// A public client has its name and PKCE.
 		TokenAuth: append(slices.Clip(methods), auth.AuthNone), TokenAuthAlgs: algorithms,
@@ -154,7 +157,7 @@ func newDiscovery(issuer string) discovery {
 		// A public client can end what it holds: whoever bears a token may.
 		RevocationAuth: append(slices.Clip(methods), auth.AuthNone), RevocationAuthAlgs: algorithms,
 		SubjectTypes: []string{"public"}, Algorithms: algorithms, ProofAlgs: possession.Algorithms(),
-		Claims: []string{"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "sid", "scope", "epochs", "auth_time", "amr", "nonce", "at_hash",
+		Claims: []string{"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "sid", "scope", "epochs", "auth_time", "amr", "acr", "nonce", "at_hash",
 			"email", "email_verified", "name", "preferred_username", "org", "roles", "permissions"},
 	}
 }

@@ -142,6 +142,8 @@ func TestDiscovery(t *testing.T) {
 		"authorization_response_iss_parameter_supported": "true",
 		"request_uri_parameter_supported":                "false",
 		"dpop_signing_alg_values_supported":              "[ES256 EdDSA Ed25519 ES384 ES512 PS256 PS384 PS512 RS256 RS384 RS512]",
+		"claims_parameter_supported":                     "false",
+		"acr_values_supported":                           "[urn:writ:acr:pwd]",
 		"scopes_supported":                               "[openid profile email]",
 		"prompt_values_supported":                        "[none login consent select_account]",
 		"grant_types_supported":                          "[authorization_code refresh_token client_credentials urn:ietf:params:oauth:grant-type:jwt-bearer urn:ietf:params:oauth:grant-type:token-exchange]",
