@@ -51,6 +51,7 @@ test("each entry needs what it says, the client nothing at all", async () => {
   expect(await needs("react.js")).toEqual(["react"]);
   expect(await needs("verify/index.js")).toEqual(["jose"]);
   expect(await needs("express.js")).toEqual(["jose"]);
+  expect(await needs("next.js")).toEqual(["jose"]);
 });
 
 test("nothing is stored", () => {
@@ -73,7 +74,7 @@ function packed(to?: string): { filename: string; files: string[] } {
 
 test("only what is needed is published", () => {
   const { files } = packed();
-  expect(files).toEqual(expect.arrayContaining(["README.md", "package.json", "dist/index.js", "dist/index.d.ts", "dist/react.js", "dist/react.d.ts", "dist/verify/index.js", "dist/verify/index.d.ts", "dist/express.js", "dist/express.d.ts"]));
+  expect(files).toEqual(expect.arrayContaining(["README.md", "package.json", "dist/index.js", "dist/index.d.ts", "dist/react.js", "dist/react.d.ts", "dist/verify/index.js", "dist/verify/index.d.ts", "dist/express.js", "dist/express.d.ts", "dist/next.js", "dist/next.d.ts"]));
   expect(files.filter((f) => !/^(dist\/(?:verify\/)?[a-z]+\.(js|d\.ts)|README\.md|package\.json)$/.test(f))).toEqual([]);
 });
 

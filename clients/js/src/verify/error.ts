@@ -32,6 +32,11 @@ export type VerifyCode =
 /** A refusal. Its message names no value of the token. */
 export class VerifyError extends Error {
   override readonly name = "VerifyError";
+  /** Bundlers copy a module, and then there are several of this class: the name tells. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof Error && value.name === "VerifyError" && "status" in value;
+  }
+
   /** 401; 403 where the token is good but not enough; 503 where nobody can know. */
   readonly status: 401 | 403 | 503;
 

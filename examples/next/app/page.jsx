@@ -1,0 +1,25 @@
+import Link from 'next/link'
+import { auth } from '../lib/auth.js'
+import { SignOut } from './session.jsx'
+
+export default async function Home() {
+  const access = await auth.user()
+  return (
+    <main>
+      <h1>Notes</h1>
+      {access ? (
+        <>
+          <p id="who">Signed in as {access.claims.email}</p>
+          <p>
+            <Link href="/notes">Your notes</Link>
+          </p>
+          <SignOut />
+        </>
+      ) : (
+        <p id="who">
+          Nobody is signed in. <Link href="/sign-in">Sign in</Link>
+        </p>
+      )}
+    </main>
+  )
+}
