@@ -30,6 +30,7 @@ import (
 	"github.com/writ-auth/writ/server/internal/metric"
 	"github.com/writ-auth/writ/server/internal/mint"
 	"github.com/writ-auth/writ/server/internal/outbound"
+	"github.com/writ-auth/writ/server/internal/possession"
 	"github.com/writ-auth/writ/server/internal/revocation"
 	"github.com/writ-auth/writ/server/internal/session"
 	"github.com/writ-auth/writ/server/internal/store"
@@ -58,6 +59,7 @@ type App struct {
 	sessions      *session.Service
 	log           *revocation.Service
 	authorization *authorization.Service
+	proofs        *possession.Service
 	cookies       edge.Cookies
 	metrics       *metric.Metrics
 	outbound      *http.Client // for addresses that others chose; see package outbound

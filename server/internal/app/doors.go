@@ -31,6 +31,9 @@ func (a *App) openDoors() error {
 		Directory: a.directory, Revocations: a.log, Callers: callers, Audit: a.store, Keys: a.store, Keyring: a.keys,
 		Backups: &backups{store: a.store, now: a.now, one: make(chan struct{}, 1)},
 	})
+	if err := a.openProofs(); err != nil {
+		return err
+	}
 	clients, err := a.openClients()
 	if err != nil {
 		return err

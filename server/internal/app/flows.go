@@ -9,5 +9,5 @@ import (
 
 // openFlows mounts the endpoints that clients call before a person is asked.
 func (a *App) openFlows(mux *http.ServeMux, clients *clientauth.Service) {
-	par.New(clients, a.authorization).Register(mux)
+	par.New(clients, a.authorization, a.proofs).Register(mux)
 }

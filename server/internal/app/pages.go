@@ -31,10 +31,6 @@ func (a *App) openPages(mux *http.ServeMux, callers *caller.Finder) error {
 	authorize.New(authorize.Options{Requests: a.authorization, Callers: callers, View: pages, Now: a.now}).Register(mux)
 	logout.New(logout.Options{Requests: a.authorization, Sessions: a.sessions, Callers: callers, View: pages}).Register(mux)
 	page.New(page.Options{Requests: a.authorization, Sessions: a.sessions, Callers: callers, View: pages}).Register(mux)
-	proofs, err := a.openProofs()
-	if err != nil {
-		return err
-	}
-	userinfo.New(a.sessions, proofs).Register(mux)
+	userinfo.New(a.sessions, a.proofs).Register(mux)
 	return nil
 }

@@ -46,8 +46,9 @@ func verifier(clients *clientauth.Service) func(*http.Request) (string, bool) {
 }
 
 // openProofs makes what judges proofs of possession.
-func (a *App) openProofs() (*possession.Service, error) {
-	return possession.New(possession.Options{Issuer: a.cfg.Issuer, Keys: a.keys, Used: a.store, Audit: a.store, Now: a.now})
+func (a *App) openProofs() (err error) {
+	a.proofs, err = possession.New(possession.Options{Issuer: a.cfg.Issuer, Keys: a.keys, Used: a.store, Audit: a.store, Now: a.now})
+	return err
 }
 
 // openServices mounts the endpoints that clients call: token, introspection and
@@ -64,12 +65,8 @@ func (a *App) openServices(mux *http.ServeMux, clients *clientauth.Service) erro
 	exchanger := exchange.New(exchange.Options{
 		Tokens: tokens, Sessions: a.sessions, Clients: a.store, Mint: a.mint, Issuance: issuer, Audit: a.store, Now: a.now,
 	})
-	proofs, err := a.openProofs()
-	if err != nil {
-		return err
-	}
 	token.New(token.Options{
-		Clients: clients, Issuer: issuer, Codes: a.authorization, Sessions: a.sessions, Exchange: exchanger, Signers: clients, Proofs: proofs,
+		Clients: clients, Issuer: issuer, Codes: a.authorization, Sessions: a.sessions, Exchange: exchanger, Signers: clients, Proofs: a.proofs,
 	}).Register(mux)
 	introspect.New(introspect.Options{Issuer: a.cfg.Issuer, Clients: clients, Tokens: tokens}).Register(mux)
 	clientkeys.New(clientkeys.Options{Clients: clients, Registry: a.store, Keys: a.clientKeys}).Register(mux)

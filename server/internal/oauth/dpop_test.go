@@ -422,3 +422,36 @@ func TestPossessionTransport(t *testing.T) {
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A pushed request may bring its key as a proof or by name; the code is for
+// that key.
+func TestPossessionPushed(t *testing.T) {
+	s := start(t)
+	s.person()
+	app, h, thief := s.public("app"), s.holder(), s.holder()
+	const parURL = issuer + "/oauth/par"
+	push := func(jkt string, changes ...with) *answer {
+		t.Helper()
+		v, err := url.ParseQuery(strings.TrimPrefix(app.request("dpop_jkt", jkt), "/oauth/authorize?"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.send("POST", "/oauth/par", formType, v.Encode(), changes...)
+	}
+	proof := func() with { return header("DPoP", h.proof("POST", parURL, "", h.nonce)) }
+	push("", header("DPoP", h.proof("POST", parURL, "", ""))).fails(400, "use_dpop_nonce")
+	push("", h.atToken()).fails(400, "invalid_dpop_proof")
+	push(thief.signer.Thumbprint(), proof()).fails(400, "invalid_dpop_proof")
+	used := proof()
+	for n, a := range []*answer{push("", used), push(h.signer.Thumbprint(), proof()), push(h.signer.Thumbprint())} {
+		b := s.browser()
+		page := b.own(b.get(app.pushed(a.is(201).str("request_uri"))))
+		code := s.hide(b.signInAt(page).back().Get("code"))
+		s.redeemWith(app, code).fails(400, "invalid_grant")
+		s.redeemWith(app, code, thief.atToken()).fails(400, "invalid_grant")
+		if a := s.redeemWith(app, code, h.atToken()).is(200); a.str("token_type") != "DPoP" {
+			t.Errorf("%d: %s", n, a.text)
+		}
+	}
+	push("", used).fails(400, "invalid_dpop_proof")
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/writ-auth/writ/server/internal/authorization"
 	"github.com/writ-auth/writ/server/internal/edge"
 	"github.com/writ-auth/writ/server/internal/edge/client"
+	"github.com/writ-auth/writ/server/internal/possession"
 )
 
 // Path is where the endpoint is.
@@ -28,11 +29,12 @@ type Requests interface {
 type Door struct {
 	endpoint client.Endpoint
 	requests Requests
+	proofs   client.Proofs
 }
 
 // New makes the door.
-func New(clients client.Authenticator, requests Requests) *Door {
-	d := &Door{requests: requests}
+func New(clients client.Authenticator, requests Requests, proofs client.Proofs) *Door {
+	d := &Door{requests: requests, proofs: proofs}
 	d.endpoint = client.Endpoint{Path: Path, Clients: clients, Serve: d.serve, Pages: true}
 	return d
 }
@@ -50,6 +52,9 @@ type response struct {
 }
 
 func (d *Door) serve(w http.ResponseWriter, r *http.Request, req client.Request) error {
+	if err := d.bind(w, r, req); err != nil {
+		return err
+	}
 	uri, err := d.requests.Push(r.Context(), req.Client.ID(), req.Form)
 	var refusal *authorization.Refusal
 	if errors.As(err, &refusal) {
@@ -61,6 +66,22 @@ func (d *Door) serve(w http.ResponseWriter, r *http.Request, req client.Request)
 	w.Header().Set("Cache-Control", "no-cache, no-store")
 	return edge.WriteJSON(w, http.StatusCreated, response{uri, int64(authorization.PushedTTL / time.Second)})
 }
+
+// bind makes the key of a proof that comes with a request the one that its code
+// is for, as the parameter dpop_jkt would (RFC 9449, section 10.1).
+func (d *Door) bind(w http.ResponseWriter, r *http.Request, req client.Request) error {
+	proof, err := client.Prove(w, r, d.proofs, Path)
+	if err != nil || proof == nil {
+		return err
+	}
+	if named := req.Form["dpop_jkt"]; named != "" && named != proof.Thumbprint() {
+		return possession.Invalid(errOtherKey)
+	}
+	req.Form["dpop_jkt"] = proof.Thumbprint()
+	return d.proofs.Use(r.Context(), proof, req.Client.ID(), req.Address)
+}
+
+var errOtherKey = errors.New("dpop_jkt names another key than the proof's")
 
 // toClient is what the authorization endpoint would have told the client by way
 // of the browser.

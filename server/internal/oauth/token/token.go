@@ -30,14 +30,14 @@ type Options struct {
 	Sessions Sessions
 	Exchange Exchanger
 	Signers  Signers
-	Proofs   Proofs
+	Proofs   client.Proofs
 }
 
 // Door is the token endpoint.
 type Door struct {
 	endpoint client.Endpoint
 	grants   map[string]Grant
-	proofs   Proofs
+	proofs   client.Proofs
 }
 
 // New makes the door.

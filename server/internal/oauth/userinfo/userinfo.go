@@ -13,6 +13,7 @@ import (
 	"github.com/writ-auth/writ/dpop"
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/edge"
+	"github.com/writ-auth/writ/server/internal/edge/client"
 	"github.com/writ-auth/writ/server/internal/mint"
 	"github.com/writ-auth/writ/server/internal/possession"
 )
@@ -25,21 +26,14 @@ type Sessions interface {
 	ByClientToken(ctx context.Context, token, thumbprint string) (held auth.Held, scope []string, err error)
 }
 
-// Proofs judges proofs of possession.
-type Proofs interface {
-	Judge(ctx context.Context, in possession.Request) (*dpop.Proof, error)
-	Use(ctx context.Context, proof *dpop.Proof, who, address string) error
-	Nonce() string
-}
-
 // Door is the userinfo endpoint.
 type Door struct {
 	sessions Sessions
-	proofs   Proofs
+	proofs   client.Proofs
 }
 
 // New makes the door.
-func New(sessions Sessions, proofs Proofs) *Door { return &Door{sessions, proofs} }
+func New(sessions Sessions, proofs client.Proofs) *Door { return &Door{sessions, proofs} }
 
 // Register adds the door's routes to mux.
 func (d *Door) Register(mux *http.ServeMux) {
