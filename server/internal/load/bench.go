@@ -17,6 +17,7 @@ const (
 	SignIn            Step = "sign-in"
 	Refresh           Step = "refresh"               // each with the token that the one before gave
 	ClientCredentials Step = "client-credentials"    // an ES256 token for a service, or whatever the server's algorithm is
+	CodeFlow          Step = "code-flow"             // a browser that is signed in: request, code, tokens; ES256 for both tokens
 	Introspect        Step = "introspection"         // of a person's access token
 	IntrospectService Step = "introspection-service" // of a service's
 	Protected         Step = "protected-route"       // /v1/me with an access token
@@ -27,13 +28,13 @@ const (
 
 // Steps lists what can be measured of Writ, in the order of the report.
 func Steps() []Step {
-	return []Step{Refresh, ClientCredentials, Introspect, IntrospectService, Protected, SignIn}
+	return []Step{Refresh, ClientCredentials, CodeFlow, Introspect, IntrospectService, Protected, SignIn}
 }
 
 // Baseline is the bare handler that a step is compared with.
 func (s Step) Baseline() Step {
 	switch s {
-	case Refresh, ClientCredentials:
+	case Refresh, ClientCredentials, CodeFlow:
 		return Sign
 	case SignIn:
 		return Hash
@@ -120,6 +121,7 @@ type bench struct {
 	subject      *subject
 	rows         []*Row
 	chains       []*refreshing // kept from round to round
+	flows        []*codeFlow   // likewise
 }
 
 // Bench measures. It removes what it made on the server, also when ctx ends;
@@ -260,7 +262,11 @@ func (b *bench) verify(ctx context.Context, tasks []Task, out *Result) {
 			continue
 		}
 		in := looked.tokens()
-		if err := in.verify(ctx, b.subject.verifier[in.want.Audience]); err != nil {
+		err := in.verify(ctx, b.subject.verifier[in.want.Audience])
+		if flow, ok := task.(*codeFlow); ok {
+			err = errors.Join(err, b.subject.verifyIdentity(ctx, flow))
+		}
+		if err != nil {
 			out.Wrong++
 			out.First = errors.Join(out.First, err)
 		}
@@ -270,8 +276,13 @@ func (b *bench) verify(ctx context.Context, tasks []Task, out *Result) {
 // tasks makes a task for each connection.
 func (b *bench) tasks(ctx context.Context, step Step, n int) (tasks []Task, err error) {
 	s := b.subject
-	if step == Refresh {
-		return b.refreshing(ctx, n)
+	switch step {
+	case Refresh:
+		b.chains, err = grow(b.chains, n, func() (*refreshing, error) { return s.chain(ctx) })
+		return asTasks(b.chains, n), err
+	case CodeFlow:
+		b.flows, err = grow(b.flows, n, func() (*codeFlow, error) { return s.browser(ctx) })
+		return asTasks(b.flows, n), err
 	}
 	for range n {
 		tasks = append(tasks, s.task(b.bare, step))
@@ -279,7 +290,7 @@ func (b *bench) tasks(ctx context.Context, step Step, n int) (tasks []Task, err 
 	return tasks, nil
 }
 
-// task is what one connection does in a step other than Refresh.
+// task is what one connection does in a step that keeps nothing.
 func (s *subject) task(bare Target, step Step) Task {
 	switch step {
 	case SignIn:
@@ -299,33 +310,33 @@ func (s *subject) task(bare Target, step Step) Task {
 // signingIn is how many sign in at once while sessions are made.
 const signingIn = 4
 
-// refreshing answers a session for each connection; those that there are go on
-// where they are.
-func (b *bench) refreshing(ctx context.Context, n int) ([]Task, error) {
-	before := len(b.chains)
-	for len(b.chains) < n {
-		b.chains = append(b.chains, nil)
-	}
+// grow adds to what connections keep from round to round, until there is one
+// for each of n; those that there are go on where they are.
+func grow[T any](kept []T, n int, begin func() (T, error)) ([]T, error) {
+	missing := max(n-len(kept), 0)
+	added, errs := make([]T, missing), make([]error, missing)
 	var group sync.WaitGroup
-	errs := make([]error, n)
 	places := make(chan struct{}, signingIn)
-	for i := before; i < n; i++ {
+	for i := range missing {
 		places <- struct{}{}
 		group.Go(func() {
 			defer func() { <-places }()
-			b.chains[i], errs[i] = b.subject.chain(ctx)
+			added[i], errs[i] = begin()
 		})
 	}
 	group.Wait()
 	if err := errors.Join(errs...); err != nil {
-		b.chains = b.chains[:before]
-		return nil, err
+		return kept, err
 	}
-	tasks := make([]Task, n)
-	for i, chain := range b.chains[:n] {
-		tasks[i] = chain
+	return append(kept, added...), nil
+}
+
+func asTasks[T Task](kept []T, n int) []Task {
+	tasks := make([]Task, min(n, len(kept)))
+	for i := range tasks {
+		tasks[i] = kept[i]
 	}
-	return tasks, nil
+	return tasks
 }
 
 // chain begins a session to be refreshed.

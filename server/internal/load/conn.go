@@ -48,7 +48,14 @@ type conn struct {
 	read    *bufio.Reader
 	request []byte
 	body    []byte
+	fields  fields
 }
+
+// fields are headers of an answer that some tasks go on with.
+type fields struct{ location, cookie string }
+
+// follower is a task that takes them, before its Answer.
+type follower interface{ follow(fields) }
 
 func (c *conn) close() {
 	if c.net != nil {
@@ -68,7 +75,23 @@ func (c *conn) do(ctx context.Context, task Task) (status int, body []byte, err 
 	if err != nil || last {
 		c.close()
 	}
+	if to, ok := task.(follower); ok && err == nil {
+		to.follow(c.fields)
+	}
 	return status, body, err
+}
+
+// carry does a task, all of its requests if it is made of several.
+func (c *conn) carry(ctx context.Context, task Task) error {
+	for {
+		status, body, err := c.do(ctx, task)
+		if err == nil {
+			err = task.Answer(status, body)
+		}
+		if long, ok := task.(interface{ more() bool }); err != nil || !ok || !long.more() {
+			return err
+		}
+	}
 }
 
 func (c *conn) dial(ctx context.Context) (err error) {
@@ -150,6 +173,7 @@ type framing struct {
 }
 
 func (c *conn) headers() (h framing, err error) {
+	c.fields = fields{}
 	for {
 		line, err := c.line()
 		if err != nil || len(line) == 0 {
@@ -166,6 +190,10 @@ func (c *conn) headers() (h framing, err error) {
 			h.chunked = bytes.EqualFold(value, []byte("chunked"))
 		case bytes.EqualFold(name, []byte("Connection")):
 			h.last = bytes.EqualFold(value, []byte("close"))
+		case bytes.EqualFold(name, []byte("Location")):
+			c.fields.location = string(value)
+		case bytes.EqualFold(name, []byte("Set-Cookie")):
+			c.fields.cookie = string(value)
 		}
 	}
 }

@@ -39,3 +39,17 @@ func NewIntrospection(issuer, client, audience string, asked int) Task {
 
 // NewOwn is the task of the protected route.
 func NewOwn(user, session string) Task { return newOwn(Target{}, user, session, "token") }
+
+// Flow is the task of a code flow, for an application "app".
+type Flow = codeFlow
+
+// NewCodeFlow makes it for a user.
+func NewCodeFlow(issuer, id, audience string) *Flow {
+	return newCodeFlow(&subject{Issuer: issuer, Audience: audience, User: user{ID: id}, App: application{ID: "app"}}, "c=v")
+}
+
+// Sent tells the task where the browser is sent.
+func (f *codeFlow) Sent(location string) { f.follow(fields{location: location}) }
+
+// More says whether the flow goes on.
+func (f *codeFlow) More() bool { return f.more() }

@@ -51,7 +51,7 @@ func Flood(ctx context.Context, opts Options, accounts int) (out *Siege, err err
 		return nil, err
 	}
 	connections := opts.Connections[len(opts.Connections)-1]
-	refreshes, err := b.refreshing(ctx, connections)
+	refreshes, err := b.tasks(ctx, Refresh, connections)
 	if err != nil {
 		return nil, err
 	}

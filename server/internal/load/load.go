@@ -167,10 +167,7 @@ func (r *run) work(ctx context.Context, task Task, out *Result) {
 		if !ok {
 			return
 		}
-		status, body, err := c.do(ctx, task)
-		if err == nil {
-			err = task.Answer(status, body)
-		}
+		err := c.carry(ctx, task)
 		answered := time.Now()
 		if ctx.Err() != nil && err != nil {
 			return // cut off by the end of the plan

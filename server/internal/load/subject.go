@@ -54,6 +54,9 @@ type subject struct {
 	Own      string                                     // an access token of the user for Writ itself
 	Session  string                                     // the session that Own is of
 	verifier map[string]*jwt.Verifier[jwt.AccessClaims] // by audience
+
+	App        application // that people sign in for
+	identities *jwt.Verifier[jwt.IDClaims]
 }
 
 // newSubject makes everything but the tokens. What it made is removed by remove
@@ -72,6 +75,9 @@ func newSubject(ctx context.Context, base string, t Target, admin Admin) (*subje
 		}
 	}
 	if err := s.makeClient(ctx); err != nil {
+		return s, err
+	}
+	if err := s.makeApplication(ctx, keys); err != nil {
 		return s, err
 	}
 	s.User, err = s.makeUser(ctx, 0)

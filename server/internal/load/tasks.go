@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 )
 
 const (
@@ -235,22 +234,6 @@ func (s *signIn) Answer(status int, body []byte) error {
 	if out.Session == s.last.Session {
 		return errors.New("two sign-ins made one session")
 	}
-	s.last, s.want.Session = out, ""
+	s.last = out
 	return s.lookAtNew(out.AccessToken)
-}
-
-// lookAtNew is look for a token of a session that has just begun, whose sid
-// nobody knows yet.
-func (s *signIn) lookAtNew(token string) error {
-	_, rest, _ := strings.Cut(token, ".")
-	payload, _, _ := strings.Cut(rest, ".")
-	var got claims
-	if err := decodeSegment(payload, &got); err != nil {
-		return err
-	}
-	if got.Session == "" {
-		return errors.New("the access token of a sign-in has no sid")
-	}
-	s.want.Session = got.Session
-	return s.look(token)
 }

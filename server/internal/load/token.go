@@ -71,6 +71,22 @@ func (in *inspector) look(token string) error {
 	return nil
 }
 
+// lookAtNew is look for a token of a session that has just begun, whose sid
+// nobody knows yet.
+func (in *inspector) lookAtNew(token string) error {
+	_, rest, _ := strings.Cut(token, ".")
+	payload, _, _ := strings.Cut(rest, ".")
+	var got claims
+	if err := decodeSegment(payload, &got); err != nil {
+		return err
+	}
+	if got.Session == "" {
+		return errors.New("the access token of a sign-in has no sid")
+	}
+	in.want.Session = got.Session
+	return in.look(token)
+}
+
 func (in *inspector) sample(token string) {
 	if len(in.samples) < maxSamples {
 		in.samples = append(in.samples, token)
