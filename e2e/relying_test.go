@@ -16,12 +16,12 @@ const secondAudience = "https://stock.example.com"
 var nodeFlows = map[string][]string{
 	"oauth4webapi": {
 		"code, client_secret_basic", "code, client_secret_post", "code, private_key_jwt", "code, a public client",
-		"form_post", "max_age and prompt", "log-out", "token exchange",
+		"form_post", "max_age and prompt", "log-out", "token exchange", "DPoP", "DPoP, a public client",
 	},
 	"openid_client": {
 		"code, client_secret_basic", "code, client_secret_post", "code, private_key_jwt", "code, a public client",
 		"client credentials, client_secret_basic", "client credentials, private_key_jwt",
-		"form_post", "max_age and prompt", "log-out", "token exchange",
+		"form_post", "max_age and prompt", "log-out", "token exchange", "DPoP",
 	},
 }
 
