@@ -33,6 +33,7 @@ func TestClientKeys(t *testing.T) {
 	c := s.signer("svc", jwk.ES256, "")
 	s.keyed("keyed", jwk.ES256) // has keys, and may not sign requests
 	s.usual("plain")
+	s.signer("bound", jwk.ES256, `,"dpop_bound_access_tokens":true`)
 	elsewhere := s.signer("elsewhere", jwk.ES256, `,"client_name":"x"`)
 	s.admin("PATCH", "/v1/admin/clients/"+elsewhere.id, `{"audiences":["`+stock+`"]}`).is(200)
 	api := s.reader(orders)
@@ -46,6 +47,7 @@ func TestClientKeys(t *testing.T) {
 	for what, pairs := range map[string][]string{
 		"a client without the grant": {"client", "keyed", "audience", orders},
 		"a client without keys":      {"client", "plain", "audience", orders},
+		"a client of bound tokens":   {"client", "bound", "audience", orders},
 		"a client of another API":    {"client", "elsewhere", "audience", orders},
 		"another API":                {"client", "elsewhere", "audience", stock},
 		"no API":                     {"client", "svc", "audience", "https://nowhere.example"},

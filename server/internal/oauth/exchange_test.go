@@ -2,6 +2,7 @@ package oauth_test
 
 import (
 	"encoding/json"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -369,6 +370,32 @@ func TestExchangeActors(t *testing.T) {
 	s.admin("POST", "/v1/admin/revocations", `{"kind":"client","id":"gateway"}`).is(200)
 	s.introspect(s.stock, out).inactive("after the end of who acts")
 	s.exchange(s.orders, token, actor(called)...).fails(400, "invalid_request")
+}
+
+// A token that is bound to a key stays bound to it; one that isn't may be bound to
+// the service's own.
+func TestExchangeOfBoundTokens(t *testing.T) {
+	s := startExchanging(t)
+	s.person()
+	app, h, service := s.public("app"), s.holder(), s.holder()
+	bound := s.redeemWith(app, s.browser().code(app, "resource", orders, "scope", "openid read"), h.atToken()).is(200).str("access_token")
+	a := s.exchange(s.orders, bound, "audience", stock).is(200)
+	if a.str("token_type") != "DPoP" || s.boundTo(stock, a.str("access_token")) != h.signer.Thumbprint() {
+		t.Errorf("the exchange loosens the token: %s", a.text)
+	}
+	form := func(token string) url.Values {
+		return values([]string{"grant_type", grantExchange, "subject_token", token, "subject_token_type", kindAccess, "audience", stock}, nil)
+	}
+	s.tokensWith(s.orders, form(bound), service.atToken()).fails(400, "invalid_request") // not to another key
+	again := s.tokensWith(s.orders, form(s.signIn(orders).str("access_token")), service.atToken()).is(200)
+	if again.str("token_type") != "DPoP" || s.boundTo(stock, again.str("access_token")) != service.signer.Thumbprint() {
+		t.Errorf("not bound to the service's key: %s", again.text)
+	}
+	// On the way, too.
+	on := s.exchange(s.stock, a.str("access_token"), "audience", ledger).is(200)
+	if s.boundTo(ledger, on.str("access_token")) != h.signer.Thumbprint() {
+		t.Error("the second exchange loosens the token")
+	}
 }
 
 // A chain of services ends somewhere, and tokens stay small.

@@ -99,7 +99,7 @@ func (d *Door) find(ctx context.Context, form edge.Form, answer *signer) error {
 		return err
 	}
 	api := known.API(form["audience"])
-	if api == nil || !clientauth.MaySign(known.Client) {
+	if api == nil || !clientauth.MaySign(known.Client) || known.Client.DPoPBound { // what it signs is a bearer token
 		return nil
 	}
 	keys, err := d.Keys.Set(ctx, known.Client, jwk.Algorithm(form["alg"]), form["kid"])
