@@ -84,11 +84,7 @@ func elsewhere(issuer string, listen net.Addr) bool {
 }
 
 func logHandler(w io.Writer, cfg *config.Config) slog.Handler {
-	opts := &slog.HandlerOptions{Level: cfg.LogLevel}
-	if cfg.LogFormat == "json" {
-		return slog.NewJSONHandler(w, opts)
-	}
-	return slog.NewTextHandler(w, opts)
+	return edge.NewLog(w, cfg.LogFormat == "json", cfg.LogLevel)
 }
 
 // started is what serve says with --json.

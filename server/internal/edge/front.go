@@ -101,29 +101,31 @@ func (f *Front) account(a *answer, r *http.Request, x *exchange, took time.Durat
 	if f.Observe != nil {
 		f.Observe(Observation{Method: method, Route: x.route, Status: status, Duration: took})
 	}
-	attrs := []slog.Attr{
-		slog.String("method", method), slog.String("route", x.route), slog.Int("status", status),
-		slog.Duration("duration", took), slog.String("request", x.id), slog.String("address", addressText(x.address)),
-	}
+	line := accessLine{at: f.Now(), method: method, route: x.route, status: status, took: took, id: x.id, address: x.address}
 	level := slog.LevelInfo
 	if x.err != nil && (status >= 500 || x.late && !errors.Is(x.err, context.Canceled)) {
 		level = slog.LevelError
 		if status == http.StatusServiceUnavailable {
 			level = slog.LevelWarn // overload is what the limits are for, no fault
 		}
-		attrs = append(attrs, slog.String("error", x.err.Error()))
 	}
-	f.line(r.Context(), level, attrs)
+	f.line(r.Context(), level, &line, x.err)
 }
 
 // line is f.Log.LogAttrs without looking up which line of the program it is
 // called from, which takes as long as all the rest.
-func (f *Front) line(ctx context.Context, level slog.Level, attrs []slog.Attr) {
+func (f *Front) line(ctx context.Context, level slog.Level, line *accessLine, fault error) {
 	if !f.Log.Enabled(ctx, level) {
 		return
 	}
-	record := slog.NewRecord(f.Now(), level, "request", 0)
-	record.AddAttrs(attrs...)
+	if quick, ok := f.Log.Handler().(*Log); ok && level == slog.LevelInfo && quick.access(line) {
+		return
+	}
+	record := slog.NewRecord(line.at, level, accessMessage, 0)
+	record.AddAttrs(line.attrs()...)
+	if level != slog.LevelInfo {
+		record.AddAttrs(slog.String("error", fault.Error()))
+	}
 	_ = f.Log.Handler().Handle(ctx, record) // as LogAttrs does: there is nowhere to say so
 }
 
