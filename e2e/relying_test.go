@@ -16,12 +16,12 @@ const secondAudience = "https://stock.example.com"
 var nodeFlows = map[string][]string{
 	"oauth4webapi": {
 		"code, client_secret_basic", "code, client_secret_post", "code, private_key_jwt", "code, a public client",
-		"form_post", "max_age and prompt", "log-out", "token exchange", "DPoP", "DPoP, a public client",
+		"form_post", "max_age and prompt", "log-out", "pushed request", "jwt-bearer", "token exchange", "DPoP", "DPoP, a public client",
 	},
 	"openid_client": {
 		"code, client_secret_basic", "code, client_secret_post", "code, private_key_jwt", "code, a public client",
 		"client credentials, client_secret_basic", "client credentials, private_key_jwt",
-		"form_post", "max_age and prompt", "log-out", "token exchange", "DPoP",
+		"form_post", "max_age and prompt", "log-out", "pushed request", "jwt-bearer", "token exchange", "DPoP",
 	},
 }
 
@@ -81,7 +81,7 @@ func (s *server) nodeSettings() map[string]any {
 	for _, aud := range []string{audience, secondAudience} {
 		s.must(201, "POST", "/v1/admin/apis", admin, map[string]any{"audience": aud, "scopes": []string{"read", "write"}})
 	}
-	const exchange = "urn:ietf:params:oauth:grant-type:token-exchange"
+	const exchange, bearer = "urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:grant-type:jwt-bearer"
 	key, err := jwk.Generate(jwk.ES256)
 	if err != nil {
 		s.t.Fatal(err)
@@ -103,7 +103,7 @@ func (s *server) nodeSettings() map[string]any {
 		"public":  {"none", nil},
 		"api":     {"client_secret_basic", map[string]any{"audiences": apis[:1], "scope": "openid read"}},
 		"service": {"client_secret_basic", map[string]any{"grant_types": []string{exchange, "client_credentials"}, "audiences": apis, "scope": "read"}},
-		"bearer":  {"private_key_jwt", map[string]any{"grant_types": []string{"client_credentials"}, "audiences": apis[:1], "scope": "read", "jwks": keys}},
+		"bearer":  {"private_key_jwt", map[string]any{"grant_types": []string{bearer, "client_credentials"}, "audiences": apis[:1], "scope": "read", "jwks": keys}},
 	} {
 		id := "node-" + name
 		members := map[string]any{"token_endpoint_auth_method": c.method}
