@@ -10,7 +10,7 @@ STATIC = CGO_ENABLED=0 GOFLAGS="$$GOFLAGS -trimpath"
 PACKAGES = $$($(GO) list -m -f '{{.Dir}}/...')
 STATICCHECK_VERSION = v0.8.2
 STATICCHECK = bin/staticcheck-$(STATICCHECK_VERSION)
-NPM_PACKAGES = interop/js e2e/browser/js examples/express examples/next clients/js
+NPM_PACKAGES = interop/js e2e/browser/js examples/express examples/next examples/spa clients/js
 NPM_INSTALLED = $(NPM_PACKAGES:%=%/node_modules/.package-lock.json)
 # Arguments of "make run" for the server, of "make test" for go test, and of
 # "make bench" for the comparison.
@@ -55,6 +55,7 @@ interop/js/node_modules/.package-lock.json: interop/js/package-lock.json
 e2e/browser/js/node_modules/.package-lock.json: e2e/browser/js/package-lock.json
 examples/express/node_modules/.package-lock.json: examples/express/package-lock.json clients/js/dist/index.js
 examples/next/node_modules/.package-lock.json: examples/next/package-lock.json clients/js/dist/index.js
+examples/spa/node_modules/.package-lock.json: examples/spa/package-lock.json clients/js/dist/index.js
 clients/js/node_modules/.package-lock.json: clients/js/package-lock.json
 $(NPM_INSTALLED):
 	@cd "$$(dirname $(@D))" && npm ci --no-progress --loglevel=error && touch node_modules/.package-lock.json
