@@ -30,7 +30,7 @@ type clientsAddCmd struct {
 	Name                  string   `placeholder:"TEXT" help:"What people call it."`
 	RedirectURI           []string `name:"redirect-uri" sep:"none" placeholder:"URL" help:"Where sign-in may return to; may be repeated."`
 	PostLogoutRedirectURI []string `name:"post-logout-redirect-uri" sep:"none" placeholder:"URL" help:"Where log-out may return to; may be repeated."`
-	GrantType             []string `sep:"none" placeholder:"NAME" help:"A grant type, such as client_credentials; may be repeated."`
+	GrantType             []string `sep:"none" placeholder:"NAME" help:"A grant type: authorization_code, refresh_token, client_credentials, jwt-bearer, token-exchange or device_code; may be repeated."`
 	AuthMethod            string   `placeholder:"NAME" help:"How it authenticates: client_secret_basic, client_secret_post, private_key_jwt or none."`
 	JWKS                  string   `name:"jwks" placeholder:"FILE" help:"Its public keys, a JWK Set." xor:"jwks"`
 	JWKSURI               string   `name:"jwks-uri" placeholder:"URL" help:"Where its public keys are." xor:"jwks"`
@@ -75,12 +75,25 @@ func (c clientsAddCmd) Run(ctx context.Context, p *program, parent *clientsCmd) 
 	}
 	body := newClient{
 		ID: c.ID, Name: c.Name, RedirectURIs: c.RedirectURI, PostLogoutRedirectURIs: c.PostLogoutRedirectURI,
-		GrantTypes: c.GrantType, AuthMethod: c.AuthMethod, JWKS: keys, JWKSURI: c.JWKSURI,
+		GrantTypes: grantTypes(c.GrantType), AuthMethod: c.AuthMethod, JWKS: keys, JWKSURI: c.JWKSURI,
 		Scope: strings.Join(c.Scope, " "), Audiences: c.Audience, AllowedOrigins: c.AllowedOrigin,
 		BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelSession: c.BackchannelSession, RequirePushed: c.RequirePushed,
 		IDTokenAlgorithm: c.IDTokenAlgorithm, SkipConsent: c.SkipConsent,
 	}
 	return clients().createSecret(ctx, p, parent.adminFlags, body, secretOut{"client_secret", c.SecretOut})
+}
+
+// grantTypes writes the short names of grant types out.
+func grantTypes(names []string) []string {
+	var out []string
+	for _, name := range names {
+		switch name {
+		case "jwt-bearer", "token-exchange", "device_code":
+			name = "urn:ietf:params:oauth:grant-type:" + name
+		}
+		out = append(out, name)
+	}
+	return out
 }
 
 type clientsListCmd struct{ listFlags }

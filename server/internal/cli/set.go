@@ -74,7 +74,9 @@ type clientsSetCmd struct {
 	Name                  *string  `placeholder:"TEXT" help:"What people call it."`
 	RedirectURI           []string `name:"redirect-uri" sep:"none" placeholder:"URL" help:"Where sign-in may return to; may be repeated: these replace all, '' leaves none."`
 	PostLogoutRedirectURI []string `name:"post-logout-redirect-uri" sep:"none" placeholder:"URL" help:"Where log-out may return to; replaces all."`
-	GrantType             []string `sep:"none" placeholder:"NAME" help:"A grant type; replaces all."`
+	GrantType             []string `sep:"none" placeholder:"NAME" help:"A grant type, as for clients add; replaces all."`
+	JWKS                  string   `name:"jwks" placeholder:"FILE" help:"Its public keys, a JWK Set." xor:"jwks"`
+	JWKSURI               string   `name:"jwks-uri" placeholder:"URL" help:"Where its public keys are." xor:"jwks"`
 	Scope                 []string `sep:"none" placeholder:"NAME" help:"A scope that it may ask for; replaces all."`
 	Audience              []string `sep:"none" placeholder:"AUD" help:"An API that it may ask tokens for; replaces all."`
 	AllowedOrigin         []string `sep:"none" placeholder:"ORIGIN" help:"An origin whose pages may call for it, such as https://app.example.com; replaces all."`
@@ -88,7 +90,10 @@ func (c clientsSetCmd) Run(ctx context.Context, p *program, parent *clientsCmd) 
 	body.text("client_name", c.Name)
 	body.list("redirect_uris", c.RedirectURI)
 	body.list("post_logout_redirect_uris", c.PostLogoutRedirectURI)
-	body.list("grant_types", c.GrantType)
+	body.list("grant_types", grantTypes(c.GrantType))
+	if err := c.keys(p, body); err != nil {
+		return err
+	}
 	body.list("audiences", c.Audience)
 	body.list("allowed_origins", c.AllowedOrigin)
 	body.text("backchannel_logout_uri", c.BackchannelLogoutURI)
@@ -97,4 +102,19 @@ func (c clientsSetCmd) Run(ctx context.Context, p *program, parent *clientsCmd) 
 		body["scope"] = strings.Join(c.Scope, " ")
 	}
 	return clients().set(ctx, p, parent.adminFlags, c.Client, body, nil)
+}
+
+// keys replaces a set of keys by an address, or the other way round: there is
+// one of them.
+func (c clientsSetCmd) keys(p *program, body changes) error {
+	keys, err := p.readObject(c.JWKS)
+	switch {
+	case err != nil:
+		return err
+	case keys != nil:
+		body["jwks"], body["jwks_uri"] = keys, ""
+	case c.JWKSURI != "":
+		body["jwks"], body["jwks_uri"] = json.RawMessage(`{"keys":[]}`), c.JWKSURI
+	}
+	return nil
 }
