@@ -97,6 +97,34 @@ func benchmarkRotate(b *testing.B, fresh func() string) {
 	}
 }
 
+// BenchmarkRefresh measures all that a refresh does in the store, one grant a
+// goroutine.
+func BenchmarkRefresh(b *testing.B) { engines(b, benchmarkRefresh) }
+
+func benchmarkRefresh(b *testing.B, fresh func() string) {
+	for _, n := range []int{1, 16, 64} {
+		b.Run(fmt.Sprintf("goroutines=%d", n), func(b *testing.B) {
+			s, grants := begun(b, fresh(), n)
+			var done atomic.Int64
+			var all sync.WaitGroup
+			b.ReportAllocs()
+			b.ResetTimer()
+			for _, g := range grants {
+				all.Go(func() {
+					for done.Add(1) <= int64(b.N) {
+						if err := s.Refresh(context.Background(), g.HandleHash, rotating, func() error { return nil }); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			all.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "refreshes/s")
+		})
+	}
+}
+
 // BenchmarkHeldByHandle measures what every refresh reads.
 func BenchmarkHeldByHandle(b *testing.B) { engines(b, benchmarkHeldByHandle) }
 

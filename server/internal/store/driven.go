@@ -23,6 +23,7 @@ type driven struct {
 	columns  *columns // nil: the connection has no such function
 	prepared map[string]driver.Stmt
 	args     []driver.NamedValue // of the statement that runs; kept for the next
+	held     *heldScan
 }
 
 // run prepares the text, once, and hands the statement to fn with its arguments.

@@ -59,11 +59,18 @@ func unavailable(kind, cause error) error {
 
 // classify turns what a driver says into what callers branch on.
 func classify(err error) error {
+	if err == nil {
+		return nil // and no room is made for what there isn't
+	}
+	return classifyFault(err)
+}
+
+func classifyFault(err error) error {
 	var lite *sqlite.Error
 	var post *pgconn.PgError
 	var shown *auth.Error
 	switch {
-	case err == nil, errors.As(err, &shown): // the second time round
+	case errors.As(err, &shown): // the second time round
 		return err
 	case errors.Is(err, sql.ErrNoRows):
 		return auth.ErrNotFound

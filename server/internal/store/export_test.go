@@ -14,6 +14,9 @@ const FleetLock = `SELECT pg_advisory_xact_lock(6292172254516084737)`
 func Stored(s string) string { return stored(s) }
 func Read(s string) string   { return read(s) }
 
+// PlainList reads the lists that need no JSON.
+func PlainList(s string) ([]string, bool) { return plainList(s) }
+
 // Clock is the database's clock, as nodes have it.
 type Clock struct{ clock }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/writ-auth/writ/server/internal/auth"
 )
@@ -68,6 +69,28 @@ func heldDest(h *auth.Held, version *int64, client ...any) []any {
 	dest = append(dest, version)
 	return append(dest, client...)
 }
+
+// heldScan is where those read to who do it one after the other: to make the
+// places of a row's columns anew costs as much as to fill them.
+type heldScan struct {
+	held                 auth.Held
+	version              int64 // of the client's row
+	grantRow, sessionRow int64 // on SQLite
+	dest                 []any // of the short query, and the rows
+}
+
+func newHeldScan() *heldScan {
+	s := new(heldScan)
+	c := &s.held.Client
+	s.dest = heldDest(&s.held, &s.version, &c.ID, &c.Epoch, toBool(&c.Disabled), toTime(&c.Mark), &s.grantRow, &s.sessionRow)
+	return s
+}
+
+// clear makes room for what is read at a moment.
+func (s *heldScan) clear(now time.Time) { s.held = auth.Held{Now: now} }
+
+// short is the places of the short query.
+func (s *heldScan) short() []any { return s.dest[:len(s.dest)-2] }
 
 // clientCache keeps what is constant of a client as long as its row has the
 // same version and epoch, which every reading compares: a version counts the

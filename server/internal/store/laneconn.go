@@ -27,6 +27,7 @@ type laneConn struct {
 	params   [][]byte
 	room     []byte // of the parameters
 	values   []driver.Value
+	scan     *heldScan
 }
 
 func connectLane(config *pgconn.Config) (*laneConn, error) {
@@ -36,7 +37,7 @@ func connectLane(config *pgconn.Config) (*laneConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &laneConn{conn: conn, binary: []int16{pgtype.BinaryFormatCode}, room: make([]byte, 0, 512)}
+	c := &laneConn{conn: conn, binary: []int16{pgtype.BinaryFormatCode}, room: make([]byte, 0, 512), scan: newHeldScan()}
 	if c.held, err = conn.Prepare(ctx, "held", selectHeldShort+byHandle, nil); err == nil {
 		c.rotate, err = conn.Prepare(ctx, "rotate", rotateOnce, nil)
 	}

@@ -235,7 +235,9 @@ func (l *lane) fetch(batch []*refreshJob) error {
 }
 
 func (l *lane) ask(batch []*refreshJob) error {
+	now := l.store.now()
 	for _, j := range batch {
+		j.err = auth.ErrNotFound
 		l.conn.add(l.conn.held, j.hash)
 	}
 	if err := l.conn.send(); err != nil {
@@ -243,10 +245,11 @@ func (l *lane) ask(batch []*refreshJob) error {
 	}
 	return l.conn.receive(func(i int, values []driver.Value) error {
 		j := batch[i]
-		var version int64
-		c := &j.held.Client
-		j.err = assign(heldDest(&j.held, &version, &c.ID, &c.Epoch, toBool(&c.Disabled), toTime(&c.Mark)), values)
-		if j.err == nil && !l.store.clients.complete(c, version) {
+		scan := l.conn.scan
+		scan.clear(now)
+		j.err = assign(scan.short(), values)
+		j.held = scan.held
+		if j.err == nil && !l.store.clients.complete(&j.held.Client, scan.version) {
 			j.err = errAlone
 		}
 		return nil
@@ -292,10 +295,6 @@ func isTimeout(err error) bool {
 // read reads what each refresh is about, lets it decide, and answers those that
 // have something to change; the others have ended.
 func (l *lane) read(batch []*refreshJob) (changing []*refreshJob) {
-	now := l.store.now()
-	for _, j := range batch {
-		j.held, j.err = auth.Held{Now: now}, auth.ErrNotFound
-	}
 	if err := l.fetch(batch); err != nil {
 		for _, j := range batch {
 			j.end(false, l.refused(err))

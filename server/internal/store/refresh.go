@@ -102,15 +102,14 @@ const columnsHeld = `SELECT columns(` + grantColumns + `, ` + sessionColumns + `
 // refresh carries out a refresh. It changes nothing before it is sure of
 // everything but the disk.
 func (t *tx) refresh(ctx context.Context, hash []byte, decide func(auth.Held) (*auth.Turn, error)) error {
-	held := auth.Held{Now: t.now}
-	var version, grantRow, sessionRow int64
-	c := &held.Client
-	dest := heldDest(&held, &version, &c.ID, &c.Epoch, toBool(&c.Disabled), toTime(&c.Mark), &grantRow, &sessionRow)
+	scan := t.driven.held
+	scan.clear(t.now)
 	t.unsure = true
-	if err := t.driven.wide(ctx, dest, columnsHeld, hash); err != nil {
+	if err := t.driven.wide(ctx, scan.dest, columnsHeld, hash); err != nil {
 		t.unsure = !errors.Is(err, auth.ErrNotFound)
 		return err
 	}
+	held, grantRow, sessionRow := scan.held, scan.grantRow, scan.sessionRow
 	turn, err := decide(held)
 	if err != nil || turn == nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // How Go values travel to columns and back, the same on every engine: times as
@@ -119,6 +120,43 @@ func toJSON[T any](v *T) any {
 		}
 		return json.Unmarshal([]byte(s), v)
 	})
+}
+
+// toTexts is toJSON for the lists that every refresh reads, most of which have a
+// word or two.
+func toTexts(list *[]string) any {
+	return into(func(src any) error {
+		s, err := textOf(src)
+		if err != nil || s == "" {
+			return err
+		}
+		if words, ok := plainList(s); ok {
+			*list = words
+			return nil
+		}
+		return json.Unmarshal([]byte(s), list)
+	})
+}
+
+// plainList reads a JSON list of texts in which nothing is escaped and nothing
+// stands between, as encoded writes them. It reports false for any other.
+func plainList(s string) (words []string, ok bool) {
+	s, ok = strings.CutPrefix(s, `["`)
+	if !ok {
+		return nil, false
+	}
+	s, ok = strings.CutSuffix(s, `"]`)
+	if !ok || strings.IndexByte(s, '\\') >= 0 || !utf8.ValidString(s) {
+		return nil, false
+	}
+	words = make([]string, 0, 2)
+	for word := range strings.SplitSeq(s, `","`) {
+		if strings.IndexByte(word, '"') >= 0 || strings.IndexFunc(word, func(r rune) bool { return r < ' ' }) >= 0 {
+			return nil, false
+		}
+		words = append(words, word)
+	}
+	return words, true
 }
 
 func toRaw(m *json.RawMessage) any {

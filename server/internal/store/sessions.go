@@ -12,7 +12,7 @@ const sessionColumns = `s.id, s.user_id, s.cookie_hash, s.auth_time, s.amr, s.ac
 	s.last_seen_at, s.idle_expiry, s.absolute_expiry, s.ended_at, s.end_reason`
 
 func sessionDest(s *auth.Session) []any {
-	return []any{&s.ID, &s.UserID, toBytes(&s.CookieHash), toTime(&s.AuthTime), toJSON(&s.AMR), &s.ACR, &s.Device, &s.Address,
+	return []any{&s.ID, &s.UserID, toBytes(&s.CookieHash), toTime(&s.AuthTime), toTexts(&s.AMR), &s.ACR, &s.Device, &s.Address,
 		toTime(&s.CreatedAt), toTime(&s.LastSeenAt), toTime(&s.IdleExpiry), toTime(&s.AbsoluteExpiry), toTime(&s.EndedAt), &s.EndReason}
 }
 
@@ -22,7 +22,7 @@ const grantColumns = `g.id, g.session_id, g.client_id, g.user_id, g.audience, g.
 
 func grantDest(g *auth.Grant) []any {
 	r := &g.Rotation
-	return []any{&g.ID, &g.SessionID, &g.ClientID, &g.UserID, &g.Audience, &g.OrgID, toJSON(&g.Scope), &g.Mode, toBytes(&g.HandleHash),
+	return []any{&g.ID, &g.SessionID, &g.ClientID, &g.UserID, &g.Audience, &g.OrgID, toTexts(&g.Scope), &g.Mode, toBytes(&g.HandleHash),
 		&r.Confirmed, &r.Current, toTime(&r.IssuedAt), &r.Recoveries, &r.TagKey, &g.UserEpoch, &g.ClientEpoch, toTime(&g.IdleExpiry),
 		toTime(&g.AbsoluteExpiry), &g.DPoPThumbprint, &g.StatusIndex, toTime(&g.Mark), toTime(&g.CreatedAt), toTime(&g.EndedAt), &g.EndReason}
 }

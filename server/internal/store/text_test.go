@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -43,4 +45,30 @@ func FuzzText(f *testing.F) {
 			t.Errorf("%q and %q are stored alike", a, b)
 		}
 	})
+}
+
+// FuzzPlainList: what the short way reads is what package json reads.
+func FuzzPlainList(f *testing.F) {
+	for _, s := range []string{`["openid"]`, `["a","b c","ä"]`, `[""]`, `["","",""]`, `[]`, `null`, `["a\\u0041"]`, `["a", "b"]`, `["a"`, `["a","]`, `["a"b"]`, "[\"a\n\"]", "[\"\xff\"]", `["a",1]`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got, ok := store.PlainList(s)
+		if !ok {
+			return
+		}
+		var want []string
+		if err := json.Unmarshal([]byte(s), &want); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q is %q, want %q, %v", s, got, want, err)
+		}
+	})
+}
+
+func TestPlainList(t *testing.T) {
+	for _, words := range [][]string{{"openid"}, {"a", "b c", "ä"}, {""}} {
+		text, _ := json.Marshal(words)
+		if got, ok := store.PlainList(string(text)); !ok || !slices.Equal(got, words) {
+			t.Errorf("%s: %q, %v; want %q", text, got, ok, words)
+		}
+	}
 }

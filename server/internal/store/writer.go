@@ -385,7 +385,7 @@ func (w *writer) connect(ctx context.Context) error {
 	}
 	w.conn, w.sql = conn, &statements{on: conn, direct: w.engine.direct}
 	if w.columns != nil {
-		w.sql.driven = &driven{conn: conn, columns: w.columns}
+		w.sql.driven = &driven{conn: conn, columns: w.columns, held: newHeldScan()}
 	}
 	return nil
 }
