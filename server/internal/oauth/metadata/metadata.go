@@ -104,6 +104,8 @@ type discovery struct {
 	Token         string   `json:"token_endpoint"`
 	UserInfo      string   `json:"userinfo_endpoint"`
 	EndSession    string   `json:"end_session_endpoint"`
+	TellsLogout   bool     `json:"backchannel_logout_supported"`
+	TellsSession  bool     `json:"backchannel_logout_session_supported"` // the sid is in the token
 	Introspection string   `json:"introspection_endpoint"`
 	Revocation    string   `json:"revocation_endpoint"`
 	ResponseTypes []string `json:"response_types_supported"`
@@ -145,6 +147,7 @@ func newDiscovery(issuer string) discovery {
 		ClientKeys:    issuer + "/oauth/client-keys",
 		StatusLists:   issuer + mint.PathStatusLists,
 		Authorization: issuer + "/oauth/authorize", Pushed: issuer + "/oauth/par", UserInfo: issuer + "/oauth/userinfo", EndSession: issuer + "/oauth/logout",
+		TellsLogout: true, TellsSession: true,
 		Token: issuer + "/oauth/token", Introspection: issuer + "/oauth/introspect", Revocation: issuer + "/oauth/revoke",
 		ResponseTypes: []string{"code"}, ResponseModes: authorization.Modes(), PKCE: []string{"S256"}, NamesIssuer: true,
 		Scopes:     []string{mint.ScopeOpenID, mint.ScopeProfile, mint.ScopeEmail},

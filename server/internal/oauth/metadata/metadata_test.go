@@ -143,6 +143,8 @@ func TestDiscovery(t *testing.T) {
 		"request_uri_parameter_supported":                "false",
 		"dpop_signing_alg_values_supported":              "[ES256 EdDSA Ed25519 ES384 ES512 PS256 PS384 PS512 RS256 RS384 RS512]",
 		"claims_parameter_supported":                     "false",
+		"backchannel_logout_supported":                   "true",
+		"backchannel_logout_session_supported":           "true",
 		"acr_values_supported":                           "[urn:writ:acr:pwd]",
 		"scopes_supported":                               "[openid profile email]",
 		"prompt_values_supported":                        "[none login consent select_account]",
