@@ -16,7 +16,7 @@ const secondAudience = "https://stock.example.com"
 var nodeFlows = map[string][]string{
 	"oauth4webapi": {
 		"code, client_secret_basic", "code, client_secret_post", "code, private_key_jwt", "code, a public client",
-		"form_post", "max_age and prompt", "log-out", "pushed request", "jwt-bearer", "token exchange", "DPoP", "DPoP, a public client",
+		"form_post", "max_age and prompt", "mix-up", "log-out", "pushed request", "jwt-bearer", "token exchange", "DPoP", "DPoP, a public client",
 	},
 	"openid_client": {
 		"code, client_secret_basic", "code, client_secret_post", "code, private_key_jwt", "code, a public client",

@@ -124,6 +124,16 @@ export default async function (settings, importKey) {
         error instanceof oauth.AuthorizationResponseError && error.error === "login_required");
     },
 
+    async "mix-up"() {
+      const { client } = await party("basic");
+      const answer = (iss) => new URLSearchParams({ code: "c", state: "s", ...iss });
+      assert.equal(as.authorization_response_iss_parameter_supported, true);
+      oauth.validateAuthResponse(as, client, answer({ iss: settings.issuer }), "s");
+      for (const iss of [{ iss: "https://other.example" }, {}]) {
+        assert.throws(() => oauth.validateAuthResponse(as, client, answer(iss), "s"), { code: "OAUTH_INVALID_RESPONSE" });
+      }
+    },
+
     async "log-out"() {
       const app = await party("basic");
       const { person, tokens } = await signIn(app);
