@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // pages is a server with an application to which browsers return.
@@ -104,6 +105,34 @@ func TestPagesAreAccessible(t *testing.T) {
 	b.shows("Stay signed in").judge("logout")
 	b.submit(`button[name=answer][value=yes]`, nil)
 	b.shows("signed out").judge("signed-out")
+}
+
+// TestPagesAreNotFramed: a page of another site, and one of another origin of the
+// same, can't put ours into a frame to have it clicked on.
+func TestPagesAreNotFramed(t *testing.T) {
+	s := startPages(t)
+	hostile := startHostile(t)
+	p := newProfile(t, nil)
+	b := p.open(s.issuer + "/login")
+	b.signInHere(aliceEmail, alicePassword)
+	for _, origin := range []string{hostile.sibling, hostile.stranger} {
+		for _, url := range []string{s.issuer + "/login", s.request(), s.request("response_mode", "form_post"), s.issuer + "/oauth/logout", s.request("redirect_uri", "https://evil.example/")} {
+			around := p.open(origin + "/")
+			around.run(nil, `(url) => new Promise((resolve) => {
+				const frame = document.createElement("iframe");
+				frame.src = url;
+				frame.onload = resolve;
+				document.body.append(frame);
+			})`, url)
+			got := around.frames()
+			for end := time.Now().Add(10 * time.Second); len(got) == 2 && got[1] == "" && time.Now().Before(end); got = around.frames() {
+				time.Sleep(10 * time.Millisecond) // the driver learns of a frame's address later than the page
+			}
+			if len(got) != 2 || got[1] != "chrome-error://chromewebdata/" {
+				t.Errorf("%s frames %s: %v", origin, url, got)
+			}
+		}
+	}
 }
 
 // TestSignInByKeyboard signs in and agrees without a mouse: what is needed first
