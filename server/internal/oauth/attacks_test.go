@@ -123,7 +123,7 @@ func TestParametersAreUnambiguous(t *testing.T) {
 }
 
 // Nothing that a request says gets into the headers of an answer, nor as markup
-// into a page (RFC 9700, section 4.10.3 of the best practice for web servers).
+// into a page (RFC 6749, section 10.14).
 func TestNothingIsInjected(t *testing.T) {
 	const line, markup = "a\r\nX-Injected: 1\r\nSet-Cookie: evil=1\r\n\r\n", "\"'><b id=injected>"
 	s := start(t)
