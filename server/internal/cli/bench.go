@@ -109,9 +109,10 @@ func benchSteps() string {
 type benchRun struct {
 	benchCmd
 	*program
-	server  *child // that --local started, else nil
-	admin   *adminClient
-	closers []func() error
+	server   *child // that --local started, else nil
+	children []*child
+	admin    *adminClient
+	closers  []func() error
 
 	mu       sync.Mutex
 	progress string // what was last said
@@ -132,9 +133,12 @@ func (b *benchRun) run(ctx context.Context) error {
 	if b.Flood > 0 {
 		return b.besiege(ctx, opts)
 	}
+	seen := b.watchMachine()
 	rows, err := load.Bench(ctx, opts)
 	if len(rows) > 0 {
-		err = errors.Join(err, b.show(b.report(opts, rows), func(w io.Writer) error { return b.print(w, rows) }), wrongAnswers(rows))
+		report := b.report(opts, rows)
+		report.Machine = seen()
+		err = errors.Join(err, b.show(report, func(w io.Writer) error { return b.print(w, rows, report.Machine) }), wrongAnswers(rows))
 	}
 	return err
 }

@@ -100,6 +100,7 @@ func (b *benchRun) startChild(ctx context.Context, dir string, log io.Writer, ar
 		return nil, err
 	}
 	b.closers = append(b.closers, c.stop)
+	b.children = append(b.children, c)
 	if err := json.NewDecoder(bufio.NewReader(out)).Decode(&c.started); err != nil {
 		return nil, errors.New("it did not start")
 	}
@@ -227,10 +228,13 @@ func processors(list string) (n int) {
 	return n
 }
 
+// dir is where Linux tells of the child.
+func (c *child) dir() string { return filepath.Join("/proc", strconv.Itoa(c.command.Process.Pid)) }
+
 // process reads what Linux says of the child, and of what that has started;
 // elsewhere nobody knows.
 func (c *child) process() load.Process {
-	dir := filepath.Join("/proc", strconv.Itoa(c.command.Process.Pid))
+	dir := c.dir()
 	if _, err := processorTime(dir); err != nil {
 		return load.Process{}
 	}

@@ -25,6 +25,7 @@ type benchReport struct {
 	ServerCPUs string     `json:"server_cpus,omitempty"`
 	LoadCPUs   string     `json:"load_cpus,omitempty"`
 	Rate       float64    `json:"offered_rate,omitempty"` // of an open loop
+	Machine    *quiet     `json:"machine,omitempty"`      // what else it did
 	Rows       []benchRow `json:"rows"`
 }
 
@@ -78,7 +79,7 @@ func reportRow(row *load.Row) benchRow {
 }
 
 // print writes the table, and what must be known to read it.
-func (b *benchRun) print(w io.Writer, rows []*load.Row) error {
+func (b *benchRun) print(w io.Writer, rows []*load.Row, machine *quiet) error {
 	heads := []string{"STEP", "CONNECTIONS", "RATE", "OF BARE", "BY CPU", "P50", "P90", "P99", "MAX", "CPU", "REFUSED", "WRONG"}
 	var cells [][]string
 	for _, row := range rows {
@@ -90,6 +91,9 @@ func (b *benchRun) print(w io.Writer, rows []*load.Row) error {
 	_, err := fmt.Fprintf(w, "\nRATE: right answers a second, the median of %d rounds of %s. OF BARE: that rate to a handler's that does nothing else,\n"+
 		"in the same round; BY CPU: the same of the processor time for an answer, which others on the machine disturb less.\n"+
 		"CPU: the server's processor time for an answer.\n%s\n", b.Rounds, b.Duration, b.placement())
+	if err == nil && machine != nil {
+		_, err = fmt.Fprintln(w, machine)
+	}
 	return err
 }
 
