@@ -24,13 +24,15 @@ func (a *App) newAuthorization(sealer *keyring.Sealer) *authorization.Service {
 
 // openPages mounts what browsers are sent to, and what clients ask about people.
 func (a *App) openPages(mux *http.ServeMux, callers *caller.Finder) error {
-	pages, err := view.New()
+	pages, err := view.New(view.Theme{})
 	if err != nil {
 		return err
 	}
 	authorize.New(authorize.Options{Requests: a.authorization, Callers: callers, View: pages, Now: a.now}).Register(mux)
 	logout.New(logout.Options{Requests: a.authorization, Sessions: a.sessions, Callers: callers, View: pages}).Register(mux)
-	page.New(page.Options{Requests: a.authorization, Sessions: a.sessions, Callers: callers, View: pages}).Register(mux)
+	page.New(page.Options{
+		Requests: a.authorization, Sessions: a.sessions, Directory: a.directory, Clients: a.store, Callers: callers, View: pages, Signup: a.cfg.Signup,
+	}).Register(mux)
 	userinfo.New(a.sessions, a.proofs).Register(mux)
 	return nil
 }

@@ -53,6 +53,8 @@ type Request struct {
 
 	Pushed string `json:"y,omitempty"` // names the pushed request that it is; "": none was
 
+	Locales string `json:"l,omitempty"` // languages of pages, the most wanted first; "": the browser's
+
 	Begun time.Time `json:"b"` // a sign-in from here on was for this request
 	// What the person has said so far, each with the session that they said it in.
 	Asked  string `json:"w,omitempty"` // the session that a page of consent was shown to
@@ -82,6 +84,8 @@ const (
 	maxNonce = 512
 	maxHint  = 320
 	maxScope = 1024
+
+	maxLocales = 256
 )
 
 // Parse reads the parameters of a request, each of which came once. An error
@@ -115,6 +119,9 @@ func (s *Service) parse(ctx context.Context, params map[string]string) (Request,
 		}
 	}
 	req.Nonce, req.LoginHint = params["nonce"], params["login_hint"]
+	if len(params["ui_locales"]) <= maxLocales { // a wish, which may be left out
+		req.Locales = params["ui_locales"]
+	}
 	// acr_values is a wish (OpenID Connect Core, section 3.1.2.1): the claim acr says
 	// how the person did sign in, and the client decides. With one way there is
 	// nothing to choose.

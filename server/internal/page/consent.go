@@ -20,6 +20,7 @@ type consentView struct {
 	Ticket                    string
 }
 
+// scopeView is a scope in words: the message, and the name of one that has none.
 type scopeView struct{ Text, Name string }
 
 func (d *Door) showConsent(w http.ResponseWriter, r *http.Request) error {
@@ -44,7 +45,7 @@ func (d *Door) showConsent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return d.View.Show(w, http.StatusOK, view.Page{Name: view.Consent, Title: "Allow access?", Targets: target(&req), Data: consentView{
+	return d.View.Show(w, r, http.StatusOK, view.Page{Name: view.Consent, Locales: req.Locales, Targets: target(&req), Data: consentView{
 		Application: nameOf(req.Client.Client), Host: req.ClientID, Target: hostOf(req.RedirectURI), Name: personOf(who.User),
 		Scopes: scopesOf(req), API: apiOf(req), Ticket: ticket,
 	}})
@@ -86,20 +87,17 @@ func (d *Door) consent(w http.ResponseWriter, r *http.Request) error {
 
 // scopesOf says in words what a client asks for.
 func scopesOf(req authorization.Request) []scopeView {
-	words := map[string]string{
-		mint.ScopeOpenID: "Know who you are here", mint.ScopeProfile: "See your name and user name", mint.ScopeEmail: "See your e-mail address",
-		"org": "See your organisation", "roles": "See your roles", "permissions": "See what you may do",
-	}
 	list := []scopeView{}
 	for _, name := range req.Scope {
-		if text, ok := words[name]; ok {
-			list = append(list, scopeView{Text: text})
-		} else {
-			list = append(list, scopeView{Text: "Use the permission", Name: name})
+		switch name {
+		case mint.ScopeOpenID, mint.ScopeProfile, mint.ScopeEmail, "org", "roles", "permissions":
+			list = append(list, scopeView{Text: "consent.scope." + name})
+		default:
+			list = append(list, scopeView{Text: "consent.scope.other", Name: name})
 		}
 	}
 	if len(list) == 0 {
-		list = append(list, scopeView{Text: "Know that it is you"})
+		list = append(list, scopeView{Text: "consent.scope.none"})
 	}
 	return list
 }

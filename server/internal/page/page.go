@@ -1,5 +1,6 @@
-// Package page is the door of what people see: signing in and allowing an
-// application what it asks for. Pages work without JavaScript.
+// Package page is the door of what people see: signing up and in, allowing an
+// application what it asks for, and their own account. Pages work without
+// JavaScript.
 //
 // Every POST must come from our own pages (see [edge.SameOrigin]), signing in
 // too: a site that could sign its visitors in as somebody else would watch what
@@ -14,6 +15,7 @@ import (
 
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/authorization"
+	"github.com/writ-auth/writ/server/internal/directory"
 	"github.com/writ-auth/writ/server/internal/edge"
 	"github.com/writ-auth/writ/server/internal/edge/caller"
 	"github.com/writ-auth/writ/server/internal/edge/view"
@@ -22,10 +24,13 @@ import (
 
 // Options are what a Door is made of; every field is required.
 type Options struct {
-	Requests *authorization.Service
-	Sessions *session.Service
-	Callers  *caller.Finder
-	View     *view.View
+	Requests  *authorization.Service
+	Sessions  *session.Service
+	Directory *directory.Service
+	Clients   auth.Registry
+	Callers   *caller.Finder
+	View      *view.View
+	Signup    bool // strangers may make accounts
 }
 
 // Door serves the pages.
@@ -43,6 +48,15 @@ func (d *Door) routes() []route {
 	return []route{
 		{"GET /login", d.showSignIn},
 		{"POST /login", d.sameOrigin(d.signIn)},
+		{"POST /login/password", d.sameOrigin(d.changePassword)},
+		{"GET /signup", d.showSignUp},
+		{"POST /signup", d.sameOrigin(d.signUp)},
+		{"GET /account", d.showAccount},
+		{"POST /account/profile", d.account(d.saveProfile)},
+		{"POST /account/password", d.account(d.savePassword)},
+		{"POST /account/session", d.account(d.endSession)},
+		{"POST /account/consent", d.account(d.withdraw)},
+		{"POST /account/everywhere", d.account(d.signOutEverywhere)},
 		{"GET /consent", d.showConsent},
 		{"POST /consent", d.sameOrigin(d.consent)},
 		{view.Route, d.View.ServeAsset},
@@ -99,6 +113,14 @@ func target(req *authorization.Request) []string {
 		return nil
 	}
 	return []string{req.RedirectURI}
+}
+
+// locales are the languages that an application wants pages in.
+func locales(req *authorization.Request) string {
+	if req == nil {
+		return ""
+	}
+	return req.Locales
 }
 
 // nameOf is what people call an application.

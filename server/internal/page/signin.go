@@ -20,6 +20,7 @@ type signInView struct {
 	Login             string // what was typed, or is hinted at
 	Choice            string // who is signed in and may simply go on
 	Problem           string
+	Signup            bool // strangers may make accounts
 }
 
 // maxLogin bounds what throttling remembers of a request.
@@ -39,7 +40,7 @@ func (d *Door) showSignIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if req == nil && who != nil {
-		return d.View.Show(w, http.StatusOK, view.Page{Name: view.SignedIn, Title: "Signed in", Data: struct{ Name string }{personOf(who.User)}})
+		return d.View.Show(w, r, http.StatusOK, view.Page{Name: view.SignedIn, Data: struct{ Name string }{personOf(who.User)}})
 	}
 	shows := signInView{Ticket: form["ticket"]}
 	if req != nil {
@@ -48,15 +49,16 @@ func (d *Door) showSignIn(w http.ResponseWriter, r *http.Request) error {
 			shows.Choice = personOf(who.User)
 		}
 	}
-	return d.showForm(w, http.StatusOK, req, shows)
+	return d.showForm(w, r, http.StatusOK, req, shows)
 }
 
-func (d *Door) showForm(w http.ResponseWriter, status int, req *authorization.Request, shows signInView) error {
+func (d *Door) showForm(w http.ResponseWriter, r *http.Request, status int, req *authorization.Request, shows signInView) error {
 	if req != nil {
 		edge.KeepOpener(w)
 		shows.Application, shows.Host = nameOf(req.Client.Client), hostOf(req.RedirectURI)
 	}
-	return d.View.Show(w, status, view.Page{Name: view.SignIn, Title: "Sign in", Targets: target(req), Data: shows})
+	shows.Signup = d.Signup
+	return d.View.Show(w, r, status, view.Page{Name: view.SignIn, Locales: locales(req), Targets: target(req), Data: shows})
 }
 
 func (d *Door) signIn(w http.ResponseWriter, r *http.Request) error {
@@ -76,12 +78,25 @@ func (d *Door) signIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if form["login"] == "" || len(form["login"]) > maxLogin || form["password"] == "" {
-		return d.refuse(w, req, form, auth.Invalid("login", "Type your e-mail address or user name, and your password."))
+		return d.refuse(w, r, req, form, auth.Invalid("login", "Type your e-mail address or user name, and your password."))
 	}
-	out, err := d.Sessions.SignInBrowser(r.Context(), session.SignIn{
-		Request: caller.From(r), Login: form["login"], Password: form["password"]}, cookie)
+	err = d.enter(w, r, form["login"], form["password"], cookie)
+	switch token := changeToken(err); {
+	case token != "":
+		return d.showPassword(w, r, http.StatusOK, req, passwordView{Ticket: form["ticket"], Change: token, Login: form["login"]})
+	case err != nil:
+		return d.refuse(w, r, req, form, err)
+	case req == nil:
+		return redirect(w, "/login")
+	}
+	return d.goOn(w, *req)
+}
+
+// enter signs somebody in in this browser. cookie is what it presents by now.
+func (d *Door) enter(w http.ResponseWriter, r *http.Request, login, password, cookie string) error {
+	out, err := d.Sessions.SignInBrowser(r.Context(), session.SignIn{Request: caller.From(r), Login: login, Password: password}, cookie)
 	if err != nil {
-		return d.refuse(w, req, form, err)
+		return err
 	}
 	// Who had the cookies of another mode is now somebody else, or the same.
 	for _, other := range []edge.Cookie{edge.AccessCookie, edge.RefreshCookie} {
@@ -89,13 +104,7 @@ func (d *Door) signIn(w http.ResponseWriter, r *http.Request) error {
 			d.Callers.Cookies.Clear(w, other)
 		}
 	}
-	if err := d.Callers.Cookies.Set(w, edge.SessionCookie, out.Cookie, out.RefreshIn); err != nil {
-		return err
-	}
-	if req == nil {
-		return redirect(w, "/login")
-	}
-	return d.goOn(w, *req)
+	return d.Callers.Cookies.Set(w, edge.SessionCookie, out.Cookie, out.RefreshIn)
 }
 
 // choose goes on as who is signed in.
@@ -111,21 +120,27 @@ func (d *Door) choose(w http.ResponseWriter, r *http.Request, req authorization.
 }
 
 // refuse shows the form again with what was wrong, and never the password.
-func (d *Door) refuse(w http.ResponseWriter, req *authorization.Request, form edge.Form, err error) error {
-	e := shown(err)
-	if e == nil {
+func (d *Door) refuse(w http.ResponseWriter, r *http.Request, req *authorization.Request, form edge.Form, err error) error {
+	status, problem := d.problem(w, r, req, err)
+	if problem == "" {
 		return err
 	}
-	status := edge.Status(e.Code)
+	return d.showForm(w, r, status, req, signInView{Ticket: form["ticket"], Login: form["login"], Problem: problem})
+}
+
+// problem is what a form says of an error, and with which status; "" if that is
+// not the person's to know.
+func (d *Door) problem(w http.ResponseWriter, r *http.Request, req *authorization.Request, err error) (status int, text string) {
+	e := shown(err)
+	if e == nil {
+		return 0, ""
+	}
+	status = edge.Status(e.Code)
 	if status == http.StatusUnauthorized || e.Code == auth.CodeInvalid {
 		status = http.StatusUnprocessableEntity // a form to be filled in anew; 401 would ask for another credential
 	}
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
 	}
-	problem := e.Message
-	if e.Code == auth.CodePasswordChange {
-		problem = "Your password has to be changed before you can sign in. Ask your administrator how."
-	}
-	return d.showForm(w, status, req, signInView{Ticket: form["ticket"], Login: form["login"], Problem: problem})
+	return status, d.View.Problem(r, locales(req), e)
 }

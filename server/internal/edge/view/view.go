@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"embed"
+	"errors"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -34,6 +35,9 @@ type Name string
 const (
 	SignIn    Name = "signin"
 	SignedIn  Name = "signedin"
+	SignUp    Name = "signup"
+	Password  Name = "password" // must be changed before a sign-in
+	Account   Name = "account"
 	Consent   Name = "consent"
 	Logout    Name = "logout"
 	SignedOut Name = "signedout"
@@ -43,7 +47,10 @@ const (
 
 // View renders pages. It is safe for concurrent use.
 type View struct {
-	pages  map[Name]*template.Template
+	pages  map[string]map[Name]*template.Template // by language
+	tables map[string]table
+	theme  Theme
+	logo   string           // the path of the logo; "": none
 	assets map[string]asset // by path
 	style  string           // the path of the style sheet
 	script string
@@ -54,36 +61,64 @@ type asset struct {
 	body []byte
 }
 
-// New reads the templates.
-func New() (*View, error) {
-	v := &View{pages: map[Name]*template.Template{}, assets: map[string]asset{}}
-	for _, name := range []Name{SignIn, SignedIn, Consent, Logout, SignedOut, Failed, Send} {
-		t, err := template.ParseFS(pages, "pages/layout.html", "pages/"+string(name)+".html")
+// New reads the templates. The error names what is wrong with the theme.
+func New(theme Theme) (*View, error) {
+	v := &View{pages: map[string]map[Name]*template.Template{}, tables: map[string]table{}, assets: map[string]asset{}}
+	for _, language := range Languages() {
+		if err := v.read(language); err != nil {
+			return nil, err
+		}
+	}
+	style, err1 := fs.ReadFile(assets, "assets/style.css")
+	script, err2 := fs.ReadFile(assets, "assets/send.js")
+	colours, err3 := theme.colours()
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, err
+	}
+	v.style = v.keep("style.css", "text/css; charset=utf-8", append(style, colours...))
+	v.script = v.keep("send.js", "text/javascript; charset=utf-8", script)
+	v.theme = theme
+	if theme.Name == "" {
+		v.theme.Name = "Writ"
+	}
+	if len(theme.Logo) > 0 {
+		name, kind, err := theme.logo()
 		if err != nil {
 			return nil, err
 		}
-		v.pages[name] = t
+		v.logo = v.keep(name, kind, theme.Logo)
 	}
-	var err1, err2 error
-	v.style, err1 = v.load("style.css", "text/css; charset=utf-8")
-	v.script, err2 = v.load("send.js", "text/javascript; charset=utf-8")
-	if err1 != nil {
-		return nil, err1
-	}
-	return v, err2
+	return v, nil
 }
 
-// load puts a file under a path with its hash in it, so that browsers may keep
-// it for ever.
-func (v *View) load(name, kind string) (string, error) {
-	body, err := fs.ReadFile(assets, "assets/"+name)
+// read reads the pages in one language.
+func (v *View) read(language string) error {
+	t, err := readTable(language)
 	if err != nil {
-		return "", err
+		return err
 	}
+	v.tables[language], v.pages[language] = t, map[Name]*template.Template{}
+	for _, name := range names() {
+		p, err := template.New("").Funcs(t.functions()).ParseFS(pages, "pages/layout.html", "pages/"+string(name)+".html")
+		if err != nil {
+			return err
+		}
+		v.pages[language][name] = p
+	}
+	return nil
+}
+
+func names() []Name {
+	return []Name{SignIn, SignedIn, SignUp, Password, Account, Consent, Logout, SignedOut, Failed, Send}
+}
+
+// keep puts a file under a path with its hash in it, so that browsers may keep
+// it for ever.
+func (v *View) keep(name, kind string, body []byte) (at string) {
 	sum := sha256.Sum256(body)
-	at := "/assets/" + base64url.Encode(sum[:9]) + "/" + name
+	at = "/assets/" + base64url.Encode(sum[:9]) + "/" + name
 	v.assets[at] = asset{kind, body}
-	return at, nil
+	return at
 }
 
 // Route is the pattern of the files that pages refer to.
@@ -103,9 +138,14 @@ func (v *View) ServeAsset(w http.ResponseWriter, r *http.Request) error {
 
 // Page is a page and what it shows.
 type Page struct {
-	Name  Name
+	Name Name
+	// Title is the heading: by default the message called as the page, with
+	// ".title".
 	Title string
 	Data  any
+	// Locales are the languages that an application asks for (ui_locales); "":
+	// the browser's.
+	Locales string
 	// Targets are addresses besides our own to which a form of the page leads,
 	// also by a redirect: browsers refuse to follow it otherwise.
 	Targets []string
@@ -113,22 +153,27 @@ type Page struct {
 
 // filled is what templates see.
 type filled struct {
-	Title, Style, Script string
-	Data                 any
+	Language, Title, Brand, Logo, Style, Script string
+	Data                                        any
 }
 
 // Show answers with a page. It is rendered first, so that an error leaves no
 // half of it behind.
-func (v *View) Show(w http.ResponseWriter, status int, p Page) error {
+func (v *View) Show(w http.ResponseWriter, r *http.Request, status int, p Page) error {
 	var body bytes.Buffer
-	f := filled{Title: p.Title, Style: v.style, Script: v.script, Data: p.Data}
-	if err := v.pages[p.Name].ExecuteTemplate(&body, "layout", f); err != nil {
+	speaks := language(r, p.Locales)
+	f := filled{Language: speaks, Title: p.Title, Brand: v.theme.Name, Logo: v.logo, Style: v.style, Script: v.script, Data: p.Data}
+	if f.Title == "" {
+		f.Title = v.tables[speaks][string(p.Name)+".title"]
+	}
+	if err := v.pages[speaks][p.Name].ExecuteTemplate(&body, "layout", f); err != nil {
 		return fmt.Errorf("page %s: %w", p.Name, err)
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", speaks)
 	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", policy(p))
+	h.Set("Content-Security-Policy", policy(p, v.logo != ""))
 	w.WriteHeader(status)
 	_, err := body.WriteTo(w)
 	return err
@@ -137,17 +182,20 @@ func (v *View) Show(w http.ResponseWriter, status int, p Page) error {
 // Fail is the Show of edge.PageHandler.
 func (v *View) Fail(w http.ResponseWriter, r *http.Request, status int, e *auth.Error) {
 	// What can't be rendered has no page to say so; the log has the error.
-	_ = v.Show(w, status, Page{Name: Failed, Title: "This did not work", Data: failure{e.Message, edge.RequestID(r)}})
+	_ = v.Show(w, r, status, Page{Name: Failed, Data: failure{v.Problem(r, "", e), edge.RequestID(r)}})
 }
 
 type failure struct{ Message, Request string }
 
-// policy allows our own style sheet and, on the one page that needs it, our own
-// script; forms lead to ourselves and to the named targets.
-func policy(p Page) string {
-	script := ""
+// policy allows our own style sheet, the logo if there is one, and, on the one
+// page that needs it, our own script; forms lead to ourselves and to the named targets.
+func policy(p Page, logo bool) string {
+	more := ""
+	if logo {
+		more = "img-src 'self'; "
+	}
 	if p.Name == Send {
-		script = "script-src 'self'; "
+		more += "script-src 'self'; "
 	}
 	forms := "'self'"
 	for _, target := range p.Targets {
@@ -155,7 +203,7 @@ func policy(p Page) string {
 			forms += " " + source
 		}
 	}
-	return "default-src 'none'; style-src 'self'; " + script + "form-action " + forms + "; frame-ancestors 'none'; base-uri 'none'"
+	return "default-src 'none'; style-src 'self'; " + more + "form-action " + forms + "; frame-ancestors 'none'; base-uri 'none'"
 }
 
 // plainHost says that a host has none of the characters that mean something in

@@ -162,7 +162,7 @@ func redirect(w http.ResponseWriter, _ *http.Request, address string) error {
 // answer brings the client its answer by way of the browser.
 func (d *Door) answer(w http.ResponseWriter, r *http.Request, a authorization.Answer) error {
 	if a.Mode == authorization.ModeFormPost {
-		return d.View.Show(w, http.StatusOK, view.Page{Name: view.Send, Title: "Continue", Targets: []string{a.RedirectURI}, Data: sending{
+		return d.View.Show(w, r, http.StatusOK, view.Page{Name: view.Send, Targets: []string{a.RedirectURI}, Data: sending{
 			Host: hostOf(a.RedirectURI), Action: a.RedirectURI, Values: a.Values}})
 	}
 	return redirect(w, r, withQuery(a.RedirectURI, a.Values))

@@ -113,25 +113,25 @@ func (d *Door) carryOut(w http.ResponseWriter, r *http.Request, wish authorizati
 	case err != nil:
 		return err
 	case who == nil && meant == nil:
-		return d.done(w, wish)
+		return d.done(w, r, wish)
 	case who == nil:
 		if _, err := d.Sessions.EndGrant(r.Context(), *meant, "logout", caller.From(r)); err != nil {
 			return err
 		}
-		return d.done(w, wish)
+		return d.done(w, r, wish)
 	case meant != nil && meant.SessionID == who.Session.ID:
 		return d.end(w, r, wish, who.Session)
 	}
-	return d.ask(w, wish, *who)
+	return d.ask(w, r, wish, *who)
 }
 
-func (d *Door) ask(w http.ResponseWriter, wish authorization.Logout, who session.Identity) error {
+func (d *Door) ask(w http.ResponseWriter, r *http.Request, wish authorization.Logout, who session.Identity) error {
 	wish.Asked = who.Session.ID
 	ticket, err := d.Requests.SealLogout(wish)
 	if err != nil {
 		return err
 	}
-	page := view.Page{Name: view.Logout, Title: "Sign out?"}
+	page := view.Page{Name: view.Logout}
 	shows := asking{Name: personOf(who.User), Ticket: ticket}
 	if wish.Client != nil {
 		shows.Application = wish.Client.Client.Name
@@ -140,7 +140,7 @@ func (d *Door) ask(w http.ResponseWriter, wish authorization.Logout, who session
 		page.Targets = []string{wish.ReturnTo}
 	}
 	page.Data = shows
-	return d.View.Show(w, http.StatusOK, page)
+	return d.View.Show(w, r, http.StatusOK, page)
 }
 
 // asking is what the page shows that asks.
@@ -174,7 +174,7 @@ func (d *Door) confirm(w http.ResponseWriter, r *http.Request) error {
 	case form["answer"] != "yes":
 		return redirect(w, "/login")
 	case who == nil:
-		return d.done(w, wish)
+		return d.done(w, r, wish)
 	case who.Session.ID != wish.Asked:
 		return auth.Errorf(auth.CodeForbidden, "This page was made for another sign-in. Go back to the application and start again.")
 	}
@@ -187,14 +187,14 @@ func (d *Door) end(w http.ResponseWriter, r *http.Request, wish authorization.Lo
 		return err
 	}
 	d.Callers.Cookies.Clear(w, edge.SessionCookie)
-	return d.done(w, wish)
+	return d.done(w, r, wish)
 }
 
-func (d *Door) done(w http.ResponseWriter, wish authorization.Logout) error {
+func (d *Door) done(w http.ResponseWriter, r *http.Request, wish authorization.Logout) error {
 	if back := wish.Back(); back != "" {
 		return redirect(w, back)
 	}
-	return d.View.Show(w, http.StatusOK, view.Page{Name: view.SignedOut, Title: "Signed out"})
+	return d.View.Show(w, r, http.StatusOK, view.Page{Name: view.SignedOut})
 }
 
 // redirect is 303, so that no browser sends a body on.

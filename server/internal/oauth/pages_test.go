@@ -1,0 +1,186 @@
+package oauth_test
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// has checks what a page says and doesn't.
+func (a *answer) has(wanted ...string) *answer {
+	a.t.Helper()
+	for _, text := range wanted {
+		if want, absent := strings.CutPrefix(text, "!"); strings.Contains(a.text, want) == absent {
+			a.t.Errorf("%s: page with %q: %v, want %v: %s", a.what, want, absent, !absent, a.text)
+		}
+	}
+	return a
+}
+
+// A stranger makes an account on the way to an application, and goes on to it.
+func TestSignUpPage(t *testing.T) {
+	s := start(t)
+	app := s.appClient("app", `,"client_name":"App","skip_consent":true`)
+	b := s.browser()
+	page := b.own(b.get(app.request())).page(200, "Sign in")
+	link := regexp.MustCompile(`href="(/signup\?ticket=[^"]+)"`).FindStringSubmatch(page.text)
+	if link == nil {
+		t.Fatalf("no way to sign up: %s", page.text)
+	}
+	form := b.get(link[1]).page(200, "Create an account").has("App")
+	try := func(email, pass string) *answer {
+		t.Helper()
+		return b.post("/signup", "ticket", form.hidden("ticket"), "email", email, "name", "Eve <b>", "password", pass)
+	}
+	try("eve@example.com", "short").page(422, "Create an account").has("at least 8 characters", `value="eve@example.com"`, "Eve &lt;b&gt;", "!short")
+	try("", password).page(422, "Create an account")
+	try("no address", password).page(422, "Create an account")
+	try(adminMail, password).page(409, "Create an account").has("taken")
+	if code := b.own(try("eve@example.com", password)).back().Get("code"); code == "" {
+		t.Error("no code")
+	} else {
+		s.hide(code)
+	}
+	b.get("/account").page(200, "Your account").has("eve@example.com", "Eve &lt;b&gt;")
+	if a := s.browser().send("POST", "/signup", "email=x@example.com&password="+strings.Repeat("p", 9), fromElsewhere); a.status != 403 {
+		t.Errorf("another site's form: %d", a.status)
+	}
+}
+
+func fromElsewhere(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }
+
+func TestSignUpPageOff(t *testing.T) {
+	s := start(t, "signup", "off")
+	s.browser().get("/login").page(200, "Sign in").has("!/signup")
+	s.browser().get("/signup").page(403, "This did not work")
+	s.browser().post("/signup", "email", "eve@example.com", "password", password).page(403, "Create an account")
+	if list := s.admin("GET", "/v1/admin/users?q=eve", "").is(200); strings.Contains(list.text, "eve@") {
+		t.Error("there is an account all the same")
+	}
+}
+
+// A password that has to be changed is changed on the way, and once.
+func TestPasswordPage(t *testing.T) {
+	s := start(t)
+	id := s.person()
+	app := s.appClient("app", `,"skip_consent":true`)
+	s.admin("PATCH", "/v1/admin/users/"+id, `{"must_change_password":true}`).is(200)
+	b := s.browser()
+	page := b.signInAt(b.own(b.get(app.request()))).page(200, "Change your password")
+	token := s.hide(page.hidden("change"))
+	fresh := s.hide("a new and better password")
+	try := func(current, next string) *answer {
+		t.Helper()
+		return b.post("/login/password", "ticket", page.hidden("ticket"), "change", token, "login", ada, "current", current, "new", next)
+	}
+	try("wrong", fresh).page(422, "Change your password").has("wrong", "!"+fresh)
+	try(password, "short").page(422, "Change your password").has("at least 8 characters")
+	try(password, password).page(422, "Change your password")
+	if code := b.own(try(password, fresh)).back().Get("code"); code == "" {
+		t.Error("no code")
+	} else {
+		s.hide(code)
+	}
+	try(fresh, "yet another password").page(422, "Sign in") // the way back is open once
+	s.browser().post("/login/password", "change", "x", "current", fresh, "new", password).page(422, "Sign in")
+	s.browser().post("/login", "login", ada, "password", password).page(422, "Sign in")
+	if to := s.browser().post("/login", "login", ada, "password", fresh).to(); to != "/login" {
+		t.Errorf("sent to %s", to)
+	}
+}
+
+func TestAccountPage(t *testing.T) {
+	s := start(t)
+	s.person()
+	app := s.appClient("app", `,"client_name":"The <App>","scope":"openid profile read","audiences":["`+orders+`"]`)
+	b, phone := s.browser(), s.browser()
+	if to := b.get("/account").to(); to != "/login" {
+		t.Errorf("a stranger is sent to %s", to)
+	}
+	tokens := s.redeem(app, b.code(app, "scope", "openid read")).is(200)
+	phone.send("POST", "/login", form("login", ada, "password", password), header("User-Agent", "Mozilla/5.0 (iPhone; CPU) AppleWebKit Safari/604.1")).to()
+	page := b.get("/account").page(200, "Your account").has("Ada Lovelace", ada, "Safari, iPhone", "(this browser)", "The &lt;App&gt;", "openid, read at "+orders)
+
+	// Nothing happens by a link, from another site, or for a stranger.
+	for _, path := range []string{"profile", "password", "session", "consent", "everywhere"} {
+		if a := b.get("/account/" + path); a.status != 405 && a.status != 404 {
+			t.Errorf("GET /account/%s: %d", path, a.status)
+		}
+		if a := b.send("POST", "/account/"+path, "", fromElsewhere); a.status != 403 {
+			t.Errorf("/account/%s from another site: %d", path, a.status)
+		}
+		if to := s.browser().post("/account/" + path).to(); to != "/login" {
+			t.Errorf("/account/%s as a stranger: %s", path, to)
+		}
+	}
+
+	b.own(b.post("/account/profile", "name", "Countess <i>")).page(200, "Your account").has("Countess &lt;i&gt;", "Your name was changed.")
+	b.post("/account/profile", "name", strings.Repeat("x", 300)).page(422, "Your account")
+	b.get("/account?done=%3Cscript%3E").page(200, "Your account").has("!script", `!role="status"`)
+
+	id := page.hidden("id")
+	b.own(b.post("/account/session", "id", id)).page(200, "Your account").has("!iPhone", "The session has ended.")
+	if to := phone.get("/account").to(); to != "/login" {
+		t.Errorf("the ended session goes on: %s", to)
+	}
+	b.post("/account/session", "id", id+"x").page(404, "Your account")
+
+	if !s.alive(tokens.str("access_token")) {
+		t.Fatal("the application's token is over already")
+	}
+	b.own(b.post("/account/consent", "client_id", "app")).page(200, "Your account").has("!openid, read at", "The application has no access any more.")
+	if s.alive(tokens.str("access_token")) {
+		t.Error("the application's token is good after its consent was taken back")
+	}
+
+	fresh := s.hide("a new and better password")
+	phone.post("/login", "login", ada, "password", password).to()
+	b.post("/account/password", "current", "wrong", "new", fresh).page(422, "Your account").has("!" + fresh)
+	b.own(b.post("/account/password", "current", password, "new", fresh)).page(200, "Your account").has("Your password was changed")
+	if to := phone.get("/account").to(); to != "/login" {
+		t.Errorf("a session outlives the password: %s", to)
+	}
+
+	phone.post("/login", "login", ada, "password", fresh).to()
+	b.own(b.post("/account/everywhere")).page(200, "Signed out")
+	for _, each := range []*browser{b, phone} {
+		if to := each.get("/account").to(); to != "/login" {
+			t.Errorf("signed in after signing out everywhere: %s", to)
+		}
+	}
+}
+
+// Another person's session is not there to be ended.
+func TestAccountOfAnother(t *testing.T) {
+	s := start(t)
+	s.person()
+	mine, other := s.browser(), s.browser()
+	mine.post("/login", "login", ada, "password", password).to()
+	other.post("/login", "login", adminMail, "password", password).to()
+	id := s.sessionOf(adminMail)
+	mine.post("/account/session", "id", id).page(404, "Your account")
+	other.get("/account").page(200, "Your account")
+}
+
+// Pages speak the language that the application asks for, else the browser's.
+func TestLanguages(t *testing.T) {
+	s := start(t)
+	s.person()
+	app := s.appClient("app", `,"client_name":"App","scope":"openid profile"`)
+	b := s.browser()
+	german := header("Accept-Language", "fr;q=0.9, de-AT, en;q=0.1")
+	b.send("GET", "/login", "", german).page(200, "Anmelden").has(`<html lang="de">`)
+	b.send("GET", "/login", "", header("Accept-Language", "fr, de;q=0, en;q=0.1")).page(200, "Sign in")
+	b.send("POST", "/login", form("login", ada, "password", "wrong"), german).page(422, "Anmelden").has("Benutzer oder Passwort ist falsch.")
+	page := b.own(b.get(app.request("scope", "openid profile", "ui_locales", "fr de-CH"))).page(200, "Anmelden")
+	consent := b.own(b.post("/login", "ticket", page.hidden("ticket"), "login", ada, "password", password)).page(200, "Zugriff erlauben?").
+		has("<strong>App</strong>", "Ihren Namen und Benutzernamen sehen")
+	if got := consent.header.Get("Content-Language"); got != "de" {
+		t.Errorf("Content-Language %q", got)
+	}
+	b.own(b.get(app.request("ui_locales", strings.Repeat("x", 300)))).page(200, "Allow access?")
+	s.advance(2 * time.Hour)
+	b.send("POST", "/consent", form("ticket", consent.hidden("ticket")), german).page(400, "Das hat nicht geklappt").has("Diese Seite ist zu alt.")
+}

@@ -1,0 +1,199 @@
+package page
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/credential"
+	"github.com/writ-auth/writ/server/internal/directory"
+	"github.com/writ-auth/writ/server/internal/edge"
+	"github.com/writ-auth/writ/server/internal/edge/caller"
+	"github.com/writ-auth/writ/server/internal/edge/view"
+	"github.com/writ-auth/writ/server/internal/session"
+)
+
+// accountView is what the page of one's own account shows.
+type accountView struct {
+	Name, Email, Username, Login string
+	Sessions                     []sessionView
+	Consents                     []applicationView
+	Done                         string // the message of what was just done
+	Problem                      string
+	Least                        int
+}
+
+type sessionView struct {
+	ID, Device, Address, Since string
+	Current                    bool
+}
+
+type applicationView struct {
+	ID, Name string
+	Access   []accessView
+}
+
+type accessView struct{ Scope, API string }
+
+// maxSessions is how many sessions the page lists. Who has more can end all.
+const maxSessions = 50
+
+func (d *Door) showAccount(w http.ResponseWriter, r *http.Request) error {
+	form, err := edge.ReadQuery(r)
+	if err != nil {
+		return err
+	}
+	who, _, err := d.Callers.Browser(r)
+	if err != nil {
+		return err
+	}
+	if who == nil {
+		return redirect(w, "/login")
+	}
+	shows := accountView{}
+	switch form["done"] {
+	case "profile", "password", "session", "consent":
+		shows.Done = "account.saved." + form["done"]
+	}
+	return d.showAccountOf(w, r, http.StatusOK, *who, shows)
+}
+
+func (d *Door) showAccountOf(w http.ResponseWriter, r *http.Request, status int, who session.Identity, shows accountView) (err error) {
+	u := who.User
+	shows.Name, shows.Email, shows.Username, shows.Login, shows.Least = u.Name, u.Email, u.Username, loginOf(u), credential.MinCharacters
+	list, _, err := d.Directory.LiveSessions(r.Context(), u.ID, auth.Page{Limit: maxSessions})
+	if err != nil {
+		return err
+	}
+	for _, s := range list {
+		shows.Sessions = append(shows.Sessions, sessionView{s.ID, deviceOf(s.Device), s.Address,
+			s.AuthTime.UTC().Format("2006-01-02 15:04 UTC"), s.ID == who.Session.ID})
+	}
+	if shows.Consents, err = d.applications(r.Context(), u.ID); err != nil {
+		return err
+	}
+	return d.View.Show(w, r, status, view.Page{Name: view.Account, Data: shows})
+}
+
+// applications lists what a person allowed, by application.
+func (d *Door) applications(ctx context.Context, userID string) ([]applicationView, error) {
+	consents, err := d.Requests.List(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	var list []applicationView
+	for _, c := range consents { // in order of the clients
+		if len(list) == 0 || list[len(list)-1].ID != c.ClientID {
+			known, err := d.Clients.Registration(ctx, c.ClientID)
+			if errors.Is(err, auth.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, applicationView{ID: c.ClientID, Name: nameOf(known.Client)})
+		}
+		last := &list[len(list)-1]
+		last.Access = append(last.Access, accessView{strings.Join(c.Scope, ", "), c.Audience})
+	}
+	return list, nil
+}
+
+// account is a POST of the page: of our own pages, and of who is signed in. act
+// answers what was done, or "" if it has answered itself.
+func (d *Door) account(act func(w http.ResponseWriter, r *http.Request, who session.Identity, form edge.Form) (done string, err error)) func(http.ResponseWriter, *http.Request) error {
+	return d.sameOrigin(func(w http.ResponseWriter, r *http.Request) error {
+		form, err := edge.ReadForm(w, r)
+		if err != nil {
+			return err
+		}
+		who, _, err := d.Callers.Browser(r)
+		if err != nil {
+			return err
+		}
+		if who == nil {
+			return redirect(w, "/login")
+		}
+		done, err := act(w, r, *who, form)
+		if err != nil {
+			status, problem := d.problem(w, r, nil, err)
+			if problem == "" {
+				return err
+			}
+			return d.showAccountOf(w, r, status, *who, accountView{Problem: problem})
+		}
+		if done == "" {
+			return nil
+		}
+		return redirect(w, "/account?done="+done)
+	})
+}
+
+func (d *Door) saveProfile(_ http.ResponseWriter, r *http.Request, who session.Identity, form edge.Form) (string, error) {
+	name := form["name"]
+	_, err := d.Directory.UpdateSelf(r.Context(), who.User.ID, directory.SelfFields{Name: &name}, caller.From(r).Address)
+	return "profile", err
+}
+
+// savePassword changes the password, which ends every session, and signs its
+// owner in again in this browser.
+func (d *Door) savePassword(w http.ResponseWriter, r *http.Request, who session.Identity, form edge.Form) (string, error) {
+	_, err := d.Sessions.ChangePassword(r.Context(), session.PasswordChange{
+		Request: caller.From(r), User: who.User, Current: form["current"], New: form["new"]})
+	if err != nil {
+		return "", err
+	}
+	return "password", d.enter(w, r, loginOf(who.User), form["new"], "")
+}
+
+func (d *Door) endSession(w http.ResponseWriter, r *http.Request, who session.Identity, form edge.Form) (string, error) {
+	id := form["id"]
+	if _, err := d.Sessions.EndSession(r.Context(), who, id, caller.From(r)); err != nil {
+		return "", err
+	}
+	if id == who.Session.ID {
+		d.Callers.Cookies.Clear(w, edge.SessionCookie)
+	}
+	return "session", nil
+}
+
+func (d *Door) withdraw(_ http.ResponseWriter, r *http.Request, who session.Identity, form edge.Form) (string, error) {
+	_, err := d.Requests.Revoke(r.Context(), who.User.ID, form["client_id"], caller.From(r).Address)
+	return "consent", err
+}
+
+func (d *Door) signOutEverywhere(w http.ResponseWriter, r *http.Request, who session.Identity, _ edge.Form) (string, error) {
+	if _, err := d.Sessions.SignOutEverywhere(r.Context(), who, caller.From(r)); err != nil {
+		return "", err
+	}
+	d.Callers.Cookies.Clear(w, edge.SessionCookie)
+	return "", redirect(w, "/oauth/logout") // where nobody is signed in any more
+}
+
+// deviceOf makes of a User-Agent what people recognise; "" of none.
+func deviceOf(agent string) string {
+	browser, system := "", ""
+	for _, b := range []struct{ mark, name string }{ // those that pretend to be another come first
+		{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"},
+	} {
+		if browser == "" && strings.Contains(agent, b.mark) {
+			browser = b.name
+		}
+	}
+	for _, s := range []struct{ mark, name string }{
+		{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Windows", "Windows"}, {"Mac OS X", "macOS"}, {"Linux", "Linux"},
+	} {
+		if system == "" && strings.Contains(agent, s.mark) {
+			system = s.name
+		}
+	}
+	switch {
+	case browser != "" && system != "":
+		return browser + ", " + system
+	case browser != "":
+		return browser
+	}
+	return agent
+}

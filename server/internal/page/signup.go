@@ -1,0 +1,154 @@
+package page
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/authorization"
+	"github.com/writ-auth/writ/server/internal/credential"
+	"github.com/writ-auth/writ/server/internal/directory"
+	"github.com/writ-auth/writ/server/internal/edge"
+	"github.com/writ-auth/writ/server/internal/edge/caller"
+	"github.com/writ-auth/writ/server/internal/edge/view"
+	"github.com/writ-auth/writ/server/internal/session"
+)
+
+// signUpView is what the page of signing up shows.
+type signUpView struct {
+	Application, Host string // who waits; "": nobody
+	Ticket            string
+	Email, Person     string // what was typed
+	Problem           string
+	Least             int // characters of a password
+}
+
+func (d *Door) showSignUp(w http.ResponseWriter, r *http.Request) error {
+	form, err := edge.ReadQuery(r)
+	if err != nil {
+		return err
+	}
+	req, err := d.open(r, form["ticket"])
+	if err != nil {
+		return err
+	}
+	if !d.Signup {
+		return auth.Errorf(auth.CodeSignupDisabled, "Signing up is turned off here; ask an administrator for an account.")
+	}
+	return d.showSignUpForm(w, r, http.StatusOK, req, signUpView{Ticket: form["ticket"]})
+}
+
+func (d *Door) showSignUpForm(w http.ResponseWriter, r *http.Request, status int, req *authorization.Request, shows signUpView) error {
+	if req != nil {
+		edge.KeepOpener(w)
+		shows.Application, shows.Host = nameOf(req.Client.Client), hostOf(req.RedirectURI)
+	}
+	shows.Least = credential.MinCharacters
+	return d.View.Show(w, r, status, view.Page{Name: view.SignUp, Locales: locales(req), Targets: target(req), Data: shows})
+}
+
+// signUp makes an account by the rules of POST /v1/signup, and signs its owner
+// in.
+func (d *Door) signUp(w http.ResponseWriter, r *http.Request) error {
+	form, err := edge.ReadForm(w, r)
+	if err != nil {
+		return err
+	}
+	req, err := d.open(r, form["ticket"])
+	if err != nil {
+		return err
+	}
+	cookie, err := d.Callers.Cookies.Read(r, edge.SessionCookie)
+	if err != nil {
+		return err
+	}
+	if form["email"] == "" {
+		err = auth.Invalid("email", "Type your e-mail address.")
+	} else {
+		_, err = d.Directory.Signup(r.Context(), directory.SignupFields{Email: form["email"], Name: form["name"], Password: form["password"]},
+			caller.From(r).Address)
+	}
+	if err != nil {
+		status, problem := d.problem(w, r, req, err)
+		if problem == "" {
+			return err
+		}
+		return d.showSignUpForm(w, r, status, req, signUpView{Ticket: form["ticket"], Email: form["email"], Person: form["name"], Problem: problem})
+	}
+	if err := d.enter(w, r, form["email"], form["password"], cookie); err != nil {
+		return err
+	}
+	if req == nil {
+		return redirect(w, "/account")
+	}
+	return d.goOn(w, *req)
+}
+
+// passwordView is what the page shows on which a password has to be changed.
+type passwordView struct {
+	Ticket, Change, Login, Problem string
+	Least                          int
+}
+
+func (d *Door) showPassword(w http.ResponseWriter, r *http.Request, status int, req *authorization.Request, shows passwordView) error {
+	if req != nil {
+		edge.KeepOpener(w)
+	}
+	shows.Least = credential.MinCharacters
+	return d.View.Show(w, r, status, view.Page{Name: view.Password, Locales: locales(req), Targets: target(req), Data: shows})
+}
+
+// changeToken is what a sign-in gets whose password must be changed first; "" of
+// any other.
+func changeToken(err error) string {
+	var e *auth.Error
+	if !errors.As(err, &e) || e.Code != auth.CodePasswordChange {
+		return ""
+	}
+	token, _ := e.Data["password_change_token"].(string)
+	return token
+}
+
+// changePassword changes a password that has to be, and signs its owner in.
+func (d *Door) changePassword(w http.ResponseWriter, r *http.Request) error {
+	form, err := edge.ReadForm(w, r)
+	if err != nil {
+		return err
+	}
+	req, err := d.open(r, form["ticket"])
+	if err != nil {
+		return err
+	}
+	user, err := d.Sessions.ByChangeToken(r.Context(), form["change"])
+	if err != nil { // too old, or used: the new password may be good already
+		if shown(err) == nil {
+			return err
+		}
+		return d.refuse(w, r, req, form, err)
+	}
+	_, err = d.Sessions.ChangePassword(r.Context(), session.PasswordChange{
+		Request: caller.From(r), User: user, Current: form["current"], New: form["new"]})
+	if err != nil {
+		status, problem := d.problem(w, r, req, err)
+		if problem == "" {
+			return err
+		}
+		return d.showPassword(w, r, status, req, passwordView{
+			Ticket: form["ticket"], Change: form["change"], Login: form["login"], Problem: problem})
+	}
+	if err := d.enter(w, r, loginOf(user), form["new"], ""); err != nil {
+		return err
+	}
+	if req == nil {
+		return redirect(w, "/login")
+	}
+	return d.goOn(w, *req)
+}
+
+// loginOf is what a person types to sign in.
+func loginOf(u auth.User) string {
+	if u.Email != "" {
+		return u.Email
+	}
+	return u.Username
+}
