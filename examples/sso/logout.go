@@ -31,5 +31,5 @@ func (a *app) backchannelLogout(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"error":"invalid_request"}`, http.StatusBadRequest)
 		return
 	}
-	a.sessions.endAll(sid)
+	log.Printf("back-channel log-out: ended %d sessions", a.sessions.endAll(sid))
 }

@@ -88,13 +88,16 @@ func (s *sessions) end(id string) {
 	delete(s.open, id)
 }
 
-// endAll ends the sessions that began with one sign-in at the issuer.
-func (s *sessions) endAll(sid string) {
+// endAll ends the sessions that began with one sign-in at the issuer, and
+// answers how many that were.
+func (s *sessions) endAll(sid string) (ended int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, in := range s.open {
 		if in.sid == sid {
 			delete(s.open, id)
+			ended++
 		}
 	}
+	return ended
 }
