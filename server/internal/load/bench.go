@@ -12,7 +12,7 @@ import (
 // Step names what is measured.
 type Step string
 
-// The steps. The last three have nothing of Writ in them; see [Baselines].
+// The steps. The last four have nothing of Writ in them; see [Baselines].
 const (
 	SignIn            Step = "sign-in"
 	Refresh           Step = "refresh"               // each with the token that the one before gave
@@ -21,7 +21,8 @@ const (
 	Introspect        Step = "introspection"         // of a person's access token
 	IntrospectService Step = "introspection-service" // of a service's
 	Protected         Step = "protected-route"       // /v1/me with an access token
-	Empty             Step = "bare: empty"
+	Empty             Step = "bare: empty"           // GET, without a body
+	EmptyPost         Step = "bare: empty, POST"     // the same handler, asked as for an introspection
 	Sign              Step = "bare: ES256"
 	Hash              Step = "bare: Argon2id"
 )
@@ -44,7 +45,7 @@ func (s Step) Baseline() Step {
 
 // path is where a baseline is found; "" for a step of Writ.
 func (s Step) path() string {
-	return map[Step]string{Empty: "/empty", Sign: "/sign", Hash: "/hash"}[s]
+	return map[Step]string{Empty: "/empty", EmptyPost: "/empty", Sign: "/sign", Hash: "/hash"}[s]
 }
 
 // Process answers what the operating system says of a server; either may be nil.
@@ -178,19 +179,35 @@ func (b *bench) round(ctx context.Context, connections, round int) error {
 	}
 	bare := map[Step]*Result{}
 	for _, step := range b.Steps {
-		base := step.Baseline()
-		if bare[base] == nil && b.Baseline != "" {
-			out, err := b.measure(ctx, base, connections, round)
-			if err != nil {
-				return err
-			}
-			bare[base] = out
+		if err := b.beside(ctx, step, connections, round, bare); err != nil {
+			return err
 		}
 		out, err := b.measure(ctx, step, connections, round)
 		if err != nil {
 			return err
 		}
-		b.row(step, connections).compare(out, bare[base], b.Rate <= 0)
+		b.row(step, connections).compare(out, bare[step.Baseline()], b.Rate <= 0)
+	}
+	return nil
+}
+
+// beside measures, once a round, the bare handlers that a step is read beside.
+func (b *bench) beside(ctx context.Context, step Step, connections, round int, bare map[Step]*Result) error {
+	bases := []Step{step.Baseline()}
+	if step == Introspect || step == IntrospectService {
+		bases = append(bases, EmptyPost)
+	}
+	for _, base := range bases {
+		if bare[base] != nil || b.Baseline == "" {
+			continue
+		}
+		out, err := b.measure(ctx, base, connections, round)
+		if err != nil {
+			return err
+		}
+		if bare[base] = out; base == EmptyPost {
+			b.row(base, connections).compare(out, bare[Empty], b.Rate <= 0)
+		}
 	}
 	return nil
 }
@@ -301,6 +318,8 @@ func (s *subject) task(bare Target, step Step) Task {
 		return newIntrospection(s.target, s, s.Person, claims{Issuer: s.Issuer, Subject: s.User.ID, ClientID: "writ", Audience: s.Audience, Session: s.Sid})
 	case IntrospectService:
 		return newIntrospection(s.target, s, s.Token, claims{Issuer: s.Issuer, Subject: s.ClientID, ClientID: s.ClientID, Audience: s.Audience})
+	case EmptyPost:
+		return &fixed{askAbout(bare, step.path(), s, s.Person)}
 	case Protected:
 		return newOwn(s.target, s.User.ID, s.Session, s.Own)
 	}

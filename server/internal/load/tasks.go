@@ -69,8 +69,14 @@ type introspection struct {
 // newIntrospection makes the task of asking about a token of which about says
 // who has it. The address is where it is asked, with the client's secret.
 func newIntrospection(t Target, s *subject, live string, about claims) *introspection {
-	h := newHead(t, http.MethodPost, "/oauth/introspect", "Content-Type", typeForm, "Authorization", basic(s.ClientID, s.Secret))
-	return &introspection{live: h.with(nil, "token=", live), ended: h.with(nil, "token=", s.Revoked), about: about}
+	const path = "/oauth/introspect"
+	return &introspection{live: askAbout(t, path, s, live), ended: askAbout(t, path, s, s.Revoked), about: about}
+}
+
+// askAbout is the request to introspect a token.
+func askAbout(t Target, path string, s *subject, token string) []byte {
+	h := newHead(t, http.MethodPost, path, "Content-Type", typeForm, "Authorization", basic(s.ClientID, s.Secret))
+	return h.with(nil, "token=", token)
 }
 
 func (i *introspection) Request(dst []byte) []byte {
