@@ -1,7 +1,10 @@
 package app
 
 import (
+	"fmt"
+	"io"
 	"net/http"
+	"os"
 
 	"github.com/writ-auth/writ/server/internal/authorization"
 	"github.com/writ-auth/writ/server/internal/edge/caller"
@@ -24,7 +27,7 @@ func (a *App) newAuthorization(sealer *keyring.Sealer) *authorization.Service {
 
 // openPages mounts what browsers are sent to, and what clients ask about people.
 func (a *App) openPages(mux *http.ServeMux, callers *caller.Finder) error {
-	pages, err := view.New(view.Theme{})
+	pages, err := a.newView()
 	if err != nil {
 		return err
 	}
@@ -35,4 +38,30 @@ func (a *App) openPages(mux *http.ServeMux, callers *caller.Finder) error {
 	}).Register(mux)
 	userinfo.New(a.sessions, a.proofs).Register(mux)
 	return nil
+}
+
+// newView makes the pages as they are configured to look.
+func (a *App) newView() (*view.View, error) {
+	theme := view.Theme{Name: a.cfg.BrandName, Accent: a.cfg.BrandColor}
+	if a.cfg.BrandLogo != "" {
+		var err error
+		if theme.Logo, err = readLogo(a.cfg.BrandLogo); err != nil {
+			return nil, fmt.Errorf("reading brand-logo: %w", err)
+		}
+	}
+	pages, err := view.New(theme)
+	if err != nil {
+		return nil, fmt.Errorf("brand-logo or brand-color: %w", err)
+	}
+	return pages, nil
+}
+
+// readLogo reads a file, of which one byte too much is enough to refuse it.
+func readLogo(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, view.MaxLogo+1))
 }

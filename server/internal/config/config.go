@@ -45,6 +45,9 @@ type Config struct {
 	HashMemory        int64  // bytes
 	CookieDomain      string
 	CookieRefreshPath string
+	BrandName         string
+	BrandLogo         string        // a file; "" if none
+	BrandColor        string        // "#rrggbb"; "" if none
 	AuditRetention    time.Duration // 0: for ever
 	Pprof             bool
 	LogLevel          slog.Level

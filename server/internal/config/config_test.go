@@ -56,6 +56,7 @@ func TestDefaults(t *testing.T) {
 		"refresh-grace": "30s", "refresh-late": "recover", "trusted-proxies": "", "outbound-allow": "", "algorithm": "ES256",
 		"key-rotation": "720h", "key-announce": "24h", "jwks-max-age": "10m", "signup": "on",
 		"tls-cert": "", "tls-key": "", "hash-memory": "1GiB", "cookie-domain": "", "cookie-refresh-path": "",
+		"brand-name": "Writ", "brand-logo": "", "brand-color": "",
 		"audit-retention": "8760h",
 		"pprof":           "off", "log-level": "info", "log-format": "text", "config": "",
 		"database": "[redacted]",
@@ -193,6 +194,8 @@ func TestMistakes(t *testing.T) {
 		{"foreign cookie domain", map[string]string{"issuer": "https://auth.example.com", "cookie-domain": "ple.com"}, nil, "", []string{"not a parent"}},
 		{"cookie domain of everybody", flag("cookie-domain", "com"), nil, "", []string{"example.com"}},
 		{"postgres without a master key", nil, env("WRIT_DATABASE=postgres://writ:hunter2@db/writ"), "", []string{"WRIT_DATABASE", "WRIT_MASTER_KEY", "--master-key-file"}},
+		{"no name", nil, env("WRIT_BRAND_NAME=" + strings.Repeat("x", 61)), "", []string{"WRIT_BRAND_NAME", "60 characters"}},
+		{"a colour's name", flag("brand-color", "purple"), nil, "", []string{"--brand-color", "#7a1f5c"}},
 		{"a short audit", flag("audit-retention", "23h"), nil, "", []string{"--audit-retention", "24h"}},
 		{"redis", nil, env("WRIT_REDIS=http://:hunter2@cache:6379"), "", []string{"WRIT_REDIS", "redis://host:port"}},
 		{"redis without a host", nil, env("WRIT_REDIS=redis://:hunter2@:6379"), "", []string{"WRIT_REDIS", "redis://host:port"}},
@@ -280,7 +283,7 @@ func TestTextRoundTrip(t *testing.T) {
 		"issuer": "https://auth.example.com", "trusted-proxies": "10.0.0.0/8,192.0.2.7/32", "admin-hosts": "a.internal,b",
 		"outbound-allow": "127.0.0.0/8,::1/128",
 		"refresh-grace":  "1.5s", "hash-memory": "20480KiB", "pprof": "on", "log-level": "warn", "key-rotation": "0s",
-		"cookie-domain": "example.com", "cookie-refresh-path": "/auth/v1", "session-ttl": "1h30m", "tls-cert": "c", "tls-key": "k",
+		"cookie-domain": "example.com", "cookie-refresh-path": "/auth/v1", "brand-name": "A \"B\": C", "brand-logo": "l.svg", "brand-color": "#7a1f5c", "session-ttl": "1h30m", "tls-cert": "c", "tls-key": "k",
 	}
 	first := mustLoad(t, given, nil, "")
 	again := map[string]string{}

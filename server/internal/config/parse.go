@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Each error of this file ends the sentence `"…" is wrong: …` with what would
@@ -372,4 +374,23 @@ func issuerPort(u *url.URL) error {
 		return errors.New("leave the port out: it is the scheme's own, and browsers leave it out too")
 	}
 	return nil
+}
+
+// brandName is a line of text.
+func brandName(s string) error {
+	if s == "" || utf8.RuneCountInString(s) > 60 || strings.ContainsFunc(s, unicode.IsControl) || !utf8.ValidString(s) {
+		return errors.New("give a name of at most 60 characters")
+	}
+	return nil
+}
+
+// brandColor is a colour's form. Whether it can be read is checked where pages
+// are made.
+func brandColor(s string) error {
+	if len(s) == 7 && s[0] == '#' {
+		if _, err := strconv.ParseUint(s[1:], 16, 32); err == nil {
+			return nil
+		}
+	}
+	return errors.New("give a colour such as #7a1f5c")
 }

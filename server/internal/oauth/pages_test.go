@@ -1,11 +1,17 @@
 package oauth_test
 
 import (
+	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/writ-auth/writ/server/internal/app"
+	"github.com/writ-auth/writ/server/internal/config"
 )
 
 // has checks what a page says and doesn't.
@@ -183,4 +189,35 @@ func TestLanguages(t *testing.T) {
 	b.own(b.get(app.request("ui_locales", strings.Repeat("x", 300)))).page(200, "Allow access?")
 	s.advance(2 * time.Hour)
 	b.send("POST", "/consent", form("ticket", consent.hidden("ticket")), german).page(400, "Das hat nicht geklappt").has("Diese Seite ist zu alt.")
+}
+
+// The pages are named, coloured and marked as configured; what can't be read
+// stops the start.
+func TestBrand(t *testing.T) {
+	logo := filepath.Join(t.TempDir(), "logo.svg")
+	if err := os.WriteFile(logo, []byte(`<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, "brand-name", "Shop", "brand-logo", logo, "brand-color", "#7a1f5c")
+	page := s.browser().get("/login").page(200, "Sign in").has("<title>Sign in · Shop</title>")
+	src := regexp.MustCompile(`<img src="([^"]+)" alt="Shop">`).FindStringSubmatch(page.text)
+	if src == nil {
+		t.Fatalf("no logo: %s", page.text)
+	}
+	a := s.browser().get(src[1]).is(200)
+	if a.header.Get("Content-Type") != "image/svg+xml" || !strings.Contains(a.header.Get("Content-Security-Policy"), "default-src 'none'") {
+		t.Errorf("the logo comes with %v", a.header) // a script in it must not run, should somebody open it by itself
+	}
+	for setting, value := range map[string]string{"brand-color": "#ffd400", "brand-logo": filepath.Join(t.TempDir(), "none")} {
+		cfg, err := config.Load(config.Source{Flags: map[string]string{"data": t.TempDir(), "issuer": issuer, setting: value}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, err := app.New(t.Context(), cfg, app.Options{Logger: slog.New(slog.DiscardHandler), Now: s.clock}); err == nil || !strings.Contains(err.Error(), setting) {
+			t.Errorf("%s=%s: %v", setting, value, err)
+			if other != nil {
+				_ = other.Close()
+			}
+		}
+	}
 }
