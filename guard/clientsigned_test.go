@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -353,6 +354,28 @@ func TestClientSignedQuestionsAreBounded(t *testing.T) {
 	s.want(t, "the known client, meanwhile", known.Token(reports), 200)
 	s.Advance(time.Second)
 	s.want(t, "a new client, when it is over", s.Client("new", "read").Token(reports), 200)
+}
+
+// An answer about another client, as a broken cache would give it, counts for
+// nobody.
+func TestClientSignedMixedUp(t *testing.T) {
+	var mixed atomic.Bool
+	s := newSigning(t, func(cfg *guard.Config) {
+		inner := cfg.Client.Transport
+		cfg.Client = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			if r.URL.Path == "/oauth/client-keys" && mixed.Load() {
+				form := "client=root&audience=" + reports
+				r = r.Clone(r.Context())
+				r.Body, r.ContentLength = io.NopCloser(strings.NewReader(form)), int64(len(form))
+			}
+			return inner.RoundTrip(r)
+		})}
+	})
+	root := s.Client("root", "everything")
+	mixed.Store(true)
+	s.want(t, "root's key and scope for another", guardtest.SignAs(root, jwt.Claims{
+		Issuer: "billing", Subject: "billing", Audience: jwt.Audience{reports}}), 503)
+	s.want(t, "root itself", root.Token(reports), 200)
 }
 
 // While the issuer can't be asked, what is known counts for ten minutes; about

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/writ-auth/writ/jwt"
@@ -48,15 +49,15 @@ func (s *Service) checkAssertion(ctx context.Context, given presented, c auth.Cl
 // verify takes an assertion that says nothing of its kind, or the right one: one
 // made for the other purpose is refused.
 func (s *Service) verify(ctx context.Context, given presented, keys jwt.KeySource) (*jwt.Token[jwt.Claims], error) {
-	token, err := s.plain.With(given.id, keys).Verify(ctx, given.assertion)
-	if !errors.Is(err, jwt.ErrType) {
-		return token, err
-	}
-	typed := s.typed
+	of := s.authentication
 	if given.method == methodGrant {
-		typed = s.grants
+		of = s.grant
 	}
-	return typed.With(given.id, keys).Verify(ctx, given.assertion)
+	token, err := of.plain.With(given.id, keys).Verify(ctx, given.assertion)
+	if errors.Is(err, jwt.ErrType) {
+		return of.typed.With(given.id, keys).Verify(ctx, given.assertion)
+	}
+	return token, err
 }
 
 // decoyed costs what checking a signature costs: without it the time would
@@ -78,10 +79,16 @@ func (s *Service) acceptable(token *jwt.Token[jwt.Claims], id string) bool {
 		(c.IssuedAt.IsZero() || !c.IssuedAt.Time().Before(now.Add(-MaxAssertionTTL-leeway)))
 }
 
-// use lets an assertion be used once, on any node and after any restart.
-func (s *Service) use(ctx context.Context, client Client, c jwt.Claims, address string, answer error) error {
+// use lets an assertion be used once, on any node and after any restart. One
+// without a jti is known by what was signed, and not by its signature, of which
+// whoever has seen one can make another that is as good (ECDSA).
+func (s *Service) use(ctx context.Context, client Client, c jwt.Claims, assertion, address string, answer error) error {
+	name := c.ID
+	if name == "" {
+		name = "\x00" + assertion[:strings.LastIndexByte(assertion, '.')]
+	}
 	until := c.Expiry.Time().Add(leeway + time.Second)
-	fresh, err := s.Assertions.UseAssertion(ctx, client.ID(), sha256.Sum256([]byte(c.ID)), until)
+	fresh, err := s.Assertions.UseAssertion(ctx, client.ID(), sha256.Sum256([]byte(name)), until)
 	if err != nil {
 		return err
 	}

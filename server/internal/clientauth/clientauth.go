@@ -48,10 +48,23 @@ type Audit interface {
 // Service authenticates clients. It is safe for concurrent use.
 type Service struct {
 	Options
-	plain  *jwt.Verifier[jwt.Claims] // assertions without a typ, or with JWT
-	typed  *jwt.Verifier[jwt.Claims] // those that say what they are
-	grants *jwt.Verifier[jwt.Claims] // those that say they are a grant
-	decoy  *jwk.PublicKey            // nobody has its private half
+	authentication, grant verifiers
+	decoy                 *jwk.PublicKey // nobody has its private half
+}
+
+// verifiers are for assertions of one purpose.
+type verifiers struct {
+	plain *jwt.Verifier[jwt.Claims] // without a typ, or with JWT
+	typed *jwt.Verifier[jwt.Claims] // those that say what they are
+}
+
+func newVerifiers(expect jwt.Expect, typ string) (v verifiers, err error) {
+	var err1, err2 error
+	expect.Type = "JWT"
+	v.plain, err1 = jwt.NewVerifier[jwt.Claims](&jwk.Set{}, expect)
+	expect.Type = typ
+	v.typed, err2 = jwt.NewVerifier[jwt.Claims](&jwk.Set{}, expect)
+	return v, errors.Join(err1, err2)
 }
 
 // New makes the service; the error names what is wrong with opts.
@@ -61,19 +74,17 @@ func New(opts Options) (*Service, error) {
 		// The issuer and nothing else: a client that serves two authorization
 		// servers, one of them hostile, must not be talked into signing an
 		// assertion for the other (the audience injection of 2025).
-		Audience: []string{opts.Issuer}, Type: "JWT", Required: []string{"sub", "jti"},
+		Audience: []string{opts.Issuer}, Required: []string{"sub", "jti"},
 		Leeway: leeway, MaxSize: maxAssertion, Now: opts.Now,
 	}
-	plain, err1 := jwt.NewVerifier[jwt.Claims](&jwk.Set{}, expect)
-	expect.Type = typeAssertion
-	typed, err2 := jwt.NewVerifier[jwt.Claims](&jwk.Set{}, expect)
-	expect.Type = typeGrant
-	grants, err3 := jwt.NewVerifier[jwt.Claims](&jwk.Set{}, expect)
-	decoy, err4 := jwk.Generate(jwk.ES256)
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
+	authentication, err1 := newVerifiers(expect, typeAssertion)
+	expect.Required = []string{"sub"} // RFC 7523, section 3, leaves jti to the client, and some have none
+	grant, err2 := newVerifiers(expect, typeGrant)
+	decoy, err3 := jwk.Generate(jwk.ES256)
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
 	}
-	return &Service{Options: opts, plain: plain, typed: typed, grants: grants, decoy: decoy.Public()}, nil
+	return &Service{Options: opts, authentication: authentication, grant: grant, decoy: decoy.Public()}, nil
 }
 
 // Client is a client that was authenticated. It is shared: nobody may change it.
@@ -144,7 +155,7 @@ func (s *Service) Authenticate(ctx context.Context, c Credentials) (Client, erro
 	if claims == nil {
 		return client, nil
 	}
-	return client, s.use(ctx, client, *claims, c.Address, answerTo(given.method))
+	return client, s.use(ctx, client, *claims, given.assertion, c.Address, answerTo(given.method))
 }
 
 // answerTo is the one answer to whatever is wrong with a client that comes by a

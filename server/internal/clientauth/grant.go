@@ -13,7 +13,7 @@ func errGrant() error { return auth.Errorf("invalid_grant", "The assertion is no
 
 // Grant checks a grant that a client has signed with its registered key (RFC
 // 7523, section 2.1): it is made as an assertion of client authentication is, and
-// used once, whichever of the two it was used as. A shared secret signs nothing
+// used once, whichever of the two it was used as, but needs no jti. A shared secret signs nothing
 // here: the server keeps a hash of it, which can't check a MAC. Its error is
 // "invalid_grant" for everything that is wrong with it.
 func (s *Service) Grant(ctx context.Context, client Client, assertion, address string) error {
@@ -31,7 +31,7 @@ func (s *Service) Grant(ctx context.Context, client Client, assertion, address s
 	if claims == nil {
 		return s.refused(ctx, client.Registration, address, "grant", errGrant())
 	}
-	return s.use(ctx, client, *claims, address, errGrant())
+	return s.use(ctx, client, *claims, assertion, address, errGrant())
 }
 
 // MaySign says whether a client may ask for things with what it has signed, and

@@ -1,13 +1,16 @@
 package oauth_test
 
 import (
+	"crypto/elliptic"
 	"encoding/json"
+	"math/big"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/writ-auth/writ/internal/base64url"
 	"github.com/writ-auth/writ/jwk"
 )
 
@@ -83,7 +86,7 @@ func TestJWTBearerRefuses(t *testing.T) {
 		"an hour":                    {c, claims("exp", at(3600))},
 		"made long ago":              {c, claims("iat", at(-3600))},
 		"not yet":                    {c, claims("nbf", at(60), "exp", at(120))},
-		"no jti":                     {c, claims("jti", nil)},
+		"jti a number":               {c, claims("jti", 7)},
 		"another subject":            {c, claims("sub", "other")},
 		"a person":                   {c, claims("sub", "usr_0")},
 		"another issuer":             {c, claims("iss", "other")},
@@ -148,6 +151,13 @@ func TestJWTBearerIsUsedOnce(t *testing.T) {
 	}
 	s.restart()
 	s.bearer(grant).fails(400, "invalid_grant")
+	// Without a jti, what was signed counts, whatever the signature.
+	nameless := s.assertion(c, claims("jti", nil))
+	s.bearer(nameless).is(200)
+	s.bearer(nameless).fails(400, "invalid_grant")
+	s.bearer(otherSignature(t, nameless)).fails(400, "invalid_grant")
+	s.advance(time.Second)
+	s.bearer(s.assertion(c, claims("jti", nil))).is(200)
 	// The same JWT as the client's authentication and as the grant is one use too many.
 	twice := s.assertion(c, nil)
 	s.bearer(twice, "client_assertion_type", bearerType, "client_assertion", twice).fails(400, "invalid_grant")
@@ -166,6 +176,20 @@ func TestJWTBearerIsUsedOnce(t *testing.T) {
 	s.post("/oauth/token", []string{"grant_type", grantBearer, "assertion", s.assertion(c, nil)}, both.basic()).fails(400, "invalid_grant")
 	s.post("/oauth/token", []string{"grant_type", grantBearer, "assertion", s.assertion(grants, nil)}, basic("both", "wrong")).fails(401, "invalid_client")
 	s.post("/oauth/token", []string{"grant_type", grantBearer}, both.basic()).fails(400, "invalid_request")
+}
+
+// otherSignature is the other ES256 signature that is as good: (r, n-s).
+func otherSignature(t *testing.T, token string) string {
+	t.Helper()
+	i := strings.LastIndexByte(token, '.') + 1
+	text, err := base64url.DecodeString(token[i:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	signature := []byte(text)
+	s := new(big.Int).SetBytes(signature[32:])
+	s.Sub(elliptic.P256().Params().N, s).FillBytes(signature[32:])
+	return token[:i] + base64url.Encode(signature)
 }
 
 // Who may sign grants is registered, with the keys that sign.
