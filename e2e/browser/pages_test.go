@@ -97,6 +97,11 @@ func TestPagesAreAccessible(t *testing.T) {
 	b.visit(s.request())
 	b.signInHere(aliceEmail, alicePassword)
 	b.shows("Allow").judge("consent")
+	b.submit(allowButton, nil)
+	b.visit(s.issuer + "/account")
+	b.shows("The application").judge("account")
+	b.submit(`form[action="/account/profile"] button`, nil)
+	b.judge("account-saved")
 	b.visit(s.request("prompt", "select_account"))
 	b.shows("Continue as").judge("choose")
 	b.visit(s.issuer + "/login")
@@ -105,6 +110,14 @@ func TestPagesAreAccessible(t *testing.T) {
 	b.shows("Stay signed in").judge("logout")
 	b.submit(`button[name=answer][value=yes]`, nil)
 	b.shows("signed out").judge("signed-out")
+	b.visit(s.issuer + "/signup")
+	b.judge("signup")
+	b.submit("form[action='/signup'] button", map[string]string{"#email": aliceEmail, "#password": "a long enough password"})
+	b.judge("signup-failed")
+	s.must(t, 201, "POST", "/v1/admin/users", s.bearer, map[string]any{"email": "bob@example.com", "password": alicePassword, "must_change_password": true}, nil)
+	b.visit(s.issuer + "/login")
+	b.signInHere("bob@example.com", alicePassword)
+	b.judge("password")
 }
 
 // TestPagesAreNotFramed: a page of another site, and one of another origin of the
