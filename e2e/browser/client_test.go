@@ -18,18 +18,20 @@ import (
 )
 
 // clientPage is an application with the browser client: it asks the API five
-// times a second, and notes what listeners are told.
+// times a second, unless it has a query, and notes what listeners are told.
 const clientPage = `<!doctype html><title>client</title><link rel=icon href=data:>
 <script type=module>
 import { createWrit } from "/spa/writ.js";
 window.told = [];
 window.statuses = {};
-window.writ = createWrit({ issuer: location.origin });
+window.writ = createWrit({ issuer: new URLSearchParams(location.search).get("issuer") ?? location.origin });
+window.createWrit = createWrit;
+addEventListener("pageshow", ({ persisted }) => { window.persisted = persisted });
 writ.onChange((user, reason) => {
 	told.push((user?.email ?? "nobody") + " " + reason);
 	if (!user) window.ended = Date.now();
 });
-setInterval(() => writ.fetch("/v1/me").then(
+if (!location.search) setInterval(() => writ.fetch("/v1/me").then(
 	({ status }) => { statuses[status] = (statuses[status] ?? 0) + 1 },
 	() => {}), 200);
 </script>`
