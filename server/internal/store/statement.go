@@ -77,15 +77,15 @@ func (s *statements) close() error {
 
 // exec answers the number of rows it changed.
 func (s *statements) exec(ctx context.Context, text string, args ...any) (n int64, err error) {
+	if s.driven != nil { // has no slots, and a context that never ends
+		return s.driven.exec(ctx, text, storedArgs(args))
+	}
 	if err := s.slots.enter(ctx); err != nil {
 		return 0, err
 	}
 	defer s.slots.leave()
 	ctx = context.WithoutCancel(ctx)
 	args = storedArgs(args)
-	if s.driven != nil {
-		return s.driven.exec(ctx, text, args)
-	}
 	var result sql.Result
 	if s.direct {
 		result, err = s.on.ExecContext(ctx, text, args...)
@@ -105,15 +105,15 @@ func (s *statements) exec(ctx context.Context, text string, args ...any) (n int6
 // get scans the first row into dest; auth.ErrNotFound if there is none. It is
 // for queries that find their row by an index, and ends no sooner if ctx does.
 func (s *statements) get(ctx context.Context, dest []any, text string, args ...any) error {
+	if s.driven != nil {
+		return s.driven.get(ctx, dest, text, storedArgs(args))
+	}
 	if err := s.slots.enter(ctx); err != nil {
 		return err
 	}
 	defer s.slots.leave()
 	ctx = context.WithoutCancel(ctx)
 	args = storedArgs(args)
-	if s.driven != nil {
-		return s.driven.get(ctx, dest, text, args)
-	}
 	var row *sql.Row
 	if s.direct {
 		row = s.on.QueryRowContext(ctx, text, args...)
