@@ -24,6 +24,7 @@ import (
 	"github.com/writ-auth/writ/server/internal/authorization"
 	"github.com/writ-auth/writ/server/internal/directory"
 	"github.com/writ-auth/writ/server/internal/edge"
+	"github.com/writ-auth/writ/server/internal/edge/view"
 	"github.com/writ-auth/writ/server/internal/mint"
 	"github.com/writ-auth/writ/server/internal/possession"
 )
@@ -132,6 +133,7 @@ type discovery struct {
 	// OpenID Connect's for ID tokens, and the one that verifiers look at.
 	Algorithms []jwk.Algorithm `json:"id_token_signing_alg_values_supported"`
 	ProofAlgs  []jwk.Algorithm `json:"dpop_signing_alg_values_supported"` // RFC 9449, section 5.1
+	Locales    []string        `json:"ui_locales_supported"`
 	Claims     []string        `json:"claims_supported"`
 
 	// What is true where it is left out (OpenID Connect Discovery, section 3).
@@ -159,7 +161,7 @@ func newDiscovery(issuer string) discovery {
 		IntrospectionAuth: methods, IntrospectionAuthAlgs: algorithms,
 		// A public client can end what it holds: whoever bears a token may.
 		RevocationAuth: append(slices.Clip(methods), auth.AuthNone), RevocationAuthAlgs: algorithms,
-		SubjectTypes: []string{"public"}, Algorithms: algorithms, ProofAlgs: possession.Algorithms(),
+		SubjectTypes: []string{"public"}, Algorithms: algorithms, ProofAlgs: possession.Algorithms(), Locales: view.Languages(),
 		Claims: []string{"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "sid", "scope", "epochs", "auth_time", "amr", "acr", "nonce", "at_hash",
 			"email", "email_verified", "name", "preferred_username", "org", "roles", "permissions"},
 	}

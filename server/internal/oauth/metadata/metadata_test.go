@@ -141,6 +141,7 @@ func TestDiscovery(t *testing.T) {
 		"code_challenge_methods_supported":               "[S256]",
 		"authorization_response_iss_parameter_supported": "true",
 		"request_uri_parameter_supported":                "false",
+		"ui_locales_supported":                           "[en de]",
 		"dpop_signing_alg_values_supported":              "[ES256 EdDSA Ed25519 ES384 ES512 PS256 PS384 PS512 RS256 RS384 RS512]",
 		"claims_parameter_supported":                     "false",
 		"backchannel_logout_supported":                   "true",
