@@ -104,6 +104,7 @@ export function createNext(options: NextOptions): WritNext {
   }
 
   async function proxy(responses: NextResponses, request: Request): Promise<Response> {
+    verifier(); // begins to follow with the first visitor, before anybody is to be checked
     const url = new URL(request.url);
     const forward = new Headers(request.headers);
     forward.delete(failedHeader); // ours alone

@@ -52,8 +52,10 @@ export function SignIn({ next }) {
       alert.textContent = error.code === 'invalid_credentials' ? 'Wrong e-mail or password.' : `That didn't work: ${error.message}`
     }
   }
+  // The method is for a form that is sent before React is there: a password
+  // doesn't belong into an address.
   return (
-    <form onSubmit={submit}>
+    <form method="post" onSubmit={submit}>
       <label>
         E-mail <input name="email" type="email" autoComplete="username" required />
       </label>
