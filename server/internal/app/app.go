@@ -23,6 +23,7 @@ import (
 	"github.com/writ-auth/writ/server/internal/clientkeys"
 	"github.com/writ-auth/writ/server/internal/config"
 	"github.com/writ-auth/writ/server/internal/credential"
+	"github.com/writ-auth/writ/server/internal/device"
 	"github.com/writ-auth/writ/server/internal/directory"
 	"github.com/writ-auth/writ/server/internal/edge"
 	"github.com/writ-auth/writ/server/internal/keyring"
@@ -59,6 +60,7 @@ type App struct {
 	sessions      *session.Service
 	log           *revocation.Service
 	authorization *authorization.Service
+	devices       *device.Service
 	proofs        *possession.Service
 	cookies       edge.Cookies
 	metrics       *metric.Metrics
@@ -175,6 +177,7 @@ func (a *App) assemble(ctx context.Context) error {
 		return err
 	}
 	a.authorization = a.newAuthorization(sealer)
+	a.devices = a.newDevices(sealer)
 	return a.openDoors()
 }
 

@@ -50,7 +50,7 @@ func (a *App) openDoors() error {
 		return err
 	}
 	a.openFlows(public, clients)
-	if err := a.openPages(public, callers); err != nil {
+	if err := a.openPages(public, clients, callers); err != nil {
 		return err
 	}
 	a.public = a.front(public)

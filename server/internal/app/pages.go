@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/writ-auth/writ/server/internal/authorization"
+	"github.com/writ-auth/writ/server/internal/clientauth"
 	"github.com/writ-auth/writ/server/internal/edge/caller"
 	"github.com/writ-auth/writ/server/internal/edge/view"
 	"github.com/writ-auth/writ/server/internal/keyring"
@@ -26,7 +27,7 @@ func (a *App) newAuthorization(sealer *keyring.Sealer) *authorization.Service {
 }
 
 // openPages mounts what browsers are sent to, and what clients ask about people.
-func (a *App) openPages(mux *http.ServeMux, callers *caller.Finder) error {
+func (a *App) openPages(mux *http.ServeMux, clients *clientauth.Service, callers *caller.Finder) error {
 	pages, err := a.newView()
 	if err != nil {
 		return err
@@ -36,6 +37,7 @@ func (a *App) openPages(mux *http.ServeMux, callers *caller.Finder) error {
 	page.New(page.Options{
 		Requests: a.authorization, Sessions: a.sessions, Directory: a.directory, Clients: a.store, Callers: callers, View: pages, Signup: a.cfg.Signup,
 	}).Register(mux)
+	a.openDevices(mux, clients, callers, pages)
 	userinfo.New(a.sessions, a.proofs).Register(mux)
 	return nil
 }

@@ -93,6 +93,9 @@ type Value struct{ Name, Text string }
 // Decide answers the next step of a request in a browser where who is signed
 // in; nil: nobody is. Where nothing is left to ask, the answer has a code.
 func (s *Service) Decide(ctx context.Context, req Request, who *session.Identity, from session.Request) (Step, error) {
+	if req.Device {
+		return s.backToDevice(req, who), nil
+	}
 	next, refusal, err := s.next(ctx, req, who)
 	if err != nil {
 		return Step{}, err
@@ -179,6 +182,9 @@ func (s *Service) agreed(ctx context.Context, req Request, userID string) (bool,
 
 // Agree remembers that a person allows a request.
 func (s *Service) Agree(ctx context.Context, req Request, who session.Identity, from session.Request) (Request, error) {
+	if req.Device {
+		return req, errDevice()
+	}
 	req.Agreed, req.Denied = who.Session.ID, ""
 	return req, s.Consents.AddConsent(ctx, auth.Consent{
 		UserID: who.User.ID, ClientID: req.ClientID, Audience: req.Audience, Scope: req.Scope, UpdatedAt: s.Now(),

@@ -51,6 +51,9 @@ type Request struct {
 	Subject     string   `json:"u,omitempty"` // who must be signed in; "": anybody
 	Thumbprint  string   `json:"j,omitempty"` // the key that the tokens must be bound to (RFC 9449, section 10); "": any
 
+	Device   bool   `json:"e,omitempty"` // no client's: somebody signs in for the page about devices
+	UserCode string `json:"f,omitempty"`
+
 	Pushed string `json:"y,omitempty"` // names the pushed request that it is; "": none was
 
 	Locales string `json:"l,omitempty"` // languages of pages, the most wanted first; "": the browser's
@@ -134,6 +137,10 @@ func (s *Service) parse(ctx context.Context, params map[string]string) (Request,
 // parties finds the client and makes sure of the address to return to. Its
 // error is never told to anybody but the person at the browser.
 func (s *Service) parties(ctx context.Context, req *Request) error {
+	if req.Device { // which no parameter says, only a ticket of our own
+		s.device(req)
+		return nil
+	}
 	if req.ClientID == "" {
 		return auth.Invalid("client_id", "The request does not say which application it comes from.")
 	}

@@ -49,7 +49,7 @@ const (
 	grantCode    = auth.GrantAuthorizationCode
 	grantRefresh = auth.GrantRefreshToken
 	grantClient  = auth.GrantClientCredentials
-	grantDevice  = "urn:ietf:params:oauth:grant-type:device_code"
+	grantDevice  = auth.GrantDeviceCode
 	grantJWT     = auth.GrantJWTBearer
 	grantToken   = auth.GrantTokenExchange
 )

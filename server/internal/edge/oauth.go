@@ -86,7 +86,7 @@ func oauthStatus(code auth.Code) int {
 func oauthStandard(code auth.Code) bool {
 	switch code {
 	case "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope",
-		"authorization_pending", "slow_down", "expired_token", "invalid_target",
+		"authorization_pending", "slow_down", "expired_token", "access_denied", "invalid_target",
 		"unsupported_response_type", "request_not_supported", "registration_not_supported",
 		"invalid_dpop_proof", "use_dpop_nonce", "unsupported_token_type":
 		return true

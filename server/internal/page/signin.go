@@ -16,6 +16,7 @@ import (
 // signInView is what the page of signing in shows.
 type signInView struct {
 	Application, Host string // who waits; "": nobody
+	Device            bool   // who waits is a device, whose name is shown later
 	Ticket            string
 	Login             string // what was typed, or is hinted at
 	Choice            string // who is signed in and may simply go on
@@ -55,7 +56,7 @@ func (d *Door) showSignIn(w http.ResponseWriter, r *http.Request) error {
 func (d *Door) showForm(w http.ResponseWriter, r *http.Request, status int, req *authorization.Request, shows signInView) error {
 	if req != nil {
 		edge.KeepOpener(w)
-		shows.Application, shows.Host = nameOf(req.Client.Client), hostOf(req.RedirectURI)
+		shows.Application, shows.Host, shows.Device = nameOf(req.Client.Client), hostOf(req.RedirectURI), req.Device
 	}
 	shows.Signup = d.Signup
 	return d.View.Show(w, r, status, view.Page{Name: view.SignIn, Locales: locales(req), Targets: target(req), Data: shows})

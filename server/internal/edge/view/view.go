@@ -43,6 +43,11 @@ const (
 	SignedOut Name = "signedout"
 	Failed    Name = "failed"
 	Send      Name = "send" // an answer on its way to a client, as a form
+
+	Device        Name = "device"    // where the code of a device is typed
+	DeviceAsk     Name = "deviceask" // whether it is allowed
+	DeviceAllowed Name = "deviceallowed"
+	DeviceRefused Name = "devicerefused"
 )
 
 // View renders pages. It is safe for concurrent use.
@@ -109,7 +114,8 @@ func (v *View) read(language string) error {
 }
 
 func names() []Name {
-	return []Name{SignIn, SignedIn, SignUp, Password, Account, Consent, Logout, SignedOut, Failed, Send}
+	return []Name{SignIn, SignedIn, SignUp, Password, Account, Consent, Logout, SignedOut, Failed, Send,
+		Device, DeviceAsk, DeviceAllowed, DeviceRefused}
 }
 
 // keep puts a file under a path with its hash in it, so that browsers may keep

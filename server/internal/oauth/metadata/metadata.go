@@ -102,6 +102,7 @@ type discovery struct {
 	StatusLists   string   `json:"status_list_aggregation_endpoint"`
 	Authorization string   `json:"authorization_endpoint"`
 	Pushed        string   `json:"pushed_authorization_request_endpoint"`
+	Device        string   `json:"device_authorization_endpoint"`
 	Token         string   `json:"token_endpoint"`
 	UserInfo      string   `json:"userinfo_endpoint"`
 	EndSession    string   `json:"end_session_endpoint"`
@@ -148,14 +149,15 @@ func newDiscovery(issuer string) discovery {
 		LogKeys: issuer + "/v1/revocations/keys", Ack: issuer + "/v1/revocations/ack",
 		ClientKeys:    issuer + "/oauth/client-keys",
 		StatusLists:   issuer + mint.PathStatusLists,
-		Authorization: issuer + "/oauth/authorize", Pushed: issuer + "/oauth/par", UserInfo: issuer + "/oauth/userinfo", EndSession: issuer + "/oauth/logout",
+		Authorization: issuer + "/oauth/authorize", Pushed: issuer + "/oauth/par", Device: issuer + "/oauth/device", UserInfo: issuer + "/oauth/userinfo", EndSession: issuer + "/oauth/logout",
 		TellsLogout: true, TellsSession: true,
 		Token: issuer + "/oauth/token", Introspection: issuer + "/oauth/introspect", Revocation: issuer + "/oauth/revoke",
 		ResponseTypes: []string{"code"}, ResponseModes: authorization.Modes(), PKCE: []string{"S256"}, NamesIssuer: true,
-		Scopes:     []string{mint.ScopeOpenID, mint.ScopeProfile, mint.ScopeEmail},
-		Prompts:    authorization.Prompts(),
-		ACRs:       authorization.ACRs(),
-		GrantTypes: []string{auth.GrantAuthorizationCode, auth.GrantRefreshToken, auth.GrantClientCredentials, auth.GrantJWTBearer, auth.GrantTokenExchange},
+		Scopes:  []string{mint.ScopeOpenID, mint.ScopeProfile, mint.ScopeEmail},
+		Prompts: authorization.Prompts(),
+		ACRs:    authorization.ACRs(),
+		GrantTypes: []string{auth.GrantAuthorizationCode, auth.GrantRefreshToken, auth.GrantClientCredentials, auth.GrantJWTBearer, auth.GrantTokenExchange,
+			auth.GrantDeviceCode},
 		// A public client has its name and PKCE.
 		TokenAuth: append(slices.Clip(methods), auth.AuthNone), TokenAuthAlgs: algorithms,
 		IntrospectionAuth: methods, IntrospectionAuthAlgs: algorithms,

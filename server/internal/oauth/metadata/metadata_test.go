@@ -17,6 +17,7 @@ import (
 	"github.com/writ-auth/writ/server/internal/edge"
 	"github.com/writ-auth/writ/server/internal/oauth/authorize"
 	"github.com/writ-auth/writ/server/internal/oauth/clientkeys"
+	"github.com/writ-auth/writ/server/internal/oauth/device"
 	"github.com/writ-auth/writ/server/internal/oauth/introspect"
 	"github.com/writ-auth/writ/server/internal/oauth/logout"
 	"github.com/writ-auth/writ/server/internal/oauth/metadata"
@@ -127,8 +128,8 @@ func TestDiscovery(t *testing.T) {
 		"status_list_aggregation_endpoint": issuer + "/v1/status-lists",
 		"token_endpoint":                   issuer + "/oauth/token", "introspection_endpoint": issuer + "/oauth/introspect",
 		"revocation_endpoint": issuer + "/oauth/revoke", "authorization_endpoint": issuer + "/oauth/authorize",
-		"pushed_authorization_request_endpoint": issuer + "/oauth/par",
-		"userinfo_endpoint":                     issuer + "/oauth/userinfo", "end_session_endpoint": issuer + "/oauth/logout",
+		"pushed_authorization_request_endpoint": issuer + "/oauth/par", "device_authorization_endpoint": issuer + "/oauth/device",
+		"userinfo_endpoint": issuer + "/oauth/userinfo", "end_session_endpoint": issuer + "/oauth/logout",
 	} {
 		if doc[name] != want {
 			t.Errorf("%s is %v, want %s", name, doc[name], want)
@@ -149,7 +150,7 @@ func TestDiscovery(t *testing.T) {
 		"acr_values_supported":                           "[urn:writ:acr:pwd]",
 		"scopes_supported":                               "[openid profile email]",
 		"prompt_values_supported":                        "[none login consent select_account]",
-		"grant_types_supported":                          "[authorization_code refresh_token client_credentials urn:ietf:params:oauth:grant-type:jwt-bearer urn:ietf:params:oauth:grant-type:token-exchange]",
+		"grant_types_supported":                          "[authorization_code refresh_token client_credentials urn:ietf:params:oauth:grant-type:jwt-bearer urn:ietf:params:oauth:grant-type:token-exchange urn:ietf:params:oauth:grant-type:device_code]",
 		"token_endpoint_auth_methods_supported":          methods + " none]",
 		"introspection_endpoint_auth_methods_supported":  methods + "]",
 		"revocation_endpoint_auth_methods_supported":     methods + " none]",
@@ -178,7 +179,7 @@ func TestDiscovery(t *testing.T) {
 // oauthRoutes are those of the endpoints that clients call.
 func oauthRoutes() []string {
 	return slices.Concat(token.Routes(), introspect.Routes(), revoke.Routes(), clientkeys.Routes(), status.Routes(),
-		authorize.Routes(), par.Routes(), logout.Routes(), userinfo.Routes())
+		authorize.Routes(), par.Routes(), device.Routes(), logout.Routes(), userinfo.Routes())
 }
 
 // Every address that discovery names is one that the server has.

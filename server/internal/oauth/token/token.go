@@ -30,6 +30,7 @@ type Options struct {
 	Sessions Sessions
 	Exchange Exchanger
 	Signers  Signers
+	Devices  Devices
 	Proofs   client.Proofs
 }
 
@@ -47,6 +48,7 @@ func New(opts Options) *Door {
 		auth.GrantRefreshToken:      refreshToken{opts.Sessions},
 		auth.GrantClientCredentials: clientCredentials{opts.Issuer},
 		auth.GrantTokenExchange:     tokenExchange{opts.Exchange},
+		auth.GrantDeviceCode:        deviceCode{opts.Devices},
 		auth.GrantJWTBearer:         jwtBearer{clientCredentials{opts.Issuer}, opts.Signers},
 	}}
 	d.endpoint = client.Endpoint{Path: Path, Clients: opts.Clients, Serve: d.serve, Pages: true, Bearer: true}
@@ -61,7 +63,8 @@ func Routes() []string { return []string{client.Endpoint{Path: Path}.Route()} }
 
 // GrantTypes lists the grant types that exist.
 func GrantTypes() []string {
-	return []string{auth.GrantAuthorizationCode, auth.GrantRefreshToken, auth.GrantClientCredentials, auth.GrantJWTBearer, auth.GrantTokenExchange}
+	return []string{auth.GrantAuthorizationCode, auth.GrantRefreshToken, auth.GrantClientCredentials, auth.GrantJWTBearer, auth.GrantTokenExchange,
+		auth.GrantDeviceCode}
 }
 
 // Grant is a grant type's own part: what the request proves besides who the
