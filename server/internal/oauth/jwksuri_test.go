@@ -144,7 +144,7 @@ func TestPublishedNonsense(t *testing.T) {
 		"an error":        func(w http.ResponseWriter, _ *http.Request) { http.Error(w, inner, 500) },
 		"not found":       func(w http.ResponseWriter, _ *http.Request) { http.Error(w, inner, 404) },
 		"a page":          func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, inner) },
-		"a redirect":      func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 302) },
+		"a redirect":      func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
 		"an empty set":    func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"keys":[]}`) },
 		"a shared secret": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"keys":[{"kty":"oct","k":"AAAA"}]}`) },
 		"too much": func(w http.ResponseWriter, _ *http.Request) {
