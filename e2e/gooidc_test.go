@@ -157,3 +157,30 @@ func (p *goParty) checkLogout(who *person, token *oauth2.Token) {
 		p.t.Errorf("a refresh after log-out: %v", err)
 	}
 }
+
+// TestDeviceInGo signs a person in on a device, by golang.org/x/oauth2, with the
+// endpoint that discovery names.
+func TestDeviceInGo(t *testing.T) {
+	s := running(t)
+	id := s.addUser(adaEmail)
+	p := s.goParty("go-tv", s.relyingParty("go-tv", map[string]any{"token_endpoint_auth_method": "none", "redirect_uris": []string{},
+		"post_logout_redirect_uris": []string{}, "grant_types": []string{"urn:ietf:params:oauth:grant-type:device_code", "refresh_token"}}))
+	shown, err := p.config.DeviceAuth(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ada := s.person(adaEmail)
+	ada.code = shown.UserCode
+	if back, page := ada.visit(shown.VerificationURI); back != nil || !slices.Equal(ada.forms, []string{"/login", "/device", "/device/answer"}) {
+		t.Fatalf("forms %v, and then %v: %s", ada.forms, back, page)
+	}
+	token, err := p.config.DeviceAccessToken(t.Context(), shown)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.verify(token, ""); got.Subject != id {
+		t.Errorf("signed in as %q, want %q", got.Subject, id)
+	}
+	p.checkUserInfo(id, token)
+	p.checkRefresh(token)
+}

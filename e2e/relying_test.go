@@ -16,12 +16,12 @@ const secondAudience = "https://stock.example.com"
 var nodeFlows = map[string][]string{
 	"oauth4webapi": {
 		"code, client_secret_basic", "code, client_secret_post", "code, private_key_jwt", "code, a public client",
-		"form_post", "max_age and prompt", "mix-up", "log-out", "pushed request", "jwt-bearer", "token exchange", "DPoP", "DPoP, a public client",
+		"form_post", "max_age and prompt", "mix-up", "log-out", "pushed request", "device", "jwt-bearer", "token exchange", "DPoP", "DPoP, a public client",
 	},
 	"openid_client": {
 		"code, client_secret_basic", "code, client_secret_post", "code, private_key_jwt", "code, a public client",
 		"client credentials, client_secret_basic", "client credentials, private_key_jwt",
-		"form_post", "max_age and prompt", "log-out", "pushed request", "jwt-bearer", "token exchange", "DPoP",
+		"form_post", "max_age and prompt", "log-out", "pushed request", "device", "jwt-bearer", "token exchange", "DPoP",
 	},
 }
 
@@ -81,7 +81,11 @@ func (s *server) nodeSettings() map[string]any {
 	for _, aud := range []string{audience, secondAudience} {
 		s.must(201, "POST", "/v1/admin/apis", admin, map[string]any{"audience": aud, "scopes": []string{"read", "write"}})
 	}
-	const exchange, bearer = "urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:grant-type:jwt-bearer"
+	const (
+		exchange = "urn:ietf:params:oauth:grant-type:token-exchange"
+		bearer   = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+		device   = "urn:ietf:params:oauth:grant-type:device_code"
+	)
 	key, err := jwk.Generate(jwk.ES256)
 	if err != nil {
 		s.t.Fatal(err)
@@ -101,6 +105,7 @@ func (s *server) nodeSettings() map[string]any {
 		"post":    {"client_secret_post", nil},
 		"key":     {"private_key_jwt", map[string]any{"jwks": keys}},
 		"public":  {"none", nil},
+		"device":  {"none", map[string]any{"grant_types": []string{device, "refresh_token"}, "redirect_uris": []string{}, "post_logout_redirect_uris": []string{}}},
 		"api":     {"client_secret_basic", map[string]any{"audiences": apis[:1], "scope": "openid read"}},
 		"service": {"client_secret_basic", map[string]any{"grant_types": []string{exchange, "client_credentials"}, "audiences": apis, "scope": "read"}},
 		"bearer":  {"private_key_jwt", map[string]any{"grant_types": []string{bearer, "client_credentials"}, "audiences": apis[:1], "scope": "read", "jwks": keys}},
