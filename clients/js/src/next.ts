@@ -71,7 +71,7 @@ export function createNext(options: NextOptions): WritNext {
   const { issuer, server = issuer, trustedOrigins = [], cookies, headers } = options;
   const prefix = issuer.startsWith("https:") ? "__Host-" : "";
   const names = { access: prefix + "writ_at", refresh: prefix + "writ_rt", hint: prefix + hint };
-  const verifier = () => shared({ audience: issuer, ...options });
+  const verifier = () => shared({ ...options, audience: options.audience ?? issuer });
   const refresh = newRefresh(server, issuer, names.refresh, options.fetch);
 
   async function user(check?: Check): Promise<Access | null> {

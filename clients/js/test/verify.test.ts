@@ -216,6 +216,18 @@ describe("an issuer in trouble", () => {
     await until("the revocation", async () => (await verdict(v, token)) === "revoked");
   });
 
+  test("an old answer that is repeated without end isn't asked for without end", async () => {
+    issuer.streamed = false;
+    const v = verifier({ maxStale: 2 });
+    const token = await issuer.token();
+    expect(await verdict(v, token)).toBe("accepted");
+    const old = JSON.stringify(issuer.log.page(0));
+    issuer.way = (req, res) => req.url!.startsWith("/log?") && !!res.end(old);
+    issuer.asked = [];
+    await until("stale", async () => (await verdict(v, token)) === "unavailable");
+    expect(issuer.asked.length).toBeLessThan(30);
+  });
+
   test("a made-up key doesn't make it ask each time", async () => {
     const v = verifier();
     await v.ready;

@@ -70,7 +70,10 @@ export class Follower {
         this.#recovered();
       } catch (error) {
         if (signal.aborted) return;
-        if (error instanceof BehindError && this.log.fresh) continue;
+        if (error instanceof BehindError && this.log.fresh) {
+          await this.#pause(); // somebody may repeat an old answer without end
+          continue;
+        }
         if (++this.#failures === 1) this.#options.onTrouble(error);
         if (this.#failures % 3 === 0) this.#issuer.forget();
         // While the log is fresh still, an answer soon enough means that nobody has noticed anything.
@@ -102,8 +105,12 @@ export class Follower {
       this.#streamFrom = begun + 30_000;
       await this.#poll(0, patience);
     }
-    // A server that holds nothing back isn't asked without end.
-    await sleep(Math.min(1000, this.#options.maxStale / 4) - (this.#outside.monotonic() - begun), this.#stop.signal);
+    await this.#pause(this.#outside.monotonic() - begun);
+  }
+
+  /** Keeps a server from being asked without end that holds nothing back. */
+  #pause(since = 0): Promise<void> {
+    return sleep(Math.min(1000, this.#options.maxStale / 4) - since, this.#stop.signal);
   }
 
   async #poll(wait: number, ms = wait + Math.max(this.#options.maxStale / 3, 1000)): Promise<void> {
