@@ -44,28 +44,18 @@ func TestKillOnPostgres(t *testing.T) {
 // before it commits.
 func TestKillOnPostgresCatchesEarlyAnswers(t *testing.T) {
 	pg := pgtest.Start(t)
-	bin, err := build("writ-early-pg", "-overlay", overlay(t, "../server/internal/store/hot.go",
-		turn{`	return s.again(ctx, func() error { return fn(ctx, &tx{statements: s.sql, now: s.now()}) })
-`, `	ctx = context.WithoutCancel(ctx)
-	conn, err := s.pool.Conn(ctx)
-	if err != nil {
-		return classify(err)
+	bin, err := build("writ-early-pg", "-overlay", overlay(t, "../server/internal/store/lanes.go",
+		turn{`	err := l.conn.send()
+`, `	for _, j := range batch {
+		close(j.ran)
+		j.end(true, nil)
 	}
-	t := &tx{statements: &statements{on: conn, direct: true}, now: s.now(), engine: s.engine}
-	if _, err := t.exec(ctx, "BEGIN"); err != nil {
-		return err
+	time.Sleep(50 * time.Millisecond)
+	if l.conn.send() == nil {
+		l.conn.receive(func(int, []driver.Value) error { return nil })
 	}
-	err = fn(ctx, t)
-	go func() {
-		time.Sleep(50 * time.Millisecond)
-		t.exec(ctx, "COMMIT")
-		conn.Close()
-	}()
-	return err
-`},
-		turn{`	"database/sql/driver"
-`, `	"database/sql/driver"
-	"time"
+	return
+	err := l.conn.send()
 `}))
 	if err != nil {
 		t.Fatal(err)
