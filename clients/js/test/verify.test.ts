@@ -222,6 +222,8 @@ describe("an issuer in trouble", () => {
     const token = await issuer.token();
     expect(await verdict(v, token)).toBe("accepted");
     const old = JSON.stringify(issuer.log.page(0));
+    issuer.log.add(2, "another");
+    await until("a newer one", () => v.stats().sequence === 1);
     issuer.way = (req, res) => req.url!.startsWith("/log?") && !!res.end(old);
     issuer.asked = [];
     await until("stale", async () => (await verdict(v, token)) === "unavailable");
