@@ -40,6 +40,7 @@ type clientsAddCmd struct {
 	BackchannelLogoutURI  string   `name:"backchannel-logout-uri" placeholder:"URL" help:"Where it is told of log-outs."`
 	BackchannelSession    bool     `name:"backchannel-logout-session-required" help:"It has to be told which session ended, and not only whose."`
 	RequirePushed         bool     `name:"require-pushed-authorization-requests" help:"Its authorization requests must be pushed to /oauth/par."`
+	DPoPBound             bool     `name:"dpop-bound-access-tokens" help:"It gets tokens bound to a key of its own alone (DPoP)."`
 	IDTokenAlgorithm      string   `name:"id-token-signed-response-alg" placeholder:"ALG" help:"What its ID tokens are signed with. Default: RS256."`
 	SkipConsent           bool     `help:"Don't ask people whether they allow it: for your own applications."`
 	SecretOut             string   `placeholder:"FILE" help:"Write the secret to a new file, mode 0600, and don't show it."`
@@ -63,6 +64,7 @@ type newClient struct {
 	RequirePushed          bool            `json:"require_pushed_authorization_requests,omitempty"`
 	IDTokenAlgorithm       string          `json:"id_token_signed_response_alg,omitempty"`
 	SkipConsent            bool            `json:"skip_consent,omitempty"`
+	DPoPBound              bool            `json:"dpop_bound_access_tokens,omitempty"`
 }
 
 func (c clientsAddCmd) Run(ctx context.Context, p *program, parent *clientsCmd) error {
@@ -78,7 +80,7 @@ func (c clientsAddCmd) Run(ctx context.Context, p *program, parent *clientsCmd) 
 		GrantTypes: grantTypes(c.GrantType), AuthMethod: c.AuthMethod, JWKS: keys, JWKSURI: c.JWKSURI,
 		Scope: strings.Join(c.Scope, " "), Audiences: c.Audience, AllowedOrigins: c.AllowedOrigin,
 		BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelSession: c.BackchannelSession, RequirePushed: c.RequirePushed,
-		IDTokenAlgorithm: c.IDTokenAlgorithm, SkipConsent: c.SkipConsent,
+		IDTokenAlgorithm: c.IDTokenAlgorithm, SkipConsent: c.SkipConsent, DPoPBound: c.DPoPBound,
 	}
 	return clients().createSecret(ctx, p, parent.adminFlags, body, secretOut{"client_secret", c.SecretOut})
 }

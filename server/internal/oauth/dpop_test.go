@@ -455,3 +455,35 @@ func TestPossessionPushed(t *testing.T) {
 	}
 	push("", used).fails(400, "invalid_dpop_proof")
 }
+
+// An exchange never loosens what a token is bound to: the key stays that of the
+// token, and only a token without one is bound to the service's.
+func TestPossessionExchange(t *testing.T) {
+	s := startExchanging(t)
+	s.person()
+	app, h, own := s.public("app"), s.holder(), s.holder()
+	b := s.browser()
+	bound := s.redeemWith(app, b.code(app, "resource", orders, "scope", "openid read"), h.atToken()).is(200).str("access_token")
+	free := s.redeemWith(app, b.code(app, "resource", orders, "scope", "openid read")).is(200).str("access_token")
+	exchange := func(token string, changes ...with) *answer {
+		t.Helper()
+		return s.tokensWith(s.orders, url.Values{"grant_type": {grantExchange}, "subject_token": {token}, "subject_token_type": {kindAccess}, "audience": {stock}}, changes...)
+	}
+	for name, c := range map[string]struct {
+		token   string
+		changes []with
+		kind    string
+		key     string
+	}{
+		"bound":                    {bound, nil, "DPoP", h.signer.Thumbprint()},
+		"bound, with the same key": {bound, []with{h.atToken()}, "DPoP", h.signer.Thumbprint()},
+		"free":                     {free, nil, "Bearer", ""},
+		"free, with a key":         {free, []with{own.atToken()}, "DPoP", own.signer.Thumbprint()},
+	} {
+		a := exchange(c.token, c.changes...).is(200)
+		if got := s.boundTo(stock, a.str("access_token")); got != c.key || a.str("token_type") != c.kind {
+			t.Errorf("%s: %s, bound to %q, want %s and %q", name, a.str("token_type"), got, c.kind, c.key)
+		}
+	}
+	exchange(bound, own.atToken()).fails(400, "invalid_request")
+}
