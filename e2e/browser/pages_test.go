@@ -27,7 +27,7 @@ func startPages(t *testing.T) *pages {
 	p := &pages{issuer: fmt.Sprintf("http://localhost:%d", port), callback: application.URL + "/cb"}
 	p.server = startServer(t, "http", p.issuer, port)
 	p.must(t, 201, "POST", "/v1/admin/clients", p.bearer, map[string]any{"client_id": "app", "client_name": "The application",
-		"redirect_uris": []string{p.callback}, "token_endpoint_auth_method": "none", "grant_types": []string{"authorization_code", "refresh_token"}}, nil)
+		"redirect_uris": []string{p.callback}, "token_endpoint_auth_method": "none", "grant_types": []string{"authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"}}, nil)
 	return p
 }
 
@@ -104,6 +104,7 @@ func TestPagesAreAccessible(t *testing.T) {
 	b.judge("account-saved")
 	b.visit(s.request("prompt", "select_account"))
 	b.shows("Continue as").judge("choose")
+	b.device(s)
 	b.visit(s.issuer + "/login")
 	b.shows("You are signed in").judge("signed-in")
 	b.visit(s.issuer + "/oauth/logout?client_id=app")
@@ -119,6 +120,31 @@ func TestPagesAreAccessible(t *testing.T) {
 	b.signInHere("bob@example.com", alicePassword)
 	b.judge("password")
 }
+
+// device goes through the pages on which a device is let in.
+func (b *tab) device(s *pages) {
+	b.t.Helper()
+	req, err := http.NewRequestWithContext(b.t.Context(), "POST", s.base+"/oauth/device", strings.NewReader("client_id=app&scope=openid+email"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	_, text := s.read(b.t, req)
+	var shown struct {
+		Code string `json:"user_code"`
+	}
+	seen{Body: string(text)}.get(b.t, &shown)
+	b.visit(s.issuer + "/device")
+	b.judge("device")
+	b.submit(deviceButton, map[string]string{"#code": "BCDF-GHJK"})
+	b.judge("device-failed")
+	b.submit(deviceButton, map[string]string{"#code": shown.Code})
+	b.shows("The application").judge("device-ask")
+	b.submit(allowButton, nil)
+	b.judge("device-allowed")
+}
+
+const deviceButton = `form[action="/device"] button`
 
 // TestPagesAreNotFramed: a page of another site, and one of another origin of the
 // same, can't put ours into a frame to have it clicked on.
