@@ -45,6 +45,7 @@ function send(p: Protection, req: Partial<ExpressRequest>, demands?: Check): Pro
 
 test("a token passes, demands are checked, a planted access is nothing", async () => {
   const p = protection();
+  await p.verifier.ready;
   const headers = { authorization: "Bearer " + (await issuer.token()) };
   expect(await send(p, { headers })).toEqual({ status: 200, challenge: undefined, for: "usr_1" });
   expect(await send(p, { headers }, { roles: ["editor"] })).toMatchObject({ status: 200 });
@@ -74,6 +75,7 @@ test("public routes are those that are named, and no way around", async () => {
 
 test("a cookie needs one of our own pages for what changes something", async () => {
   const p = protection({ cookie: "__Host-writ_at", trustedOrigins: ["https://app.example.com"] });
+  await p.verifier.ready;
   const token = await issuer.token();
   const cookie = `a=b; __Host-writ_at=${token}; c=d`;
   const status = async (method: string, headers: Record<string, string>) => (await send(p, { method, headers })).status;
