@@ -89,7 +89,7 @@ func TestPasswordPage(t *testing.T) {
 	} else {
 		s.hide(code)
 	}
-	try(fresh, "yet another password").page(422, "Sign in") // the way back is open once
+	try(fresh, "yet another password").page(422, "Sign in").has("Sign in again.") // the way is open once
 	s.browser().post("/login/password", "change", "x", "current", fresh, "new", password).page(422, "Sign in")
 	s.browser().post("/login", "login", ada, "password", password).page(422, "Sign in")
 	if to := s.browser().post("/login", "login", ada, "password", fresh).to(); to != "/login" {

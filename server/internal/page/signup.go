@@ -124,7 +124,8 @@ func (d *Door) changePassword(w http.ResponseWriter, r *http.Request) error {
 		if shown(err) == nil {
 			return err
 		}
-		return d.refuse(w, r, req, form, err)
+		return d.refuse(w, r, req, form, &auth.Error{Code: auth.CodeInvalid, Field: "change", Err: err,
+			Message: "This took too long, or the password is changed already. Sign in again."})
 	}
 	_, err = d.Sessions.ChangePassword(r.Context(), session.PasswordChange{
 		Request: caller.From(r), User: user, Current: form["current"], New: form["new"]})
