@@ -46,8 +46,9 @@ func TestRunJudges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if total := out.Right + out.Refused + out.Wrong; total != uint64(asked.Load()) {
-		t.Errorf("%d answers judged, %d given", total, asked.Load())
+	// One that comes when the plan has ended is not counted unless it is right.
+	if total, given := out.Right+out.Refused+out.Wrong, uint64(asked.Load()); total != given && total+1 != given {
+		t.Errorf("%d answers judged, %d given", total, given)
 	}
 	if out.Refused < out.Wrong || out.Refused > out.Wrong+1 || out.Wrong < out.Right || out.Wrong > out.Right+1 {
 		t.Errorf("right %d, refused %d, wrong %d", out.Right, out.Refused, out.Wrong)
