@@ -118,7 +118,7 @@ func TestOIDCClientPopup(t *testing.T) {
 			t.Error("the page of signing in has lost the page that opened it")
 		}
 		window.signInHere(aliceEmail, alicePassword)
-		window.shows("Allow").submit(allowButton, nil)
+		window.shows("Allow").leaveWindow(allowButton)
 		var in shown
 		b.run(&in, `() => result`, nil)
 		if in.Failed != "" || in.Sub != s.alice {

@@ -29,6 +29,12 @@ func (b *tab) submit(button string, fields map[string]string) (v visit) {
 	return v
 }
 
+// leaveWindow presses a button with which the window closes in the end.
+func (b *tab) leaveWindow(button string) {
+	b.t.Helper()
+	b.do(map[string]any{"do": "leaveWindow", "tab": b.id, "button": button}, nil)
+}
+
 // text is what the page shows.
 func (b *tab) text() (text string) {
 	b.t.Helper()

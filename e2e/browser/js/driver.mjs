@@ -56,6 +56,15 @@ const commands = {
     await Promise.all([arrival, tabs[tab].click(button, { noWaitAfter: true })]);
     return visited(tabs[tab], await arrival);
   },
+  // leaveWindow presses a button with which the window goes away, sooner or later.
+  async leaveWindow({ tab, button }) {
+    const page = tabs[tab];
+    const gone = page.waitForEvent("close");
+    const pressed = page.click(button, { noWaitAfter: true }).catch((error) => {
+      if (!page.isClosed()) throw error;
+    });
+    await Promise.all([gone, pressed]);
+  },
   // keys presses keys and types text: {"press": "Tab"} or {"type": "text"}.
   async keys({ tab, keys }) {
     for (const { press, type } of keys) {
