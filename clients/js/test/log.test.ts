@@ -185,6 +185,9 @@ describe("what a log believes", () => {
     expect(log.revoked(name("sid-1"))).toBe(true); // as long as the leeway
     pass(clock, 31_000);
     log.prune();
+    expect(log.size).toBe(2); // as long as no head says how late it is
+    await take(signed.page(3));
+    log.prune();
     expect([log.revoked(name("sid-1")), log.revoked(name("sid-2")), log.size]).toEqual([false, true, 1]);
     const late = follower(signed);
     late.clock.wall = clock.wall;
@@ -192,6 +195,22 @@ describe("what a log believes", () => {
     signed.first = 2;
     await late.take(signed.page(0));
     expect([late.log.fresh, late.log.size, late.log.after]).toEqual([true, 1, 3]);
+  });
+
+  test("a clock that leaps forward for a while makes nothing be forgotten", async () => {
+    const signed = new SignedLog();
+    const { clock, log, take } = follower(signed);
+    signed.add(2, "sid-1", clock.wall / 1000 + 900);
+    await take(signed.page(0));
+    const right = clock.wall;
+    signed.now = () => right + clock.machine; // the server's clock doesn't leap
+    clock.wall += 3_600_000;
+    pass(clock, 60_000);
+    await expect(take(signed.page(1))).rejects.toThrow("clock");
+    log.prune();
+    clock.wall -= 3_600_000;
+    await take(signed.page(1));
+    expect([log.fresh, log.revoked(name("sid-1"))]).toEqual([true, true]);
   });
 
   test("an older head does no harm, a lower one that stays is another history", async () => {

@@ -92,8 +92,13 @@ export class RevocationLog {
 
   /** Drops what has expired. */
   prune(): void {
-    const over = (this.#clock.now() - this.#maxSkew) / 1000;
+    const over = this.#over(this.#position.timeMs);
     for (const [name, expiry] of this.#entries) if (expiry < over) this.#entries.delete(name);
+  }
+
+  /** Up to when entries are over, in unix seconds: by our clock and by the signed one, as ours may leap forward, and back. */
+  #over(timeMs: number): number {
+    return (Math.min(this.#clock.now(), timeMs) - this.#maxSkew) / 1000;
   }
 
   /** Takes a page over, or throws a LogError, and then at most forgets where it was. */
@@ -130,7 +135,7 @@ export class RevocationLog {
 
   #take(page: Page, chain: Bytes): void {
     const { staged, stagedBlind, timeMs } = this.#position;
-    const over = (this.#clock.now() - this.#maxSkew) / 1000;
+    const over = this.#over(page.timeMs);
     const target = page.more || staged ? (staged ?? new Map<string, number>()) : this.#entries;
     let blind = stagedBlind;
     for (const { kind, hash, expiry } of page.entries) {
