@@ -48,12 +48,14 @@ func (s *Store) Consents(ctx context.Context, userID string) ([]auth.Consent, er
 	return all(ctx, s.sql, consentDest, selectConsent+`WHERE user_id = $1 ORDER BY client_id, audience`, userID)
 }
 
-// RevokeConsent implements auth.Consents.
+// RevokeConsent implements auth.Consents. What was allowed and not fetched yet
+// goes too: else whoever had a person allow a device of theirs would wait with
+// fetching until the person has looked, and taken it back.
 func (s *Store) RevokeConsent(ctx context.Context, userID, clientID string, now time.Time, ev auth.Event) (seq uint64, err error) {
 	const end = `UPDATE grants SET ended_at = $1, end_reason = 'consent_revoked'
 		WHERE user_id = $2 AND client_id = $3 AND ended_at = 0 RETURNING id, mark, status_index`
 	return s.ending(ctx, func(ctx context.Context, t *tx) (uint64, error) {
-		n, err := t.exec(ctx, `DELETE FROM consents WHERE user_id = $1 AND client_id = $2`, userID, clientID)
+		n, err := t.takeBack(ctx, userID, clientID)
 		if err != nil {
 			return 0, err
 		}
@@ -66,4 +68,22 @@ func (s *Store) RevokeConsent(ctx context.Context, userID, clientID string, now 
 		}
 		return ended.seq, t.record(ctx, ev)
 	})
+}
+
+// takeBack undoes what a person allowed a client, but for its grants, and answers
+// how much that was.
+func (t *tx) takeBack(ctx context.Context, userID, clientID string) (n int64, err error) {
+	for _, text := range []string{
+		`DELETE FROM consents WHERE user_id = $1 AND client_id = $2`,
+		`DELETE FROM codes WHERE client_id = $2 AND grant_id = '' AND session_id IN (SELECT id FROM sessions WHERE user_id = $1)`,
+		`UPDATE devices SET state = 'denied' WHERE client_id = $2 AND state = 'allowed'
+			AND EXISTS (SELECT 1 FROM grants WHERE grants.id = devices.sign_in_id AND grants.user_id = $1)`,
+	} {
+		changed, err := t.exec(ctx, text, userID, clientID)
+		if err != nil {
+			return 0, err
+		}
+		n += changed
+	}
+	return n, nil
 }

@@ -20,6 +20,7 @@ func authorizationTests() map[string]func(*bench) {
 		"CodeRefused":      codeRefused,
 		"Consent":          consent,
 		"RevokeConsent":    revokeConsent,
+		"RevokeUnfetched":  revokeUnfetched,
 		"Reauthenticate":   reauthenticate,
 	}
 }
@@ -245,6 +246,36 @@ func revokeConsent(b *bench) {
 	b.same("another's", b.held(kept.ID).Grant.EndedAt.IsZero(), true)
 	_, err = b.RevokeConsent(b.ctx, u.ID, c.ID, b.now(), event("consent.revoke"))
 	b.is("again", err, auth.ErrNotFound)
+}
+
+// revokeUnfetched: what was allowed before a person took it back can't be fetched
+// afterwards; what others allowed, and other clients got, can.
+func revokeUnfetched(b *bench) {
+	u, other, c, foreign := b.user(), b.user(), b.app("app"), b.app("foreign")
+	for what, of := range map[string]struct {
+		user   auth.User
+		client auth.Client
+		stays  bool
+	}{"mine": {u, c, false}, "another's": {other, c, true}, "for another": {u, foreign, true}} {
+		code, g := b.code(of.user, of.client, what)
+		d := b.device(of.client, what)
+		answered, err := b.AnswerDevice(b.ctx, d.Hash, auth.DeviceAllowed, code.SignInID, event("device.allow"))
+		b.must(err)
+		b.same(what+": answered", answered, true)
+		if _, err = b.RevokeConsent(b.ctx, u.ID, c.ID, b.now(), event("consent.revoke")); err != nil {
+			b.is(what+": nothing to take back", err, auth.ErrNotFound)
+		}
+		b.same(what+": taken back", err == nil, !of.stays)
+
+		got, err := b.Redeem(b.ctx, code.Hash, g, b.now(), auth.Marks{}, event("grant.begin"))
+		b.must(err)
+		b.same(what+": the code", got, of.stays)
+		_, g = b.prepare(of.user, of.client)
+		g.SessionID = code.SessionID
+		got, err = b.RedeemDevice(b.ctx, d.Hash, g, auth.Marks{}, event("grant.begin"))
+		b.must(err)
+		b.same(what+": the device", got, of.stays)
+	}
 }
 
 func reauthenticate(b *bench) {
