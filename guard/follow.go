@@ -185,12 +185,25 @@ func (f *follower) step(ctx context.Context) error {
 }
 
 // prune drops what has expired, from time to time. A token is taken for as long
-// as the leeway after its end.
+// as the leeway after its end. What has expired the issuer's time says, too: a
+// clock that is ahead for a minute would else have forgotten, once it is right
+// again, what is revoked.
 func (f *follower) prune() {
-	if now := f.now(); now.After(f.nextPrune) {
-		f.index.prune(now.Add(-f.maxSkew))
-		f.nextPrune = now.Add(pruneEvery)
+	now := f.now()
+	if !now.After(f.nextPrune) && f.nextPrune.Sub(now) <= pruneEvery {
+		return
 	}
+	f.nextPrune = now.Add(pruneEvery)
+	if known := f.lastFresh.Load(); known != 0 {
+		f.index.prune(earlier(now, time.Unix(0, known)).Add(-f.maxSkew))
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // locate finds out where the log and its keys are. What the configuration names

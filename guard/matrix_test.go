@@ -214,6 +214,32 @@ func TestSlowLog(t *testing.T) {
 	})
 }
 
+// A clock that is ahead for some minutes must not have the guard forget what is
+// revoked: the tokens live again once it is right.
+func TestClockLeapForgetsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &faulty{signedLog: newSignedLog(t), tokens: map[string]string{}}
+		var own atomic.Int64
+		g := f.signedLog.guard(t, func(cfg *guard.Config) {
+			cfg.Now = func() time.Time { return time.Now().Add(time.Duration(own.Load())) }
+		})
+		f.expect(t, "before", g, map[string]int{"good": 200, "unknown": 200})
+		f.revoke(revlog.Session, "unknown") // for an hour
+		time.Sleep(2 * time.Second)
+		f.expect(t, "revoked", g, map[string]int{"good": 200, "unknown": 401})
+		own.Store(int64(2 * time.Hour))
+		time.Sleep(5 * time.Minute)
+		own.Store(0)
+		time.Sleep(40 * time.Second)
+		delete(f.tokens, "unknown") // another of the session: the guard may remember what became of the first
+		f.expect(t, "when the clock is right again", g, map[string]int{"good": 200, "unknown": 401})
+		time.Sleep(time.Hour)
+		if n := g.Stats().Issuers[0].Revoked; n != 0 {
+			t.Errorf("%d entries an hour after the last has expired", n)
+		}
+	})
+}
+
 // TestClockLeaps: a clock that leaps further than the leeway makes a guard stale
 // at once, whichever way, and it is fresh again when both clocks agree. It never
 // takes a token of which it can't know.
