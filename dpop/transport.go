@@ -27,7 +27,7 @@ type Transport struct {
 // RoundTrip implements http.RoundTripper.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	token := ""
-	if t.Token != nil {
+	if t.Token != nil && !sentOn(r) {
 		var err error
 		if token, err = t.Token(r.Context()); err != nil {
 			return nil, err
@@ -44,6 +44,16 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxRefusal)) // so that the connection can be used again
 	_ = res.Body.Close()
 	return t.send(again, token)
+}
+
+// sentOn reports whether a request was redirected to another origin than the first:
+// the token is nobody's business there, though it is of no use without the key.
+func sentOn(r *http.Request) bool {
+	first := r
+	for first.Response != nil && first.Response.Request != nil {
+		first = first.Response.Request
+	}
+	return first.URL.Scheme != r.URL.Scheme || first.URL.Host != r.URL.Host
 }
 
 func (t *Transport) send(r *http.Request, token string) (*http.Response, error) {

@@ -100,3 +100,42 @@ func TestTransportLeavesAnswers(t *testing.T) {
 		t.Errorf("without a token: %v", err)
 	}
 }
+
+// A redirect to another origin takes no token along, one to the same does.
+func TestTransportAtARedirect(t *testing.T) {
+	got := map[string]string{}
+	record := func(name string) http.HandlerFunc {
+		return func(_ http.ResponseWriter, r *http.Request) { got[name] = r.Header.Get("Authorization") }
+	}
+	other := httptest.NewServer(record("other"))
+	t.Cleanup(other.Close)
+	mux := http.NewServeMux()
+	mux.HandleFunc("/away", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+	})
+	mux.HandleFunc("/within", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/there", http.StatusTemporaryRedirect)
+	})
+	mux.HandleFunc("/there", record("same"))
+	api := httptest.NewServer(mux)
+	t.Cleanup(api.Close)
+	key, err := jwk.Generate(jwk.ES256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := dpop.NewSigner(key, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &dpop.Transport{Signer: signer, Token: func(context.Context) (string, error) { return "token", nil }}}
+	for _, path := range []string{"/away", "/within"} {
+		res, err := client.Get(api.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+	}
+	if got["same"] != "DPoP token" || got["other"] != "" {
+		t.Errorf("within the origin %q, at another %q", got["same"], got["other"])
+	}
+}

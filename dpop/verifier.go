@@ -68,6 +68,10 @@ type claims struct {
 	Nonce  string `json:"nonce,omitzero"`
 }
 
+// slack is for how long a proof is remembered beyond its age: who has judged it
+// may have to ask a database before it counts as used.
+const slack = 30 * time.Second
+
 // NewVerifier returns a Verifier. The error names the field of cfg that makes
 // no sense.
 func NewVerifier(cfg Config) (*Verifier, error) {
@@ -153,7 +157,7 @@ func (v *Verifier) Verify(ctx context.Context, proof string, req Request) (*Proo
 	if v.cfg.Nonces != nil && !v.cfg.Nonces.good(c.Nonce) {
 		return nil, ErrNonce
 	}
-	p := &Proof{key: key, jkt: key.Thumbprint(), forget: c.IssuedAt.Time().Add(v.cfg.MaxAge + time.Second)}
+	p := &Proof{key: key, jkt: key.Thumbprint(), forget: c.IssuedAt.Time().Add(v.cfg.MaxAge + slack)}
 	p.hash = sha256.Sum256([]byte(p.jkt + "\x00" + c.ID)) // a thumbprint has no zero byte
 	return p, nil
 }
