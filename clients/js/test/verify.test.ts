@@ -365,10 +365,17 @@ test("a log in parts counts when the last one is there", async () => {
 test.each([
   [{ audience: [] }, "audience"],
   [{ audience: "" }, "audience"],
-  [{ leeway: 301 }, "leeway"],
+  [{ leeway: 61 }, "leeway"],
+  [{ leeway: 61, revocation: "ask" as const }, "leeway"],
+  [{ leeway: 301, revocation: "unchecked" as const }, "leeway"],
   [{ maxStale: 0 }, "maxStale"],
   [{ maxStale: NaN }, "maxStale"],
   [{ stale: "introspect" as const }, "credentials"],
 ])("options that make no sense are refused: %j", (options, what) => {
   expect(() => verifier(options)).toThrow(what);
+});
+
+test("a leeway ends before the log forgets, where there is one", () => {
+  verifier({ leeway: 60 });
+  verifier({ leeway: 300, revocation: "unchecked" });
 });

@@ -4,9 +4,11 @@
 //
 // Who guesses a code that somebody else's device shows could put their own
 // account on it, or be asked to allow what they never began. So guessing is slow
-// in three ways: it needs a sign-in; a person and an address have ten wrong
-// tries at once, then wait longer and longer ([limit.Throttle]); and all people
-// together look up no more than [lookups] codes in ten minutes. With at most
+// in four ways: it needs a sign-in; a person and an address have ten wrong tries
+// at once, then wait longer and longer ([limit.Throttle]); a person looks up no
+// more than [own] codes in ten minutes, right or wrong; and all people together
+// no more than [lookups], of which who has but one account can't take the others'
+// share. With at most
 // [Most] codes alive, of 2.56e10, that is a chance of 4.7e-4 in ten minutes for
 // somebody with hundreds of accounts and addresses who takes up all of it; with
 // a hundred codes alive 4.7e-6; for one account at one address, some 13 tries,
@@ -43,6 +45,7 @@ const (
 
 	grow    = 5 * time.Second        // of the interval, for who asks too early (section 3.5)
 	leeway  = 500 * time.Millisecond // by which a poll may be early: networks are
+	own     = 30                     // lookups of user codes by one person in TTL
 	lookups = 1_200                  // of user codes by all people in TTL
 	starts  = 60                     // by public clients of one address in TTL
 
@@ -66,6 +69,7 @@ type Options struct {
 type Service struct {
 	Options
 	guesses *limit.Throttle
+	own     *limit.Quota // by user
 	lookups *limit.Quota
 	starts  *limit.Quota
 }
@@ -76,6 +80,7 @@ func New(opts Options) *Service {
 	return &Service{
 		Options: opts,
 		guesses: limit.NewShared(opts.Now, opts.Redis, "devices"),
+		own:     limit.NewQuota(own, TTL, wait, opts.Now, opts.Redis, "device-lookups-own"),
 		lookups: limit.NewQuota(lookups, TTL, wait, opts.Now, opts.Redis, "device-lookups"),
 		starts:  limit.NewQuota(starts, TTL, "Too many devices began at this address; try again later.", opts.Now, opts.Redis, "device-starts"),
 	}
@@ -140,14 +145,18 @@ func (s *Service) Ask(ctx context.Context, typed string, who session.Identity, a
 	if !ok {
 		return Question{}, errCode() // no guess: it can't be one
 	}
-	if err := s.lookups.Take(ctx, ""); err != nil { // "": all of them together
-		return Question{}, err
-	}
 	attempt, err := s.guesses.Attempt(ctx, who.User.ID, address)
 	if err != nil {
 		return Question{}, err
 	}
 	defer attempt.Release()
+	// What all share comes last: who has had enough takes nothing of it.
+	if err := s.own.TakeBy(ctx, who.User.ID); err != nil {
+		return Question{}, err
+	}
+	if err := s.lookups.TakeBy(ctx, "all"); err != nil {
+		return Question{}, err
+	}
 	d, client, err := s.find(ctx, hashUserCode(code))
 	if err != nil {
 		return Question{}, err

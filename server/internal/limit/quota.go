@@ -2,7 +2,6 @@ package limit
 
 import (
 	"context"
-	"net/netip"
 	"sync"
 	"time"
 )
@@ -20,7 +19,7 @@ type Quota struct {
 	// The moment from which the address has all of it again. Two generations, so
 	// that what was forgotten needs no search: older moments have passed.
 	mu       sync.Mutex
-	new, old map[netip.Prefix]time.Time
+	new, old map[string]time.Time
 	turned   time.Time
 }
 
@@ -28,7 +27,7 @@ type Quota struct {
 // fleet count those of this name together, may be nil. text is the message of
 // the error.
 func NewQuota(most int, per time.Duration, text string, now func() time.Time, redis *Redis, name string) *Quota {
-	q := &Quota{now: now, most: most, per: per, text: text, new: map[netip.Prefix]time.Time{}, turned: now()}
+	q := &Quota{now: now, most: most, per: per, text: text, new: map[string]time.Time{}, turned: now()}
 	if redis != nil {
 		q.shared = &shared{redis, name}
 	}
@@ -41,10 +40,15 @@ func (q *Quota) each() time.Duration { return q.per / time.Duration(q.most) }
 // Take counts an act; CodeTooMany with RetryAfter, and nothing counted, if there
 // were too many.
 func (q *Quota) Take(ctx context.Context, address string) error {
-	network, now := Network(address), q.now()
-	wait := q.take(network, now)
+	return q.TakeBy(ctx, Network(address).String())
+}
+
+// TakeBy is Take for a quota that counts by something else than addresses.
+func (q *Quota) TakeBy(ctx context.Context, key string) error {
+	now := q.now()
+	wait := q.take(key, now)
 	if q.shared != nil {
-		if together, ok := q.takeTogether(ctx, network, now); ok {
+		if together, ok := q.takeTogether(ctx, key, now); ok {
 			wait = together
 		}
 	}
@@ -55,15 +59,15 @@ func (q *Quota) Take(ctx context.Context, address string) error {
 }
 
 // take answers how long to wait, 0 if the act was counted.
-func (q *Quota) take(network netip.Prefix, now time.Time) time.Duration {
+func (q *Quota) take(key string, now time.Time) time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if now.Sub(q.turned) >= q.per || len(q.new) >= maxEntries {
-		q.new, q.old, q.turned = map[netip.Prefix]time.Time{}, q.new, now
+		q.new, q.old, q.turned = map[string]time.Time{}, q.new, now
 	}
-	free, ok := q.new[network]
+	free, ok := q.new[key]
 	if !ok {
-		free = q.old[network]
+		free = q.old[key]
 	}
 	if free.Before(now) {
 		free = now
@@ -72,7 +76,7 @@ func (q *Quota) take(network netip.Prefix, now time.Time) time.Duration {
 	if wait := free.Sub(now) - q.per; wait > 0 {
 		return wait
 	}
-	q.new[network] = free
+	q.new[key] = free
 	return 0
 }
 
@@ -84,8 +88,8 @@ if free - now > per then return free - now - per end
 redis.call('SET', KEYS[1], string.format('%d', free), 'PX', string.format('%d', free - now))
 return 0`
 
-func (q *Quota) takeTogether(ctx context.Context, network netip.Prefix, now time.Time) (wait time.Duration, ok bool) {
-	name := q.shared.redis.name(q.shared.name, network.String())
+func (q *Quota) takeTogether(ctx context.Context, key string, now time.Time) (wait time.Duration, ok bool) {
+	name := q.shared.redis.name(q.shared.name, key)
 	answers, ok := q.shared.redis.ask(ctx, command{
 		"EVAL", quotaScript, 1, name, now.UnixMilli(), q.each().Milliseconds(), q.per.Milliseconds(),
 	})

@@ -50,7 +50,7 @@ export interface VerifierOptions {
   credentials?: ClientCredentials;
   /** Where the revocation log is, if not where the issuer says: a relay, which needs no trust. */
   log?: string;
-  /** By how much clocks may differ for exp and nbf; seconds, default 30, at most 300. */
+  /** By how much clocks may differ for exp and nbf; seconds, default 30, at most 60, and 300 if revocations are `unchecked`. */
   leeway?: number;
   /** How many verified tokens are remembered, default 1000; 0: none. */
   cacheSize?: number;
@@ -90,6 +90,9 @@ export interface Verifier<Custom extends object = object> {
 
 /** How long first requests wait for keys and revocations, in milliseconds. */
 const firstWait = 2000;
+
+/** The largest leeway where a log is followed, in seconds: the issuer drops an entry two minutes after the tokens have expired that it is about. */
+const maxLogLeeway = 60;
 
 /**
  * Makes a verifier; a process needs one for each API. It waits for nothing: a
@@ -180,11 +183,12 @@ export function createVerifier<Custom extends object = object>(options: Verifier
 }
 
 /** Refuses options that make no sense, and turns seconds into milliseconds. */
-function checked({ issuer, audience, leeway = 30, maxStale = 30, askAfter = 5, stale, credentials }: VerifierOptions) {
+function checked({ issuer, audience, leeway = 30, maxStale = 30, askAfter = 5, revocation, stale, credentials }: VerifierOptions) {
   address(issuer);
   const audiences = [audience].flat() as string[];
   if (!audiences.length || audiences.some((name) => typeof name !== "string" || !name)) throw new TypeError("audience is missing");
-  if (!(leeway >= 0 && leeway <= 300)) throw new TypeError("leeway must be 0 to 300 seconds");
+  const maxLeeway = revocation === "unchecked" ? 300 : maxLogLeeway;
+  if (!(leeway >= 0 && leeway <= maxLeeway)) throw new TypeError(`leeway must be 0 to ${maxLeeway} seconds`);
   if (!(maxStale >= 1 && maxStale <= 3600)) throw new TypeError("maxStale must be 1 to 3600 seconds");
   if (stale === "introspect" && !credentials) throw new TypeError("to introspect takes credentials");
   return { audiences, leeway: leeway * 1000, maxStale: maxStale * 1000, askAfter: Math.min(Math.max(askAfter, 0), maxStale) * 1000 };
