@@ -4,6 +4,7 @@
  * @module
  */
 import { answerTo, createVerifier, credential, VerifyError, type Access, type Check, type CookieOptions, type Verifier, type VerifierOptions } from "./verify/index.ts";
+import { checkOrigins } from "./verify/request.ts";
 
 declare global {
   namespace Express {
@@ -60,6 +61,7 @@ export interface Protection {
 /** Makes what protects an application; a process needs one for each API. */
 export function createProtection(options: ProtectOptions): Protection {
   const open = (options.public ?? []).map(pattern);
+  checkOrigins(options.trustedOrigins);
   const verifier = createVerifier(options);
 
   async function check(req: ExpressRequest, demands: Check | undefined): Promise<void> {

@@ -10,6 +10,7 @@
  * @module
  */
 import { cookieValue, createVerifier, credential, refusal, VerifyError, type Access, type Check, type Verifier, type VerifierOptions } from "./verify/index.ts";
+import { checkOrigins, sameSite } from "./verify/request.ts";
 
 export { VerifyError, type Access, type AccessClaims, type Check } from "./verify/index.ts";
 
@@ -69,6 +70,7 @@ const hint = "writ_hint";
 
 export function createNext(options: NextOptions): WritNext {
   const { issuer, server = issuer, trustedOrigins = [], cookies, headers } = options;
+  checkOrigins(trustedOrigins);
   const prefix = issuer.startsWith("https:") ? "__Host-" : "";
   const names = { access: prefix + "writ_at", refresh: prefix + "writ_rt", hint: prefix + hint };
   const verifier = () => shared({ ...options, audience: options.audience ?? issuer });
@@ -157,8 +159,7 @@ export function createNext(options: NextOptions): WritNext {
       (act, check) =>
       async (...args) => {
         const asked = await headers();
-        const own = asked.get("sec-fetch-site") === "same-origin" || trustedOrigins.includes(asked.get("origin") ?? "");
-        if (!own) throw new VerifyError("cross_site");
+        if (!sameSite((name) => asked.get(name), trustedOrigins)) throw new VerifyError("cross_site");
         return act(await required(check), ...args);
       },
   };

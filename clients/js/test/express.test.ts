@@ -1,7 +1,7 @@
 // The middleware as Express calls it. e2e runs it in Express, against a real server.
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createProtection, type ExpressRequest, type Protection, type ProtectOptions } from "../src/express.ts";
-import type { Check } from "../src/verify/index.ts";
+import { credential, type Check } from "../src/verify/index.ts";
 import { audience, TestIssuer } from "./issuer.ts";
 
 let issuer: TestIssuer;
@@ -92,6 +92,17 @@ test("a cookie needs one of our own pages for what changes something", async () 
   expect(await status("GET", { cookie: cookie + "; __Host-writ_at=planted" })).toBe(401);
   expect(await status("GET", { cookie: "__Host-writ_at=" })).toBe(401);
   expect((await send(protection(), { headers: { cookie } })).status).toBe(401); // only where it is asked for
+});
+
+test("trusted origins are origins, and none sent is none of them", async () => {
+  for (const wrong of ["", "null", "*", "app.example.com", "https://app.example.com/", "https://app.example.com:443", "https://App.example.com", "https://a@app.example.com", "https://", undefined]) {
+    expect(() => protection({ trustedOrigins: [wrong as string] })).toThrow("trustedOrigins");
+  }
+  expect(() => protection({ trustedOrigins: "https://app.example.com" as never })).toThrow(TypeError);
+  for (const right of ["https://app.example.com", "http://localhost:3000", "https://[::1]:8443", "capacitor://localhost"]) protection({ trustedOrigins: [right] });
+  const request = (origin?: string) => ({ method: "POST", header: (name: string) => ({ cookie: "at=x", origin })[name] });
+  for (const origin of [undefined, ""]) expect(() => credential(request(origin), { cookie: "at", trustedOrigins: [""] })).toThrow("cross_site");
+  expect(credential(request("https://a.example"), { cookie: "at", trustedOrigins: ["https://a.example"] })).toBe("x");
 });
 
 test("what can't be known is a 503, and what is no refusal goes on to Express", async () => {

@@ -220,3 +220,7 @@ describe("who decides", () => {
     await expect(act("x")).rejects.toBeInstanceOf(VerifyError);
   });
 });
+
+test("trusted origins are origins", () => {
+  for (const wrong of ["", "app.example.com", "https://app.example.com/"]) expect(() => next({ trustedOrigins: [wrong] })).toThrow("trustedOrigins");
+});

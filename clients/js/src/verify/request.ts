@@ -24,7 +24,7 @@ export function credential(request: Incoming, { cookie, trustedOrigins = [] }: C
   if (!cookie || (authorization && /^bearer(?: |$)/i.test(authorization))) return bearer(authorization);
   const token = cookieValue(request.header("cookie"), cookie);
   if (!token) throw new VerifyError("no_token");
-  if (!safe(request) && !sameSite(request, trustedOrigins)) throw new VerifyError("cross_site");
+  if (!safe(request) && !sameSite((name) => request.header(name), trustedOrigins)) throw new VerifyError("cross_site");
   return token;
 }
 
@@ -53,6 +53,18 @@ function safe(request: Incoming): boolean {
 }
 
 /** Whether a browser says that one of our own pages sent it. Where nothing is said nobody vouches for it. */
-function sameSite(request: Incoming, trusted: readonly string[]): boolean {
-  return request.header("sec-fetch-site") === "same-origin" || trusted.includes(request.header("origin") ?? "");
+export function sameSite(header: Incoming["header"], trusted: readonly string[]): boolean {
+  const origin = header("origin");
+  return header("sec-fetch-site") === "same-origin" || (!!origin && trusted.includes(origin));
+}
+
+/** Refuses what is no origin as browsers write them; in a text instead of a list any part of it would be found. */
+export function checkOrigins(origins: unknown = []): void {
+  if (!Array.isArray(origins)) throw new TypeError("trustedOrigins must be a list");
+  for (const origin of origins) {
+    const is = typeof origin === "string" && /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@\\]+$/.test(origin);
+    // Browsers write no port that goes without saying, and no capitals.
+    const exact = is && (!/^https?:/.test(origin) || (URL.canParse(origin) && new URL(origin).origin === origin));
+    if (!exact) throw new TypeError(`trustedOrigins: ${JSON.stringify(origin)} is no origin, such as "https://app.example.com"`);
+  }
 }
