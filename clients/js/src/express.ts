@@ -80,8 +80,12 @@ export function createProtection(options: ProtectOptions): Protection {
         (error: unknown) => {
           const answer = answerTo(error, options.realm);
           if (!answer) return next(error);
-          options.onRefusal?.(error as VerifyError, req);
-          res.status(answer.status).set(answer.headers).send(answer.body);
+          try {
+            options.onRefusal?.(error as VerifyError, req);
+            res.status(answer.status).set(answer.headers).send(answer.body);
+          } catch (error) {
+            next(error); // nobody else would take it, and Node ends with what nobody takes
+          }
         },
       );
     },

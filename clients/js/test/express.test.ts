@@ -115,3 +115,15 @@ test("what can't be known is a 503, and what is no refusal goes on to Express", 
   expect(await send(p, { originalUrl: "/healthz" })).toMatchObject({ status: 200 });
   await expect(send(p, { headers: undefined as never })).rejects.toThrow(TypeError);
 });
+
+test("what goes wrong while refusing goes on to Express", async () => {
+  const p = protection({
+    onRefusal: () => {
+      throw new Error("the log is full");
+    },
+  });
+  await expect(send(p, {})).rejects.toThrow("the log is full");
+  const sent = { status: () => { throw new Error("headers sent"); } };
+  const told = new Promise((resolve) => protection().protect()({ method: "GET", originalUrl: "/", headers: {} }, sent as never, resolve));
+  expect(await told).toEqual(new Error("headers sent"));
+});
