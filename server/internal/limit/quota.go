@@ -16,8 +16,9 @@ type Quota struct {
 	text   string // what is said to who has had enough
 	shared *shared
 
-	// The moment from which the address has all of it again. Two generations, so
-	// that what was forgotten needs no search: older moments have passed.
+	// The moment from which a network, or a key of TakeBy, has all of it again. Two
+	// generations, so that what was forgotten needs no search: older moments have
+	// passed.
 	mu       sync.Mutex
 	new, old map[string]time.Time
 	turned   time.Time
