@@ -10,7 +10,7 @@ export interface Platform {
   Date: { now(): number };
   Math: { random(): number };
   /** Absent on a server: there the client does nothing by itself. */
-  document?: { readonly visibilityState: string };
+  document?: { readonly visibilityState: string; readonly baseURI: string };
   location?: { readonly href: string };
   navigator?: { readonly locks?: Locks };
   BroadcastChannel?: new (name: string) => Channel;

@@ -18,10 +18,9 @@ import { newWake } from "./wake.ts";
  */
 export function createWrit(options: Options, p: Platform = globalThis as unknown as Platform): Writ {
   const { mode = "cookie", audience, refreshOn403 } = options;
-  const page = p.location?.href;
-  const origin = (url: string) => new URL(url, page).origin;
+  const origin = (url: string) => new URL(url, p.location?.href).origin;
   const issuer = origin(options.issuer);
-  const apis = (options.apis ?? [page ?? issuer, issuer]).map(origin);
+  const apis = (options.apis ?? [p.location?.href ?? issuer, issuer]).map(origin);
   const cookies = mode !== "token";
   const name = `writ ${mode} ${issuer}`;
   const call = newCall(p, issuer, cookies);
@@ -183,7 +182,7 @@ export function createWrit(options: Options, p: Platform = globalThis as unknown
     signIn,
     signOut,
     signOutEverywhere,
-    fetch: newFetch(p, session, refresher, origin, apis, refreshOn403),
+    fetch: newFetch(p, session, refresher, apis, refreshOn403),
     onChange(listener) {
       session.listeners.add(listener);
       return () => session.listeners.delete(listener);

@@ -218,3 +218,18 @@ test("token mode tries again with the new token", async () => {
   const [first, second] = world.take("/api/thing").map((r) => r.headers.get("authorization"));
   expect(first).not.toBe(second);
 });
+
+test("token mode sends no token where a <base> leads that somebody has put into the page", async () => {
+  const world = new World();
+  const { writ, tab } = load(world, { mode: "token" });
+  await outcome(world, writ.signIn(alice));
+  const sent = () => world.take("/api/thing").map((r) => [r.origin, r.headers.has("authorization")]);
+  // One that comes while a request waits for a new token.
+  world.sleep(20 * 60_000);
+  const waiting = writ.fetch("/api/thing");
+  tab.document.baseURI = "https://evil.example/";
+  await outcome(world, waiting);
+  expect(sent()).toEqual([[issuer, true]]);
+  await outcome(world, writ.fetch("/api/thing"));
+  expect(sent()).toEqual([["https://evil.example", false]]);
+});

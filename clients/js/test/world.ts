@@ -148,7 +148,7 @@ export class Tab implements Platform {
   frozen = false;
   /** Requests that are under way. */
   busy = 0;
-  document = { visibilityState: "visible" };
+  document = { visibilityState: "visible", baseURI: issuer + "/page" };
   location = { href: issuer + "/page" };
   performance = { now: () => this.world.awake + (this.world.ticksInSleep ? this.world.slept : 0) };
   Date = { now: () => this.world.now() + this.world.clockOff };
@@ -205,7 +205,7 @@ export class Tab implements Platform {
 
   fetch = (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
     const given = input instanceof globalThis.Request ? input : undefined;
-    const url = new URL(given?.url ?? String(input), this.location.href);
+    const url = new URL(given?.url ?? String(input), this.document.baseURI);
     const { signal } = init;
     this.busy++;
     return new Promise<Response>((resolve, reject) => {
