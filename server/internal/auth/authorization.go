@@ -67,7 +67,8 @@ type Consents interface {
 	Consents(ctx context.Context, userID string) ([]Consent, error)
 	// RevokeConsent forgets what a user allowed a client, ends every grant that
 	// the client has of the user and logs it: seq is the last entry's number, 0
-	// if no grant was alive. ErrNotFound if there was neither.
+	// if no grant was alive. Codes and devices that weren't redeemed yet can't be
+	// any more. ErrNotFound if there was nothing of all this.
 	RevokeConsent(ctx context.Context, userID, clientID string, now time.Time, ev Event) (seq uint64, err error)
 }
 
