@@ -228,14 +228,18 @@ func (b *tab) keys(keys ...key) {
 	b.do(map[string]any{"do": "keys", "tab": b.id, "keys": keys}, nil)
 }
 
-// focused fails the test unless the field of that name has the focus, and shows it.
+// focused fails the test unless the field of that name has the focus, and shows
+// it. A browser gives the focus that a page asks for a while after it has loaded.
 func (b *tab) focused(name string) {
 	b.t.Helper()
 	var got struct {
 		Name string
 		Seen bool
 	}
-	b.run(&got, `() => {
+	b.run(&got, `async () => {
+		for (const end = Date.now() + 10_000; document.activeElement === document.body && Date.now() < end; ) {
+			await new Promise((next) => setTimeout(next, 10));
+		}
 		const e = document.activeElement, style = getComputedStyle(e);
 		return { name: e.name ?? e.tagName, seen: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0 || style.boxShadow !== "none" };
 	}`, nil)
