@@ -2,6 +2,7 @@ package dpop
 
 import (
 	"crypto/rsa"
+	"slices"
 	"strings"
 
 	"github.com/writ-auth/writ/internal/strictjson"
@@ -74,27 +75,16 @@ func tooLarge(key *jwk.PublicKey) bool {
 // members returns the named members of an object as JSON; those that it hasn't
 // got are "".
 func members(text string, names ...string) (map[string]string, error) {
-	r := strictjson.NewReader(text)
-	if err := r.BeginObject(); err != nil {
+	r, found := strictjson.NewReader(text), make(map[string]string)
+	err := r.Members(func(name string) error {
+		value, err := r.RawValue()
+		if slices.Contains(names, name) {
+			found[name] = value
+		}
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
-	found := make(map[string]string)
-	for {
-		name, more, err := r.NextKey()
-		if err != nil {
-			return nil, err
-		}
-		if !more {
-			return found, r.End()
-		}
-		value, err := r.RawValue()
-		if err != nil {
-			return nil, err
-		}
-		for _, wanted := range names {
-			if name == wanted {
-				found[name] = value
-			}
-		}
-	}
+	return found, r.End()
 }

@@ -315,21 +315,10 @@ type signerMembers struct {
 func readSigner(text string) (m signerMembers, err error) {
 	m.age = signerAge
 	r := strictjson.NewReader(text)
-	if err := r.BeginObject(); err != nil {
+	if err := r.Members(func(name string) error { return m.member(r, name) }); err != nil {
 		return m, err
 	}
-	for {
-		name, more, err := r.NextKey()
-		if err != nil {
-			return m, err
-		}
-		if !more {
-			return m, r.End()
-		}
-		if err := m.member(r, name); err != nil {
-			return m, err
-		}
-	}
+	return m, r.End()
 }
 
 func (m *signerMembers) member(r *strictjson.Reader, name string) (err error) {

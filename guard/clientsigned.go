@@ -188,25 +188,13 @@ func errOwnWords() error {
 // textMember reads a member of an object that was parsed before; "" if it isn't
 // there, or no string.
 func textMember(object, name string) string {
-	r := strictjson.NewReader(object)
-	if r.BeginObject() != nil {
+	value, _, err := strictjson.Member(object, name)
+	if err != nil {
 		return ""
 	}
-	for {
-		key, more, err := r.NextKey()
-		if err != nil || !more {
-			return ""
-		}
-		if key != name {
-			if r.Skip() != nil {
-				return ""
-			}
-			continue
-		}
-		value, err := r.ReadString()
-		if err != nil {
-			return ""
-		}
-		return value
+	text, err := strictjson.NewReader(value).ReadString()
+	if err != nil {
+		return ""
 	}
+	return text
 }

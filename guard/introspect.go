@@ -219,27 +219,14 @@ func (i *issuer) introspectionEndpoint(ctx context.Context) (string, error) {
 	return doc.Introspection, nil
 }
 
-// readActive reads the one member that counts. Anything but true is no.
+// readActive reads the one member that counts. Without it the answer is no.
 func readActive(text string) (active bool, err error) {
-	r := strictjson.NewReader(text)
-	if err := r.BeginObject(); err != nil {
-		return false, err
+	value, found, err := strictjson.Member(text, "active")
+	if err == nil && found {
+		active, err = strictjson.NewReader(value).ReadBool()
 	}
-	for {
-		name, more, err := r.NextKey()
-		if err != nil {
-			return false, err
-		}
-		if !more {
-			return active, r.End()
-		}
-		if name == "active" {
-			active, err = r.ReadBool()
-		} else {
-			err = r.Skip()
-		}
-		if err != nil {
-			return false, fmt.Errorf("introspection: %w", err)
-		}
+	if err != nil {
+		return false, fmt.Errorf("introspection: %w", err)
 	}
+	return active, nil
 }

@@ -51,32 +51,11 @@ func stringsAt(text string, path []string) ([]string, error) {
 	for _, name := range path {
 		var found bool
 		var err error
-		if text, found, err = member(text, name); err != nil || !found {
+		if text, found, err = strictjson.Member(text, name); err != nil || !found {
 			return nil, err
 		}
 	}
 	return readStrings(text)
-}
-
-// member returns the text of an object's member.
-func member(text, name string) (value string, found bool, err error) {
-	r := strictjson.NewReader(text)
-	if err := r.BeginObject(); err != nil {
-		return "", false, err
-	}
-	for {
-		key, more, err := r.NextKey()
-		if err != nil || !more {
-			return value, found, err
-		}
-		raw, err := r.RawValue()
-		if err != nil {
-			return "", false, err
-		}
-		if key == name {
-			value, found = raw, true
-		}
-	}
 }
 
 func readStrings(text string) ([]string, error) {

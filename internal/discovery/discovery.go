@@ -107,21 +107,10 @@ func parse(data []byte, issuer string) (*Document, error) {
 }
 
 func (d *Document) read(r *strictjson.Reader) error {
-	if err := r.BeginObject(); err != nil {
+	if err := r.Members(func(name string) error { return d.member(r, name) }); err != nil {
 		return err
 	}
-	for {
-		name, more, err := r.NextKey()
-		if err != nil {
-			return err
-		}
-		if !more {
-			return r.End()
-		}
-		if err := d.member(r, name); err != nil {
-			return err
-		}
-	}
+	return r.End()
 }
 
 func (d *Document) member(r *strictjson.Reader, name string) (err error) {

@@ -126,25 +126,20 @@ type decoder struct {
 // readObject reads an object and counts the members that it knows; the reader
 // refuses one that comes twice.
 func readObject(r *strictjson.Reader, member func(*strictjson.Reader, string) (bool, error)) (seen int, err error) {
-	if err := r.BeginObject(); err != nil {
-		return 0, err
-	}
-	for {
-		name, more, err := r.NextKey()
-		if err != nil {
-			return 0, err
-		}
-		if !more {
-			return seen, r.End()
-		}
+	err = r.Members(func(name string) error {
 		known, err := member(r, name)
 		if err != nil {
-			return 0, fmt.Errorf("%q: %w", name, err)
+			return fmt.Errorf("%q: %w", name, err)
 		}
 		if known {
 			seen++
 		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
 	}
+	return seen, r.End()
 }
 
 func (d *decoder) member(r *strictjson.Reader, name string) (known bool, err error) {

@@ -23,6 +23,43 @@ func (r *Reader) BeginObject() error {
 	return r.push(true)
 }
 
+// Members reads an object: member is called with each name, and must read the
+// value. The object may be a part of the text; End looks for what follows it.
+func (r *Reader) Members(member func(name string) error) error {
+	if err := r.BeginObject(); err != nil {
+		return err
+	}
+	for {
+		name, more, err := r.NextKey()
+		if err != nil || !more {
+			return err
+		}
+		if err := member(name); err != nil {
+			return err
+		}
+	}
+}
+
+// Member returns the text of one member of an object, all of which is checked;
+// found says whether the object has it.
+func Member(object, name string) (value string, found bool, err error) {
+	r := NewReader(object)
+	err = r.Members(func(key string) error {
+		raw, err := r.RawValue()
+		if key == name {
+			value, found = raw, true
+		}
+		return err
+	})
+	if err == nil {
+		err = r.End()
+	}
+	if err != nil {
+		return "", false, err
+	}
+	return value, found, nil
+}
+
 // BeginArray reads the opening bracket of an array. NextElement follows.
 func (r *Reader) BeginArray() error {
 	if r.peek() != '[' {

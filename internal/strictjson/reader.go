@@ -9,21 +9,19 @@
 // but the strings that have escapes:
 //
 //	r := strictjson.NewReader(text)
-//	if err := r.BeginObject(); err != nil { … }
-//	for {
-//		name, more, err := r.NextKey()
-//		if err != nil { … }
-//		if !more { break }
+//	err := r.Members(func(name string) (err error) {
 //		switch name {
 //		case "iss":
 //			iss, err = r.ReadString()
 //		default:
 //			err = r.Skip()
 //		}
-//		…
-//	}
+//		return err
+//	})
+//	…
 //	return r.End()
 //
+// Where the call for each member counts, BeginObject and NextKey do the same.
 // After each true NextKey or NextElement exactly one value must be read; a
 // caller that forgets gets a syntax error, never a misread text. Callers bound
 // the size of the text themselves.

@@ -95,24 +95,16 @@ type member struct{ name, value string }
 // readMembers reads the members of a strict JSON object.
 func readMembers(text json.RawMessage) ([]member, error) {
 	r := strictjson.NewReader(string(text))
-	if err := r.BeginObject(); err != nil {
+	var out []member
+	err := r.Members(func(name string) error {
+		value, err := r.RawValue()
+		out = append(out, member{name, value})
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
-	var out []member
-	for {
-		name, more, err := r.NextKey()
-		if err != nil {
-			return nil, err
-		}
-		if !more {
-			return out, r.End()
-		}
-		value, err := r.RawValue()
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, member{name, value})
-	}
+	return out, r.End()
 }
 
 // text is the value for people: a date with its distance from now, a string

@@ -142,23 +142,10 @@ func claimedClient(assertion string) (id string, ok bool) {
 
 // stringMember reads a member of an object that must be a string; "" if there
 // is none.
-func stringMember(object, name string) (value string, err error) {
-	r := strictjson.NewReader(object)
-	if err := r.BeginObject(); err != nil {
+func stringMember(object, name string) (string, error) {
+	value, found, err := strictjson.Member(object, name)
+	if err != nil || !found {
 		return "", err
 	}
-	for {
-		key, more, err := r.NextKey()
-		if err != nil || !more {
-			return value, err
-		}
-		if key == name {
-			value, err = r.ReadString()
-		} else {
-			err = r.Skip()
-		}
-		if err != nil {
-			return "", err
-		}
-	}
+	return strictjson.NewReader(value).ReadString()
 }
