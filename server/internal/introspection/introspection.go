@@ -4,9 +4,9 @@
 //
 // Whatever a token says of itself, it is good only if what it stands for is: the
 // grant, the user, the client and the revocation log are read, and what was read
-// counts until the next thing is revoked (see known). And a client learns of a token only if it is its own or is meant for
-// it, so that nobody can find out by trying what a token found somewhere is
-// good for.
+// counts until the next thing is revoked (see known). And a client learns of a
+// token only if it is its own or is meant for it, so that nobody can find out by
+// trying what a token found somewhere is good for.
 package introspection
 
 import (
@@ -158,25 +158,25 @@ func (s *Service) judge(ctx context.Context, who clientauth.Client, raw string, 
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	token := &Token{Claims: tok.Claims(), Shared: shared(string(tok.Algorithm()))}
-	if len(token.Claims.Audience) != 1 {
+	genuine := &Token{Claims: tok.Claims(), Shared: shared(string(tok.Algorithm()))}
+	if len(genuine.Claims.Audience) != 1 {
 		return nil, nil
 	}
-	expires := token.Claims.Expiry.Time()
-	live, err := s.live(ctx, tok, token.Claims)
+	live, err := s.live(ctx, tok, genuine.Claims)
 	if err != nil {
 		return nil, err
 	}
+	var token *Token
 	if live {
-		token.Actor = member(string(tok.Payload()), "act")
-		token.Answer, err = answer(token.Claims, tok.Payload())
-	} else {
-		token = nil
+		token = genuine
+		if token.Answer, token.Actor, err = answer(token.Claims, tok.Payload()); err != nil {
+			return nil, err
+		}
 	}
-	if err == nil && s.Remember > 0 && !shared(string(tok.Algorithm())) {
-		s.known.keep(raw, &entry{token: token, judged: now, expires: expires, news: news})
+	if s.Remember > 0 && !genuine.Shared {
+		s.known.keep(raw, &entry{token: token, judged: now, expires: genuine.Claims.Expiry.Time(), news: news})
 	}
-	return token, err
+	return token, nil
 }
 
 // verify checks that we made the token. A shared secret is tried only for the
