@@ -40,8 +40,9 @@ type Device struct {
 // Devices is what the device flow asks of the store.
 type Devices interface {
 	// AddDevice stores a device that nobody has answered. A *ConflictError if one
-	// of its codes is taken; CodeUnavailable if most devices wait already.
-	AddDevice(ctx context.Context, d Device, most int) error
+	// of its codes is taken; CodeUnavailable if most devices wait for an answer
+	// already, or share of the same client.
+	AddDevice(ctx context.Context, d Device, most, share int) error
 	// DeviceByUserCode finds one, whatever its state and age.
 	DeviceByUserCode(ctx context.Context, hash [32]byte) (Device, error)
 	// PollDevice notes that a client asked, and answers the device as it is then.

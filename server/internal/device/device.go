@@ -40,8 +40,10 @@ const (
 	// two polls.
 	TTL      = 10 * time.Minute
 	Interval = 5 * time.Second
-	// Most is how many devices may wait at a time.
-	Most = 10_000
+	// Most is how many devices may wait at a time, and Share how many of them may
+	// be of one public client, so that who passes for it leaves room for others.
+	Most  = 10_000
+	Share = Most / 10
 
 	grow    = 5 * time.Second        // of the interval, for who asks too early (section 3.5)
 	leeway  = 500 * time.Millisecond // by which a poll may be early: networks are
@@ -104,7 +106,9 @@ func (s *Service) Begin(ctx context.Context, client *auth.Registration, params m
 	if err != nil {
 		return Codes{}, err
 	}
+	share := Most
 	if client.Client.TokenEndpointAuthMethod == auth.AuthNone {
+		share = Share
 		if err := s.starts.Take(ctx, address); err != nil {
 			return Codes{}, err
 		}
@@ -117,7 +121,7 @@ func (s *Service) Begin(ctx context.Context, client *auth.Registration, params m
 		err := s.Devices.AddDevice(ctx, auth.Device{
 			Hash: hashDeviceCode(codes.Device), UserCode: hashUserCode(codes.User), ClientID: client.Client.ID, Scope: scope, Audience: audience,
 			CreatedAt: now, ExpiresAt: now.Add(TTL), Interval: Interval, State: auth.DevicePending,
-		}, Most)
+		}, Most, share)
 		if !errors.Is(err, auth.ErrConflict) { // one in millions has the code of another
 			return codes, err
 		}

@@ -15,15 +15,20 @@ func deviceDest(d *auth.Device) []any {
 		toDuration(&d.Interval), toTime(&d.PolledAt), toBool(&d.Hasty), &d.State, &d.SignInID}
 }
 
-// AddDevice implements auth.Devices. How many wait is counted by the rows that
-// have not expired: an answered one leaves soon, too.
-func (s *Store) AddDevice(ctx context.Context, d auth.Device, most int) error {
+// AddDevice implements auth.Devices. An answered one takes no room: people answer
+// no more than they may look up.
+func (s *Store) AddDevice(ctx context.Context, d auth.Device, most, share int) error {
 	const (
-		full   = `SELECT 1 FROM devices WHERE expires_at > $1 LIMIT 1 OFFSET $2`
+		full   = `SELECT 1 FROM devices WHERE state = 'pending' AND expires_at > $1 LIMIT 1 OFFSET $2`
+		taken  = `SELECT 1 FROM devices WHERE client_id = $3 AND state = 'pending' AND expires_at > $1 LIMIT 1 OFFSET $2`
 		insert = `INSERT INTO devices (` + deviceColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, $9, '')`
 	)
-	now := s.now()
-	if over, err := s.sql.exists(ctx, full, micros(now), most-1); err != nil || over {
+	now := micros(s.now())
+	over, err := s.sql.exists(ctx, full, now, most-1)
+	if err == nil && !over {
+		over, err = s.sql.exists(ctx, taken, now, share-1, d.ClientID)
+	}
+	if err != nil || over {
 		return errors.Join(err, errManyDevices(over))
 	}
 	return s.single(ctx, func(ctx context.Context, t *tx) error {

@@ -68,7 +68,7 @@ func sweepDevices(t *testing.T, open opener) {
 	ctx := t.Context()
 	d := auth.Device{Hash: sha256.Sum256([]byte("device")), UserCode: sha256.Sum256([]byte("user")), ClientID: auth.ClientWrit,
 		ExpiresAt: s0.Add(10 * time.Minute)}
-	if err := s.AddDevice(ctx, d, 10); err != nil {
+	if err := s.AddDevice(ctx, d, 10, 10); err != nil {
 		t.Fatal(err)
 	}
 	for _, step := range []struct {

@@ -25,7 +25,7 @@ func (b *bench) device(c auth.Client, text string) auth.Device {
 	b.Helper()
 	d := auth.Device{Hash: sha256.Sum256([]byte(text)), UserCode: sha256.Sum256([]byte("user code " + text)), ClientID: c.ID, Scope: []string{"openid"},
 		Audience: "https://api.example", CreatedAt: b.now(), ExpiresAt: b.now().Add(10 * time.Minute), Interval: 5 * time.Second, State: auth.DevicePending}
-	b.must(b.AddDevice(b.ctx, d, manyDevices))
+	b.must(b.AddDevice(b.ctx, d, manyDevices, manyDevices))
 	return d
 }
 
@@ -40,7 +40,7 @@ func deviceOnce(b *bench) {
 	b.is("another code", err, auth.ErrNotFound)
 	twin := d
 	twin.Hash = sha256.Sum256([]byte("two"))
-	b.is("the same user code", b.AddDevice(b.ctx, twin, manyDevices), auth.ErrConflict)
+	b.is("the same user code", b.AddDevice(b.ctx, twin, manyDevices, manyDevices), auth.ErrConflict)
 
 	_, g := b.prepare(u, c)
 	g.SessionID = s.ID
@@ -157,17 +157,34 @@ func deviceAnswers(b *bench) {
 	b.is("after the session's end", err, auth.ErrEpochChanged)
 }
 
+// devicesFull: there is room for so many that wait, and for so many of a client.
 func devicesFull(b *bench) {
-	c := b.app("app")
-	b.device(c, "one")
-	d := b.device(c, "two")
-	d.Hash, d.UserCode = sha256.Sum256([]byte("three")), sha256.Sum256([]byte("THREE"))
-	err := b.AddDevice(b.ctx, d, 2)
-	var shown *auth.Error
-	if !errors.As(err, &shown) || shown.Code != auth.CodeUnavailable || shown.RetryAfter == 0 {
-		b.Errorf("a third of two: %v", err)
+	u, c, other := b.user(), b.app("app"), b.app("other")
+	_, signIn := b.begin(u)
+	d := b.device(c, "one")
+	b.device(c, "two")
+	add := func(text string, c auth.Client, most, share int) error {
+		d := d
+		d.Hash, d.UserCode, d.ClientID = sha256.Sum256([]byte(text)), sha256.Sum256([]byte("user code "+text)), c.ID
+		d.ExpiresAt = b.now().Add(10 * time.Minute)
+		return b.AddDevice(b.ctx, d, most, share)
 	}
+	full := func(what string, err error) {
+		b.Helper()
+		var shown *auth.Error
+		if !errors.As(err, &shown) || shown.Code != auth.CodeUnavailable || shown.RetryAfter == 0 {
+			b.Errorf("%s: %v", what, err)
+		}
+	}
+	full("a third of two", add("three", c, 2, 2))
+	full("a third of two of all", add("three", other, 2, 2))
+	full("a third of two of its own", add("three", c, 10, 2))
+	b.must(add("another's", other, 10, 2))
+	answered, err := b.AnswerDevice(b.ctx, d.Hash, auth.DeviceAllowed, signIn.ID, event("device.allow"))
+	b.must(err)
+	b.same("answered", answered, true)
+	b.must(add("three", c, 3, 2)) // an answered one makes room
+	full("a fourth of three", add("four", other, 3, 2))
 	b.clock.Advance(10 * time.Minute)
-	d.ExpiresAt = b.now().Add(time.Minute)
-	b.must(b.AddDevice(b.ctx, d, 2))
+	b.must(add("four", c, 1, 1)) // as an expired one does
 }
