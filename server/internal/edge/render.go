@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"math"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/writ-auth/writ/server/internal/auth"
@@ -128,15 +126,7 @@ func prepare(h http.Header, e *auth.Error) {
 		h.Del(name)
 	}
 	h.Set("Cache-Control", "no-store")
-	if e.RetryAfter > 0 {
-		h.Set("Retry-After", retryAfter(e.RetryAfter))
-	}
-}
-
-// retryAfter is d in whole seconds, rounded up: a client that comes back
-// exactly then must not be early.
-func retryAfter(d time.Duration) string {
-	return strconv.Itoa(int(math.Ceil(d.Seconds())))
+	RetryAfter(h, e)
 }
 
 // challenge is the WWW-Authenticate of a 401, which RFC 9110 (section 15.5.2)

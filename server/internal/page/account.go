@@ -50,7 +50,7 @@ func (d *Door) showAccount(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if who == nil {
-		return redirect(w, "/login")
+		return edge.SeeOther(w, "/login")
 	}
 	shows := accountView{}
 	switch form["done"] {
@@ -104,7 +104,7 @@ func (d *Door) applications(ctx context.Context, userID string) ([]applicationVi
 // account is a POST of the page: of our own pages, and of who is signed in. act
 // answers what was done, or "" if it has answered itself.
 func (d *Door) account(act func(w http.ResponseWriter, r *http.Request, who session.Identity, form edge.Form) (done string, err error)) func(http.ResponseWriter, *http.Request) error {
-	return d.sameOrigin(func(w http.ResponseWriter, r *http.Request) error {
+	return edge.OwnPages(d.Callers.Issuer, func(w http.ResponseWriter, r *http.Request) error {
 		form, err := edge.ReadForm(w, r)
 		if err != nil {
 			return err
@@ -114,7 +114,7 @@ func (d *Door) account(act func(w http.ResponseWriter, r *http.Request, who sess
 			return err
 		}
 		if who == nil {
-			return redirect(w, "/login")
+			return edge.SeeOther(w, "/login")
 		}
 		done, err := act(w, r, *who, form)
 		if err != nil {
@@ -127,7 +127,7 @@ func (d *Door) account(act func(w http.ResponseWriter, r *http.Request, who sess
 		if done == "" {
 			return nil
 		}
-		return redirect(w, "/account?done="+done)
+		return edge.SeeOther(w, "/account?done="+done)
 	})
 }
 
@@ -169,7 +169,7 @@ func (d *Door) signOutEverywhere(w http.ResponseWriter, r *http.Request, who ses
 		return "", err
 	}
 	d.Callers.Cookies.Clear(w, edge.SessionCookie)
-	return "", redirect(w, "/oauth/logout") // where nobody is signed in any more
+	return "", edge.SeeOther(w, "/oauth/logout") // where nobody is signed in any more
 }
 
 // deviceOf makes of a User-Agent what people recognise; "" of none.

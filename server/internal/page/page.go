@@ -47,10 +47,10 @@ type route struct {
 func (d *Door) routes() []route {
 	return []route{
 		{"GET /login", d.showSignIn},
-		{"POST /login", d.sameOrigin(d.signIn)},
-		{"POST /login/password", d.sameOrigin(d.changePassword)},
+		{"POST /login", edge.OwnPages(d.Callers.Issuer, d.signIn)},
+		{"POST /login/password", edge.OwnPages(d.Callers.Issuer, d.changePassword)},
 		{"GET /signup", d.showSignUp},
-		{"POST /signup", d.sameOrigin(d.signUp)},
+		{"POST /signup", edge.OwnPages(d.Callers.Issuer, d.signUp)},
 		{"GET /account", d.showAccount},
 		{"POST /account/profile", d.account(d.saveProfile)},
 		{"POST /account/password", d.account(d.savePassword)},
@@ -58,7 +58,7 @@ func (d *Door) routes() []route {
 		{"POST /account/consent", d.account(d.withdraw)},
 		{"POST /account/everywhere", d.account(d.signOutEverywhere)},
 		{"GET /consent", d.showConsent},
-		{"POST /consent", d.sameOrigin(d.consent)},
+		{"POST /consent", edge.OwnPages(d.Callers.Issuer, d.consent)},
 		{view.Route, d.View.ServeAsset},
 	}
 }
@@ -67,17 +67,6 @@ func (d *Door) routes() []route {
 func (d *Door) Register(mux *http.ServeMux) {
 	for _, r := range d.routes() {
 		mux.Handle(r.pattern, edge.PageHandler{Serve: r.serve, Show: d.View.Fail})
-	}
-}
-
-// sameOrigin lets through what our own pages send. It is asked first, with a
-// cookie or without.
-func (d *Door) sameOrigin(serve func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		if err := edge.SameOrigin(r, []string{d.Callers.Issuer}); err != nil {
-			return err
-		}
-		return serve(w, r)
 	}
 }
 
@@ -97,14 +86,7 @@ func (d *Door) goOn(w http.ResponseWriter, req authorization.Request) error {
 	if err != nil {
 		return err
 	}
-	return redirect(w, "/oauth/authorize/continue?ticket="+ticket)
-}
-
-func redirect(w http.ResponseWriter, path string) error {
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Location", path)
-	w.WriteHeader(http.StatusSeeOther)
-	return nil
+	return edge.SeeOther(w, "/oauth/authorize/continue?ticket="+ticket)
 }
 
 // target is where a page's forms end up besides here.

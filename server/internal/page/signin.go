@@ -1,9 +1,7 @@
 package page
 
 import (
-	"math"
 	"net/http"
-	"strconv"
 
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/authorization"
@@ -88,7 +86,7 @@ func (d *Door) signIn(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return d.refuse(w, r, req, form, err)
 	case req == nil:
-		return redirect(w, "/login")
+		return edge.SeeOther(w, "/login")
 	}
 	return d.goOn(w, *req)
 }
@@ -140,8 +138,6 @@ func (d *Door) problem(w http.ResponseWriter, r *http.Request, req *authorizatio
 	if status == http.StatusUnauthorized || e.Code == auth.CodeInvalid {
 		status = http.StatusUnprocessableEntity // a form to be filled in anew; 401 would ask for another credential
 	}
-	if e.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
-	}
+	edge.RetryAfter(w.Header(), e)
 	return status, d.View.Problem(r, locales(req), e)
 }

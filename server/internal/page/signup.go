@@ -79,7 +79,7 @@ func (d *Door) signUp(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if req == nil {
-		return redirect(w, "/account")
+		return edge.SeeOther(w, "/account")
 	}
 	return d.goOn(w, *req)
 }
@@ -141,7 +141,7 @@ func (d *Door) changePassword(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if req == nil {
-		return redirect(w, "/login")
+		return edge.SeeOther(w, "/login")
 	}
 	return d.goOn(w, *req)
 }

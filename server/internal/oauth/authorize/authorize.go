@@ -92,7 +92,7 @@ func (d *Door) post(w http.ResponseWriter, r *http.Request) error {
 	if done || err != nil {
 		return err
 	}
-	return d.to(w, r, goOn, req)
+	return d.to(w, goOn, req)
 }
 
 // parse reads a request. done: it was refused, and the client was told.
@@ -130,9 +130,9 @@ func (d *Door) step(w http.ResponseWriter, r *http.Request, req authorization.Re
 	}
 	switch step.Next {
 	case authorization.NextSignIn, authorization.NextChoose:
-		return d.to(w, r, "/login", req)
+		return d.to(w, "/login", req)
 	case authorization.NextAgree:
-		return d.to(w, r, "/consent", req)
+		return d.to(w, "/consent", req)
 	}
 	if who != nil { // a session in use is kept as long as it lives
 		if err := d.Callers.Cookies.Set(w, edge.SessionCookie, cookie, d.Callers.Sessions.Left(who.Session, d.Now())); err != nil {
@@ -143,20 +143,12 @@ func (d *Door) step(w http.ResponseWriter, r *http.Request, req authorization.Re
 }
 
 // to sends the browser to a page of our own.
-func (d *Door) to(w http.ResponseWriter, r *http.Request, path string, req authorization.Request) error {
+func (d *Door) to(w http.ResponseWriter, path string, req authorization.Request) error {
 	ticket, err := d.Requests.Seal(req)
 	if err != nil {
 		return err
 	}
-	return redirect(w, r, path+"?ticket="+ticket)
-}
-
-// redirect is 303, so that no browser sends a body on (RFC 9700, section 4.12).
-func redirect(w http.ResponseWriter, _ *http.Request, address string) error {
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Location", address)
-	w.WriteHeader(http.StatusSeeOther)
-	return nil
+	return edge.SeeOther(w, path+"?ticket="+ticket)
 }
 
 // answer brings the client its answer by way of the browser.
@@ -165,7 +157,7 @@ func (d *Door) answer(w http.ResponseWriter, r *http.Request, a authorization.An
 		return d.View.Show(w, r, http.StatusOK, view.Page{Name: view.Send, Targets: []string{a.RedirectURI}, Data: sending{
 			Host: hostOf(a.RedirectURI), Action: a.RedirectURI, Values: a.Values}})
 	}
-	return redirect(w, r, withQuery(a.RedirectURI, a.Values))
+	return edge.SeeOther(w, withQuery(a.RedirectURI, a.Values))
 }
 
 // sending is what the page shows that carries an answer.

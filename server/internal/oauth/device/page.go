@@ -2,10 +2,8 @@ package device
 
 import (
 	"errors"
-	"math"
 	"net/http"
 	"net/url"
-	"strconv"
 
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/authorization"
@@ -30,20 +28,10 @@ type route struct {
 func (d *Door) pages() []route {
 	return []route{
 		{"GET " + authorization.PathDevice, d.show},
-		{"POST " + authorization.PathDevice, d.sameOrigin(d.typed)},
-		{"POST " + pathAnswer, d.sameOrigin(d.answer)},
+		{"POST " + authorization.PathDevice, edge.OwnPages(d.Callers.Issuer, d.typed)},
+		{"POST " + pathAnswer, edge.OwnPages(d.Callers.Issuer, d.answer)},
 		{"GET " + pathAllowed, d.done(view.DeviceAllowed)},
 		{"GET " + pathRefused, d.done(view.DeviceRefused)},
-	}
-}
-
-// sameOrigin lets through what our own pages send.
-func (d *Door) sameOrigin(serve func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		if err := edge.SameOrigin(r, []string{d.Callers.Issuer}); err != nil {
-			return err
-		}
-		return serve(w, r)
 	}
 }
 
@@ -77,7 +65,7 @@ func (d *Door) show(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		return redirect(w, "/login?ticket="+ticket)
+		return edge.SeeOther(w, "/login?ticket="+ticket)
 	case typed == "":
 		return d.View.Show(w, r, http.StatusOK, view.Page{Name: view.Device, Data: entry{}})
 	}
@@ -101,9 +89,7 @@ func (d *Door) refuse(w http.ResponseWriter, r *http.Request, typed string, err 
 	if e.Code == auth.CodeInvalid {
 		status = http.StatusUnprocessableEntity
 	}
-	if e.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
-	}
+	edge.RetryAfter(w.Header(), e)
 	return d.View.Show(w, r, status, view.Page{Name: view.Device, Data: entry{typed, d.View.Problem(r, "", e)}})
 }
 
@@ -113,7 +99,7 @@ func (d *Door) typed(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return redirect(w, authorization.PathDevice+"?user_code="+url.QueryEscape(form["user_code"]))
+	return edge.SeeOther(w, authorization.PathDevice+"?user_code="+url.QueryEscape(form["user_code"]))
 }
 
 func (d *Door) answer(w http.ResponseWriter, r *http.Request) error {
@@ -128,7 +114,7 @@ func (d *Door) answer(w http.ResponseWriter, r *http.Request) error {
 	answer := form["answer"]
 	switch {
 	case who == nil:
-		return redirect(w, authorization.PathDevice)
+		return edge.SeeOther(w, authorization.PathDevice)
 	case answer != "allow" && answer != "deny":
 		return auth.Invalid("answer", "The page was not filled in.")
 	}
@@ -136,23 +122,15 @@ func (d *Door) answer(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if answer == "allow" {
-		return redirect(w, pathAllowed)
+		return edge.SeeOther(w, pathAllowed)
 	}
-	return redirect(w, pathRefused)
+	return edge.SeeOther(w, pathRefused)
 }
 
 func (d *Door) done(page view.Name) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		return d.View.Show(w, r, http.StatusOK, view.Page{Name: page})
 	}
-}
-
-// redirect is 303, so that no browser sends a body on.
-func redirect(w http.ResponseWriter, path string) error {
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Location", path)
-	w.WriteHeader(http.StatusSeeOther)
-	return nil
 }
 
 func nameOf(c auth.Client) string {

@@ -46,7 +46,7 @@ type route struct {
 }
 
 func (d *Door) routes() []route {
-	return []route{{"GET " + Path, d.get}, {"POST " + Path, d.post}, {"GET " + pathGoOn, d.goOn}, {"POST " + pathConfirm, d.confirm}}
+	return []route{{"GET " + Path, d.get}, {"POST " + Path, d.post}, {"GET " + pathGoOn, d.goOn}, {"POST " + pathConfirm, edge.OwnPages(d.Callers.Issuer, d.confirm)}}
 }
 
 // Register adds the door's routes to mux.
@@ -86,7 +86,7 @@ func (d *Door) post(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return redirect(w, pathGoOn+"?ticket="+ticket)
+	return edge.SeeOther(w, pathGoOn+"?ticket="+ticket)
 }
 
 func (d *Door) goOn(w http.ResponseWriter, r *http.Request) error {
@@ -156,9 +156,6 @@ func personOf(u auth.User) string {
 }
 
 func (d *Door) confirm(w http.ResponseWriter, r *http.Request) error {
-	if err := edge.SameOrigin(r, []string{d.Callers.Issuer}); err != nil {
-		return err
-	}
 	form, err := edge.ReadForm(w, r)
 	if err != nil {
 		return err
@@ -172,7 +169,7 @@ func (d *Door) confirm(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	case form["answer"] != "yes":
-		return redirect(w, "/login")
+		return edge.SeeOther(w, "/login")
 	case who == nil:
 		return d.done(w, r, wish)
 	case who.Session.ID != wish.Asked:
@@ -192,15 +189,7 @@ func (d *Door) end(w http.ResponseWriter, r *http.Request, wish authorization.Lo
 
 func (d *Door) done(w http.ResponseWriter, r *http.Request, wish authorization.Logout) error {
 	if back := wish.Back(); back != "" {
-		return redirect(w, back)
+		return edge.SeeOther(w, back)
 	}
 	return d.View.Show(w, r, http.StatusOK, view.Page{Name: view.SignedOut})
-}
-
-// redirect is 303, so that no browser sends a body on.
-func redirect(w http.ResponseWriter, address string) error {
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Location", address)
-	w.WriteHeader(http.StatusSeeOther)
-	return nil
 }
