@@ -256,6 +256,31 @@ describe("an issuer in trouble", () => {
     expect(await verdict(v, await issuer.token())).toBe("accepted");
   });
 
+  test.each([["unchecked" as const], ["ask" as const]])("a key that is gone ends the tokens that were seen, too (%s)", async (revocation) => {
+    let passed = 0; // of the clock on the wall: that of the process stands still while a machine sleeps
+    const v = verifier({ revocation, now: () => Date.now() + passed });
+    issuer.log.now = () => Date.now() + passed;
+    const token = await issuer.token();
+    await accepts(v, token);
+    const before = issuer.asked.filter((path) => path === "/jwks").length;
+    issuer.signing = newSigningKey();
+    expect(await verdict(v, token)).toBe("accepted");
+    expect(issuer.asked.filter((path) => path === "/jwks").length).toBe(before);
+    passed = 601_000; // max-age says 600 s, exp 900
+    await until("the old key is gone", async () => (await verdict(v, token)) === "key");
+    expect(await verdict(v, await issuer.token())).toBe("accepted");
+  });
+
+  test("seen tokens keep their key while the issuer is out of reach", async () => {
+    let passed = 0;
+    const v = verifier({ revocation: "ask", askAfter: 3600, maxStale: 3600, now: () => Date.now() + passed });
+    const token = await issuer.token();
+    await accepts(v, token);
+    issuer.way = (_, res) => !!res.destroy();
+    passed = 601_000;
+    for (let i = 0; i < 3; i++) expect(await verdict(v, token)).toBe("accepted");
+  });
+
   test.each(["http://example.com", "ftp://localhost", "https://user:pass@example.com"])("%s can't be an issuer", (url) => {
     expect(() => createVerifier({ issuer: url, audience })).toThrow();
   });

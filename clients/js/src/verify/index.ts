@@ -123,7 +123,7 @@ export function createVerifier<Custom extends object = object>(options: Verifier
 
   let follower: Follower | undefined;
   if (revocation !== "unchecked") {
-    const onOtherLog = () => void keys.refresh();
+    const onOtherLog = () => void keys.renew();
     follower = new Follower(issuer, { maxStale, leeway, url: options.log, onTrouble, onOtherLog }, background);
     if (background) follower.run().catch(onTrouble);
   }

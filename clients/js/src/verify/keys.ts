@@ -27,7 +27,7 @@ export interface KeySetOptions {
 /** A JWK Set, fetched when it is needed and kept. */
 export class KeySet {
   #keys = new Map<string, Key>(); // by the JSON of its JWK: a key that comes again stays the same object
-  #fetched = -Infinity;
+  #fetched: { at: number; monotonic: number } | undefined;
   #maxAge = 0;
   #flight: Promise<void> | undefined;
   #failures = 0; // in a row
@@ -47,7 +47,7 @@ export class KeySet {
   async find(alg: string, kid: string | undefined): Promise<Key | undefined> {
     const { maxStale, background, cooldown } = this.#options;
     const now = this.#outside.monotonic();
-    const age = now - this.#fetched;
+    const age = this.#age;
     if (age > this.#maxAge) {
       const refreshed = now >= this.#retryAt ? this.refresh() : this.#flight;
       if (refreshed && (age > maxStale || !background)) await this.#wait(refreshed);
@@ -59,22 +59,44 @@ export class KeySet {
       await this.#wait(this.refresh());
       found = this.#lookUp(alg, kid);
     }
-    if (found && this.#outside.monotonic() - this.#fetched <= maxStale) return found;
-    if (this.#failures || this.#flight || this.#fetched === -Infinity) throw new KeysUnavailable("keys are out of reach");
+    if (found && this.#age <= maxStale) return found;
+    if (this.#failures || this.#flight || !this.#fetched) throw new KeysUnavailable("keys are out of reach");
     return undefined;
   }
 
-  /** Whether a key is there still, without asking anybody. */
+  /**
+   * Whether a key is there still. It waits for nobody, but has old keys refreshed,
+   * for who sees the same tokens again and again asks nothing else; where that
+   * can't be done in the background the answer is no.
+   */
   has(key: Key): boolean {
-    return this.#outside.monotonic() - this.#fetched <= this.#options.maxStale && this.#lookUp(key.alg, key.kid) === key;
+    const age = this.#age;
+    if (age > this.#maxAge && this.#outside.monotonic() >= this.#retryAt) {
+      if (!this.#options.background) return false;
+      void this.refresh();
+    }
+    return age <= this.#options.maxStale && this.#lookUp(key.alg, key.kid) === key;
+  }
+
+  /** How old the keys are, by the clock that says more: one may be set back, the other stands still while the machine sleeps. */
+  get #age(): number {
+    if (!this.#fetched) return Infinity;
+    const { at, monotonic } = this.#fetched;
+    return Math.max(this.#outside.now() - at, this.#outside.monotonic() - monotonic);
   }
 
   /** Fetches until the set is there for the first time. */
   async arrive(signal: AbortSignal): Promise<void> {
-    while (this.#fetched === -Infinity && !signal.aborted) {
+    while (!this.#fetched && !signal.aborted) {
       await this.refresh();
       if (this.#failures) await sleep(backoff(this.#failures), signal);
     }
+  }
+
+  /** Fetches the set as it is from now on: what is under way may have been answered before. */
+  async renew(): Promise<void> {
+    await this.#flight;
+    await this.refresh();
   }
 
   /** Fetches the set, for all who ask together. It doesn't reject: what is there goes on counting. */
@@ -108,7 +130,7 @@ export class KeySet {
       if (key) next.set(id, key);
     }
     this.#keys = next;
-    this.#fetched = this.#outside.monotonic();
+    this.#fetched = { at: this.#outside.now(), monotonic: this.#outside.monotonic() };
     const said = /(?:^|[\s,])max-age=(\d{1,9})/i.exec(headers.get("Cache-Control") ?? "");
     this.#maxAge = said ? Math.min(Math.max(Number(said[1]) * 1000, 1000), 86_400_000) : this.#options.maxAge;
   }
