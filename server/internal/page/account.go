@@ -93,7 +93,7 @@ func (d *Door) applications(ctx context.Context, userID string) ([]applicationVi
 			if err != nil {
 				return nil, err
 			}
-			list = append(list, applicationView{ID: c.ClientID, Name: nameOf(known.Client)})
+			list = append(list, applicationView{ID: c.ClientID, Name: view.NameOf(known.Client)})
 		}
 		last := &list[len(list)-1]
 		last.Access = append(last.Access, accessView{strings.Join(c.Scope, ", "), c.Audience})
@@ -118,7 +118,7 @@ func (d *Door) account(act func(w http.ResponseWriter, r *http.Request, who sess
 		}
 		done, err := act(w, r, *who, form)
 		if err != nil {
-			status, problem := d.problem(w, r, nil, err)
+			status, problem := d.View.Refusal(w, r, "", err)
 			if problem == "" {
 				return err
 			}

@@ -4,24 +4,18 @@ import (
 	"net/http"
 
 	"github.com/writ-auth/writ/server/internal/auth"
-	"github.com/writ-auth/writ/server/internal/authorization"
 	"github.com/writ-auth/writ/server/internal/edge"
 	"github.com/writ-auth/writ/server/internal/edge/caller"
 	"github.com/writ-auth/writ/server/internal/edge/view"
-	"github.com/writ-auth/writ/server/internal/mint"
 )
 
 // consentView is what the page shows on which a person allows something.
 type consentView struct {
 	Application, Host, Target string
 	Name                      string // the person
-	Scopes                    []scopeView
-	API                       string // what the access token is for; "": the person's data alone
-	Ticket                    string
+	view.Access
+	Ticket string
 }
-
-// scopeView is a scope in words: the message, and the name of one that has none.
-type scopeView struct{ Text, Name string }
 
 func (d *Door) showConsent(w http.ResponseWriter, r *http.Request) error {
 	form, err := edge.ReadQuery(r)
@@ -46,8 +40,8 @@ func (d *Door) showConsent(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return d.View.Show(w, r, http.StatusOK, view.Page{Name: view.Consent, Locales: req.Locales, Targets: target(&req), Data: consentView{
-		Application: nameOf(req.Client.Client), Host: req.ClientID, Target: hostOf(req.RedirectURI), Name: personOf(who.User),
-		Scopes: scopesOf(req), API: apiOf(req), Ticket: ticket,
+		Application: view.NameOf(req.Client.Client), Host: req.ClientID, Target: view.HostOf(req.RedirectURI), Name: view.PersonOf(who.User),
+		Access: view.AccessOf(req.Client, req.Audience, req.Scope), Ticket: ticket,
 	}})
 }
 
@@ -83,32 +77,4 @@ func (d *Door) consent(w http.ResponseWriter, r *http.Request) error {
 		return auth.Invalid("answer", "The page was not filled in.")
 	}
 	return d.goOn(w, req)
-}
-
-// scopesOf says in words what a client asks for.
-func scopesOf(req authorization.Request) []scopeView {
-	list := []scopeView{}
-	for _, name := range req.Scope {
-		switch name {
-		case mint.ScopeOpenID, mint.ScopeProfile, mint.ScopeEmail, "org", "roles", "permissions":
-			list = append(list, scopeView{Text: "consent.scope." + name})
-		default:
-			list = append(list, scopeView{Text: "consent.scope.other", Name: name})
-		}
-	}
-	if len(list) == 0 {
-		list = append(list, scopeView{Text: "consent.scope.none"})
-	}
-	return list
-}
-
-func apiOf(req authorization.Request) string {
-	api := req.Client.API(req.Audience)
-	switch {
-	case api == nil:
-		return ""
-	case api.Name != "":
-		return api.Name
-	}
-	return api.Audience
 }

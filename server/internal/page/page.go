@@ -9,9 +9,7 @@
 package page
 
 import (
-	"errors"
 	"net/http"
-	"net/url"
 
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/authorization"
@@ -103,43 +101,4 @@ func locales(req *authorization.Request) string {
 		return ""
 	}
 	return req.Locales
-}
-
-// nameOf is what people call an application.
-func nameOf(c auth.Client) string {
-	if c.Name != "" {
-		return c.Name
-	}
-	return c.ID
-}
-
-// hostOf is where an application is, so that a borrowed name is noticed.
-func hostOf(address string) string {
-	u, err := url.Parse(address)
-	switch {
-	case err != nil:
-		return ""
-	case u.Host == "":
-		return u.Scheme + ":"
-	}
-	return u.Host
-}
-
-// personOf is what a person recognises as theirs.
-func personOf(u auth.User) string {
-	for _, name := range []string{u.Name, u.Email, u.Username} {
-		if name != "" {
-			return name
-		}
-	}
-	return u.ID
-}
-
-// shown is the error of a request as its page says it; nil if it is internal.
-func shown(err error) *auth.Error {
-	var e *auth.Error
-	if errors.As(err, &e) && edge.Status(e.Code) != http.StatusInternalServerError {
-		return e
-	}
-	return nil
 }

@@ -39,13 +39,13 @@ func (d *Door) showSignIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if req == nil && who != nil {
-		return d.View.Show(w, r, http.StatusOK, view.Page{Name: view.SignedIn, Data: struct{ Name string }{personOf(who.User)}})
+		return d.View.Show(w, r, http.StatusOK, view.Page{Name: view.SignedIn, Data: struct{ Name string }{view.PersonOf(who.User)}})
 	}
 	shows := signInView{Ticket: form["ticket"]}
 	if req != nil {
 		shows.Login = req.LoginHint
 		if who != nil && req.MayChoose(*who) {
-			shows.Choice = personOf(who.User)
+			shows.Choice = view.PersonOf(who.User)
 		}
 	}
 	return d.showForm(w, r, http.StatusOK, req, shows)
@@ -54,7 +54,7 @@ func (d *Door) showSignIn(w http.ResponseWriter, r *http.Request) error {
 func (d *Door) showForm(w http.ResponseWriter, r *http.Request, status int, req *authorization.Request, shows signInView) error {
 	if req != nil {
 		edge.KeepOpener(w)
-		shows.Application, shows.Host, shows.Device = nameOf(req.Client.Client), hostOf(req.RedirectURI), req.Device
+		shows.Application, shows.Host, shows.Device = view.NameOf(req.Client.Client), view.HostOf(req.RedirectURI), req.Device
 	}
 	shows.Signup = d.Signup
 	return d.View.Show(w, r, status, view.Page{Name: view.SignIn, Locales: locales(req), Targets: target(req), Data: shows})
@@ -120,24 +120,9 @@ func (d *Door) choose(w http.ResponseWriter, r *http.Request, req authorization.
 
 // refuse shows the form again with what was wrong, and never the password.
 func (d *Door) refuse(w http.ResponseWriter, r *http.Request, req *authorization.Request, form edge.Form, err error) error {
-	status, problem := d.problem(w, r, req, err)
+	status, problem := d.View.Refusal(w, r, locales(req), err)
 	if problem == "" {
 		return err
 	}
 	return d.showForm(w, r, status, req, signInView{Ticket: form["ticket"], Login: form["login"], Problem: problem})
-}
-
-// problem is what a form says of an error, and with which status; "" if that is
-// not the person's to know.
-func (d *Door) problem(w http.ResponseWriter, r *http.Request, req *authorization.Request, err error) (status int, text string) {
-	e := shown(err)
-	if e == nil {
-		return 0, ""
-	}
-	status = edge.Status(e.Code)
-	if status == http.StatusUnauthorized || e.Code == auth.CodeInvalid {
-		status = http.StatusUnprocessableEntity // a form to be filled in anew; 401 would ask for another credential
-	}
-	edge.RetryAfter(w.Header(), e)
-	return status, d.View.Problem(r, locales(req), e)
 }

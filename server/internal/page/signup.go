@@ -41,7 +41,7 @@ func (d *Door) showSignUp(w http.ResponseWriter, r *http.Request) error {
 func (d *Door) showSignUpForm(w http.ResponseWriter, r *http.Request, status int, req *authorization.Request, shows signUpView) error {
 	if req != nil {
 		edge.KeepOpener(w)
-		shows.Application, shows.Host = nameOf(req.Client.Client), hostOf(req.RedirectURI)
+		shows.Application, shows.Host = view.NameOf(req.Client.Client), view.HostOf(req.RedirectURI)
 	}
 	shows.Least = credential.MinCharacters
 	return d.View.Show(w, r, status, view.Page{Name: view.SignUp, Locales: locales(req), Targets: target(req), Data: shows})
@@ -69,7 +69,7 @@ func (d *Door) signUp(w http.ResponseWriter, r *http.Request) error {
 			caller.From(r).Address)
 	}
 	if err != nil {
-		status, problem := d.problem(w, r, req, err)
+		status, problem := d.View.Refusal(w, r, locales(req), err)
 		if problem == "" {
 			return err
 		}
@@ -121,7 +121,7 @@ func (d *Door) changePassword(w http.ResponseWriter, r *http.Request) error {
 	}
 	user, err := d.Sessions.ByChangeToken(r.Context(), form["change"])
 	if err != nil { // too old, or used: the new password may be good already
-		if shown(err) == nil {
+		if view.Shown(err) == nil {
 			return err
 		}
 		return d.refuse(w, r, req, form, &auth.Error{Code: auth.CodeInvalid, Field: "change", Err: err,
@@ -130,7 +130,7 @@ func (d *Door) changePassword(w http.ResponseWriter, r *http.Request) error {
 	_, err = d.Sessions.ChangePassword(r.Context(), session.PasswordChange{
 		Request: caller.From(r), User: user, Current: form["current"], New: form["new"]})
 	if err != nil {
-		status, problem := d.problem(w, r, req, err)
+		status, problem := d.View.Refusal(w, r, locales(req), err)
 		if problem == "" {
 			return err
 		}

@@ -155,7 +155,7 @@ func (d *Door) to(w http.ResponseWriter, path string, req authorization.Request)
 func (d *Door) answer(w http.ResponseWriter, r *http.Request, a authorization.Answer) error {
 	if a.Mode == authorization.ModeFormPost {
 		return d.View.Show(w, r, http.StatusOK, view.Page{Name: view.Send, Targets: []string{a.RedirectURI}, Data: sending{
-			Host: hostOf(a.RedirectURI), Action: a.RedirectURI, Values: a.Values}})
+			Host: view.HostOf(a.RedirectURI), Action: a.RedirectURI, Values: a.Values}})
 	}
 	return edge.SeeOther(w, withQuery(a.RedirectURI, a.Values))
 }
@@ -180,12 +180,4 @@ func withQuery(address string, values []authorization.Value) string {
 		separator = "&"
 	}
 	return b.String()
-}
-
-func hostOf(address string) string {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" {
-		return address
-	}
-	return u.Host
 }

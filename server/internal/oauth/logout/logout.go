@@ -132,7 +132,7 @@ func (d *Door) ask(w http.ResponseWriter, r *http.Request, wish authorization.Lo
 		return err
 	}
 	page := view.Page{Name: view.Logout}
-	shows := asking{Name: personOf(who.User), Ticket: ticket}
+	shows := asking{Name: view.PersonOf(who.User), Ticket: ticket}
 	if wish.Client != nil {
 		shows.Application = wish.Client.Client.Name
 	}
@@ -145,15 +145,6 @@ func (d *Door) ask(w http.ResponseWriter, r *http.Request, wish authorization.Lo
 
 // asking is what the page shows that asks.
 type asking struct{ Name, Application, Ticket string }
-
-func personOf(u auth.User) string {
-	for _, name := range []string{u.Name, u.Email, u.Username} {
-		if name != "" {
-			return name
-		}
-	}
-	return u.ID
-}
 
 func (d *Door) confirm(w http.ResponseWriter, r *http.Request) error {
 	form, err := edge.ReadForm(w, r)
