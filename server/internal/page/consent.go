@@ -4,9 +4,11 @@ import (
 	"net/http"
 
 	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/authorization"
 	"github.com/writ-auth/writ/server/internal/edge"
 	"github.com/writ-auth/writ/server/internal/edge/caller"
 	"github.com/writ-auth/writ/server/internal/edge/view"
+	"github.com/writ-auth/writ/server/internal/session"
 )
 
 // consentView is what the page shows on which a person allows something.
@@ -17,16 +19,22 @@ type consentView struct {
 	Ticket string
 }
 
+// asked answers the request that somebody is to agree to, without which there is
+// nothing to ask (unlike open), and who is signed in; nil: nobody is any more.
+func (d *Door) asked(r *http.Request, form edge.Form) (req authorization.Request, who *session.Identity, err error) {
+	if req, err = d.Requests.Open(r.Context(), form["ticket"]); err != nil {
+		return req, nil, err
+	}
+	who, _, err = d.Callers.Browser(r)
+	return req, who, err
+}
+
 func (d *Door) showConsent(w http.ResponseWriter, r *http.Request) error {
 	form, err := edge.ReadQuery(r)
 	if err != nil {
 		return err
 	}
-	req, err := d.Requests.Open(r.Context(), form["ticket"])
-	if err != nil {
-		return err
-	}
-	who, _, err := d.Callers.Browser(r)
+	req, who, err := d.asked(r, form)
 	if err != nil {
 		return err
 	}
@@ -52,11 +60,7 @@ func (d *Door) consent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	req, err := d.Requests.Open(r.Context(), form["ticket"])
-	if err != nil {
-		return err
-	}
-	who, _, err := d.Callers.Browser(r)
+	req, who, err := d.asked(r, form)
 	if err != nil {
 		return err
 	}

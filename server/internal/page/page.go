@@ -68,6 +68,36 @@ func (d *Door) Register(mux *http.ServeMux) {
 	}
 }
 
+// filled is a form that somebody filled in to get in.
+type filled struct {
+	edge.Form
+	req    *authorization.Request // that waits for them; nil: none does
+	cookie string                 // of the session that the browser has by now, whosever it is
+}
+
+// read reads such a form. A cookie that is not ours to understand is refused
+// before anything is done.
+func (d *Door) read(w http.ResponseWriter, r *http.Request) (in filled, err error) {
+	if in.Form, err = edge.ReadForm(w, r); err != nil {
+		return in, err
+	}
+	if in.req, err = d.open(r, in.Form["ticket"]); err != nil {
+		return in, err
+	}
+	in.cookie, err = d.Callers.Cookies.Read(r, edge.SessionCookie)
+	return in, err
+}
+
+// query reads the address of a page on the way in.
+func (d *Door) query(r *http.Request) (edge.Form, *authorization.Request, error) {
+	form, err := edge.ReadQuery(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	req, err := d.open(r, form["ticket"])
+	return form, req, err
+}
+
 // open answers the request that waits; nil: there is no ticket.
 func (d *Door) open(r *http.Request, ticket string) (*authorization.Request, error) {
 	if ticket == "" {
@@ -75,6 +105,15 @@ func (d *Door) open(r *http.Request, ticket string) (*authorization.Request, err
 	}
 	req, err := d.Requests.Open(r.Context(), ticket)
 	return &req, err
+}
+
+// onward goes on with the request that waits; where none does, with a page of
+// ours.
+func (d *Door) onward(w http.ResponseWriter, req *authorization.Request, page string) error {
+	if req == nil {
+		return edge.SeeOther(w, page)
+	}
+	return d.goOn(w, *req)
 }
 
 // goOn sends the browser back to where requests are decided.

@@ -26,11 +26,7 @@ type signInView struct {
 const maxLogin = 320
 
 func (d *Door) showSignIn(w http.ResponseWriter, r *http.Request) error {
-	form, err := edge.ReadQuery(r)
-	if err != nil {
-		return err
-	}
-	req, err := d.open(r, form["ticket"])
+	form, req, err := d.query(r)
 	if err != nil {
 		return err
 	}
@@ -61,34 +57,25 @@ func (d *Door) showForm(w http.ResponseWriter, r *http.Request, status int, req 
 }
 
 func (d *Door) signIn(w http.ResponseWriter, r *http.Request) error {
-	form, err := edge.ReadForm(w, r)
+	in, err := d.read(w, r)
 	if err != nil {
 		return err
 	}
-	req, err := d.open(r, form["ticket"])
+	if in.Form["continue"] != "" && in.req != nil {
+		return d.choose(w, r, *in.req)
+	}
+	login, password := in.Form["login"], in.Form["password"]
+	if login == "" || len(login) > maxLogin || password == "" {
+		return d.refuse(w, r, in, auth.Invalid("login", "Type your e-mail address or user name, and your password."))
+	}
+	err = d.enter(w, r, login, password, in.cookie)
+	if token := changeToken(err); token != "" {
+		return d.showPassword(w, r, http.StatusOK, in.req, passwordView{Ticket: in.Form["ticket"], Change: token, Login: login})
+	}
 	if err != nil {
-		return err
+		return d.refuse(w, r, in, err)
 	}
-	if form["continue"] != "" && req != nil {
-		return d.choose(w, r, *req)
-	}
-	cookie, err := d.Callers.Cookies.Read(r, edge.SessionCookie)
-	if err != nil {
-		return err
-	}
-	if form["login"] == "" || len(form["login"]) > maxLogin || form["password"] == "" {
-		return d.refuse(w, r, req, form, auth.Invalid("login", "Type your e-mail address or user name, and your password."))
-	}
-	err = d.enter(w, r, form["login"], form["password"], cookie)
-	switch token := changeToken(err); {
-	case token != "":
-		return d.showPassword(w, r, http.StatusOK, req, passwordView{Ticket: form["ticket"], Change: token, Login: form["login"]})
-	case err != nil:
-		return d.refuse(w, r, req, form, err)
-	case req == nil:
-		return edge.SeeOther(w, "/login")
-	}
-	return d.goOn(w, *req)
+	return d.onward(w, in.req, "/login")
 }
 
 // enter signs somebody in in this browser. cookie is what it presents by now.
@@ -119,10 +106,10 @@ func (d *Door) choose(w http.ResponseWriter, r *http.Request, req authorization.
 }
 
 // refuse shows the form again with what was wrong, and never the password.
-func (d *Door) refuse(w http.ResponseWriter, r *http.Request, req *authorization.Request, form edge.Form, err error) error {
-	status, problem := d.View.Refusal(w, r, locales(req), err)
+func (d *Door) refuse(w http.ResponseWriter, r *http.Request, in filled, err error) error {
+	status, problem := d.View.Refusal(w, r, locales(in.req), err)
 	if problem == "" {
 		return err
 	}
-	return d.showForm(w, r, status, req, signInView{Ticket: form["ticket"], Login: form["login"], Problem: problem})
+	return d.showForm(w, r, status, in.req, signInView{Ticket: in.Form["ticket"], Login: in.Form["login"], Problem: problem})
 }

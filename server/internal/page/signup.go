@@ -24,11 +24,7 @@ type signUpView struct {
 }
 
 func (d *Door) showSignUp(w http.ResponseWriter, r *http.Request) error {
-	form, err := edge.ReadQuery(r)
-	if err != nil {
-		return err
-	}
-	req, err := d.open(r, form["ticket"])
+	form, req, err := d.query(r)
 	if err != nil {
 		return err
 	}
@@ -50,38 +46,28 @@ func (d *Door) showSignUpForm(w http.ResponseWriter, r *http.Request, status int
 // signUp makes an account by the rules of POST /v1/signup, and signs its owner
 // in.
 func (d *Door) signUp(w http.ResponseWriter, r *http.Request) error {
-	form, err := edge.ReadForm(w, r)
+	in, err := d.read(w, r)
 	if err != nil {
 		return err
 	}
-	req, err := d.open(r, form["ticket"])
-	if err != nil {
-		return err
-	}
-	cookie, err := d.Callers.Cookies.Read(r, edge.SessionCookie)
-	if err != nil {
-		return err
-	}
-	if form["email"] == "" {
+	email, password := in.Form["email"], in.Form["password"]
+	if email == "" {
 		err = auth.Invalid("email", "Type your e-mail address.")
 	} else {
-		_, err = d.Directory.Signup(r.Context(), directory.SignupFields{Email: form["email"], Name: form["name"], Password: form["password"]},
+		_, err = d.Directory.Signup(r.Context(), directory.SignupFields{Email: email, Name: in.Form["name"], Password: password},
 			caller.From(r).Address)
 	}
 	if err != nil {
-		status, problem := d.View.Refusal(w, r, locales(req), err)
+		status, problem := d.View.Refusal(w, r, locales(in.req), err)
 		if problem == "" {
 			return err
 		}
-		return d.showSignUpForm(w, r, status, req, signUpView{Ticket: form["ticket"], Email: form["email"], Person: form["name"], Problem: problem})
+		return d.showSignUpForm(w, r, status, in.req, signUpView{Ticket: in.Form["ticket"], Email: email, Person: in.Form["name"], Problem: problem})
 	}
-	if err := d.enter(w, r, form["email"], form["password"], cookie); err != nil {
+	if err := d.enter(w, r, email, password, in.cookie); err != nil {
 		return err
 	}
-	if req == nil {
-		return edge.SeeOther(w, "/account")
-	}
-	return d.goOn(w, *req)
+	return d.onward(w, in.req, "/account")
 }
 
 // passwordView is what the page shows on which a password has to be changed.
@@ -111,39 +97,32 @@ func changeToken(err error) string {
 
 // changePassword changes a password that has to be, and signs its owner in.
 func (d *Door) changePassword(w http.ResponseWriter, r *http.Request) error {
-	form, err := edge.ReadForm(w, r)
+	in, err := d.read(w, r)
 	if err != nil {
 		return err
 	}
-	req, err := d.open(r, form["ticket"])
-	if err != nil {
-		return err
-	}
-	user, err := d.Sessions.ByChangeToken(r.Context(), form["change"])
+	user, err := d.Sessions.ByChangeToken(r.Context(), in.Form["change"])
 	if err != nil { // too old, or used: the new password may be good already
 		if view.Shown(err) == nil {
 			return err
 		}
-		return d.refuse(w, r, req, form, &auth.Error{Code: auth.CodeInvalid, Field: "change", Err: err,
+		return d.refuse(w, r, in, &auth.Error{Code: auth.CodeInvalid, Field: "change", Err: err,
 			Message: "This took too long, or the password is changed already. Sign in again."})
 	}
 	_, err = d.Sessions.ChangePassword(r.Context(), session.PasswordChange{
-		Request: caller.From(r), User: user, Current: form["current"], New: form["new"]})
+		Request: caller.From(r), User: user, Current: in.Form["current"], New: in.Form["new"]})
 	if err != nil {
-		status, problem := d.View.Refusal(w, r, locales(req), err)
+		status, problem := d.View.Refusal(w, r, locales(in.req), err)
 		if problem == "" {
 			return err
 		}
-		return d.showPassword(w, r, status, req, passwordView{
-			Ticket: form["ticket"], Change: form["change"], Login: form["login"], Problem: problem})
+		return d.showPassword(w, r, status, in.req, passwordView{
+			Ticket: in.Form["ticket"], Change: in.Form["change"], Login: in.Form["login"], Problem: problem})
 	}
-	if err := d.enter(w, r, loginOf(user), form["new"], ""); err != nil {
+	if err := d.enter(w, r, loginOf(user), in.Form["new"], ""); err != nil {
 		return err
 	}
-	if req == nil {
-		return edge.SeeOther(w, "/login")
-	}
-	return d.goOn(w, *req)
+	return d.onward(w, in.req, "/login")
 }
 
 // loginOf is what a person types to sign in.
