@@ -97,6 +97,27 @@ func TestPasswordPage(t *testing.T) {
 	}
 }
 
+// A browser has one session: who signs in with a password that has to be changed
+// ends that of who was there before, as every other sign-in does.
+func TestPasswordPageEndsAnothersSession(t *testing.T) {
+	s := start(t)
+	id := s.person()
+	app := s.appClient("app", `,"skip_consent":true,"audiences":["`+orders+`"]`)
+	b := s.browser()
+	b.post("/login", "login", adminMail, "password", password).to()
+	before := s.redeem(app, b.code(app)).is(200).str("access_token")
+	s.admin("PATCH", "/v1/admin/users/"+id, `{"must_change_password":true}`).is(200)
+	page := b.post("/login", "login", ada, "password", password).page(200, "Change your password")
+	if !s.alive(before) {
+		t.Fatal("the session ended before anybody else was signed in")
+	}
+	b.own(b.post("/login/password", "change", s.hide(page.hidden("change")), "current", password, "new", s.hide("a new and better password"))).
+		page(200, "Signed in").has("Ada Lovelace")
+	if s.alive(before) {
+		t.Error("the session of who was there before lives on")
+	}
+}
+
 func TestAccountPage(t *testing.T) {
 	s := start(t)
 	s.person()

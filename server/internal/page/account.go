@@ -145,7 +145,7 @@ func (d *Door) savePassword(w http.ResponseWriter, r *http.Request, who session.
 	if err != nil {
 		return "", err
 	}
-	return "password", d.enter(w, r, loginOf(who.User), form["new"], "")
+	return "password", d.enter(w, r, loginOf(who.User), form["new"], "") // the session of the cookie has just ended
 }
 
 func (d *Door) endSession(w http.ResponseWriter, r *http.Request, who session.Identity, form edge.Form) (string, error) {

@@ -119,7 +119,7 @@ func (d *Door) changePassword(w http.ResponseWriter, r *http.Request) error {
 		return d.showPassword(w, r, status, in.req, passwordView{
 			Ticket: in.Form["ticket"], Change: in.Form["change"], Login: in.Form["login"], Problem: problem})
 	}
-	if err := d.enter(w, r, loginOf(user), in.Form["new"], ""); err != nil {
+	if err := d.enter(w, r, loginOf(user), in.Form["new"], in.cookie); err != nil {
 		return err
 	}
 	return d.onward(w, in.req, "/login")
