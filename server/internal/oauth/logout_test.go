@@ -87,7 +87,7 @@ func TestLogoutTricks(t *testing.T) {
 		}
 	}
 	b.get("/oauth/logout").page(200, "Sign out?")
-	page := b.get(logoutAt("client_id", "app")).page(200, "Sign out?")
+	page := b.get(logoutAt("client_id", "app")).page(200, "Sign out?").has("app asks to sign you out.")
 	stays("asked")
 	b.send("POST", "/oauth/logout/confirm", form("ticket", page.hidden("ticket"), "answer", "yes"), func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }).page(403, "This did not work")
 	stays("another site")

@@ -134,7 +134,7 @@ func (d *Door) ask(w http.ResponseWriter, r *http.Request, wish authorization.Lo
 	page := view.Page{Name: view.Logout}
 	shows := asking{Name: view.PersonOf(who.User), Ticket: ticket}
 	if wish.Client != nil {
-		shows.Application = wish.Client.Client.Name
+		shows.Application = view.NameOf(wish.Client.Client)
 	}
 	if wish.ReturnTo != "" {
 		page.Targets = []string{wish.ReturnTo}
