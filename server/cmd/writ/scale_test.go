@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/writ-auth/writ/internal/pgtest"
+	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/load"
 	"github.com/writ-auth/writ/server/internal/store"
 )
@@ -107,12 +109,36 @@ func sweepScale(t *testing.T, dsn string, c scale) {
 	defer s.Close()
 	for _, want := range []int64{int64(c.sessions / 100), 0} {
 		began := time.Now()
+		ctx, done := context.WithCancel(t.Context())
+		waits := writeBeside(ctx, t, s)
 		n, err := s.Sweep(t.Context(), began)
+		done()
 		if err != nil || n != want {
 			t.Errorf("a sweep removed %d rows, want %d; %v", n, want, err)
 		}
-		t.Logf("a sweep that removed %d sessions took %v", n, time.Since(began).Round(time.Millisecond))
+		h := <-waits
+		t.Logf("a sweep that removed %d sessions took %v; %d others wrote meanwhile and waited p50 %v, p99 %v, at most %v",
+			n, time.Since(began).Round(time.Millisecond), h.Count(), h.Quantile(.5), h.Quantile(.99), h.Max())
 	}
+}
+
+// writeBeside writes one small thing after the other until ctx ends, and answers
+// how long each took.
+func writeBeside(ctx context.Context, t *testing.T, s *store.Store) <-chan *load.Histogram {
+	out := make(chan *load.Histogram, 1)
+	go func() {
+		h := new(load.Histogram)
+		for ctx.Err() == nil {
+			began := time.Now()
+			if err := s.Record(ctx, auth.Event{At: began, Action: "test"}); err != nil && ctx.Err() == nil {
+				t.Error(err)
+				break
+			}
+			h.Record(time.Since(began))
+		}
+		out <- h
+	}()
+	return out
 }
 
 func bytesOf(t *testing.T, dsn string) int64 {

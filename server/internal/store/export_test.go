@@ -113,3 +113,7 @@ func (s *Store) LogPagePlan(ctx context.Context) (steps []string, err error) {
 	}, "EXPLAIN QUERY PLAN "+selectLogPage, 0, 1)
 	return steps, err
 }
+
+// Paced is how many rows the transaction of a sweep removes after one that
+// removed so many and took so long.
+func Paced(rows int64, took time.Duration) int64 { return paced(rows, took) }

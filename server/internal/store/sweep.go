@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -54,8 +55,36 @@ type chore struct {
 	args []any
 }
 
-// sweepStep is how many rows a transaction removes.
-const sweepStep = 200
+// A transaction removes sweepStep rows at most, and fewer where that takes longer
+// than sweepTime: in a database that is much larger than what is kept of it in
+// memory each row lies, with its places in ten indexes, on pages of its own.
+const (
+	sweepStep = 200
+	sweepTime = 20 * time.Millisecond
+)
+
+// gently lets do remove so many rows in a transaction, and then leaves others as
+// much time as that took.
+func (s *Store) gently(ctx context.Context, do func(rows int64) error) error {
+	rows := cmp.Or(s.pace, sweepStep)
+	began := s.elapsed()
+	err := do(rows)
+	took := s.elapsed() - began
+	s.pace = paced(rows, took)
+	wait(ctx, took)
+	return err
+}
+
+// paced is how many rows the next transaction removes.
+func paced(rows int64, took time.Duration) int64 {
+	switch {
+	case took > sweepTime:
+		return max(rows/2, 10)
+	case took < sweepTime/4:
+		return min(rows*2, sweepStep)
+	}
+	return rows
+}
 
 func (s *Store) chores(now time.Time) []chore {
 	const (
@@ -88,12 +117,20 @@ const deviceMemory = 10 * time.Minute
 
 // sweep does one chore to its end.
 func (s *Store) sweep(ctx context.Context, c chore) (removed int64, err error) {
-	text, args := c.text+s.engine.skipLocked+")", append(c.args, sweepStep)
-	for n := int64(sweepStep); n == sweepStep && ctx.Err() == nil; removed += n {
-		n = 0
-		err := s.fenced(ctx, func(ctx context.Context, t *tx) (err error) {
-			n, err = t.exec(ctx, text, args...)
-			return err
+	text := c.text + s.engine.skipLocked + ")"
+	for more := true; more && ctx.Err() == nil; {
+		err := s.gently(ctx, func(rows int64) error {
+			n := int64(0)
+			err := s.fenced(ctx, func(ctx context.Context, t *tx) (err error) {
+				n, err = t.exec(ctx, text, append(c.args, rows)...)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			removed += n
+			more = n == rows
+			return nil
 		})
 		if err != nil {
 			return removed, err
@@ -227,17 +264,27 @@ func (s *Store) step(ctx context.Context, now time.Time) (removed int64, end boo
 
 func (s *Store) removeOver(ctx context.Context, ids []string, at, alive int64) (removed int64, err error) {
 	const remove = `DELETE FROM sessions WHERE id IN (SELECT s.id FROM sessions s WHERE s.id = $3 AND ` + overSession
-	err = s.fenced(ctx, func(ctx context.Context, t *tx) error {
-		removed = 0
-		for _, id := range ids {
-			n, err := t.exec(ctx, remove+s.engine.skipLocked+")", at, alive, id)
-			if err != nil {
-				return err
+	for len(ids) > 0 && err == nil {
+		err = s.gently(ctx, func(rows int64) error {
+			some, n := ids[:min(int(rows), len(ids))], int64(0)
+			ids = ids[len(some):]
+			err := s.fenced(ctx, func(ctx context.Context, t *tx) error {
+				n = 0
+				for _, id := range some {
+					m, err := t.exec(ctx, remove+s.engine.skipLocked+")", at, alive, id)
+					if err != nil {
+						return err
+					}
+					n += m
+				}
+				return nil
+			})
+			if err == nil {
+				removed += n
 			}
-			removed += n
-		}
-		return nil
-	})
+			return err
+		})
+	}
 	return removed, err
 }
 
@@ -310,4 +357,5 @@ type swept struct {
 	sweeping sync.Mutex
 	horizon  horizon
 	walked   string // the last session that walk looked at
+	pace     int64  // see gently; 0: not known yet
 }

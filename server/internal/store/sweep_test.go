@@ -307,3 +307,25 @@ func TestLogPageReadsNothingButThePage(t *testing.T) {
 		t.Errorf("the plan sorts %d times, want once at most, the page itself: %q", sorts, steps)
 	}
 }
+
+// TestSweepPace: what takes too long gets shorter, but never nothing.
+func TestSweepPace(t *testing.T) {
+	for _, c := range []struct {
+		rows int64
+		took time.Duration
+		want int64
+	}{
+		{200, time.Millisecond, 200},
+		{200, 21 * time.Millisecond, 100},
+		{25, time.Second, 12},
+		{12, time.Second, 10},
+		{10, time.Hour, 10},
+		{10, 10 * time.Millisecond, 10},
+		{10, 4 * time.Millisecond, 20},
+		{160, 0, 200},
+	} {
+		if got := store.Paced(c.rows, c.took); got != c.want {
+			t.Errorf("after %d rows in %v come %d, want %d", c.rows, c.took, got, c.want)
+		}
+	}
+}
