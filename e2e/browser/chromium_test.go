@@ -137,6 +137,12 @@ func (p *profile) cookies() map[string]cookie {
 	return named
 }
 
+// forgets waits until Chromium itself has thrown a cookie away, which is over.
+func (p *profile) forgets(name string) {
+	p.t.Helper()
+	p.do(map[string]any{"do": "forgotten", "profile": p.id, "cookie": name}, nil)
+}
+
 // tab is a tab of a profile.
 type tab struct {
 	*profile
@@ -168,6 +174,17 @@ func (b *tab) visit(url string) (v visit) {
 func (b *tab) run(dst any, function string, arg any) {
 	b.t.Helper()
 	b.do(map[string]any{"do": "run", "tab": b.id, "text": function, "arg": arg}, dst)
+}
+
+// until calls a JavaScript function in the page, which may just be loading, until
+// holds, a JavaScript function of what that one answers and of arg, says that this
+// is it. If it never is, the test fails and says what was seen last. dst takes
+// the answer.
+func (b *tab) until(what string, dst any, function, holds string, arg any) {
+	b.t.Helper()
+	if err := b.c.do(map[string]any{"do": "until", "tab": b.id, "text": function, "holds": holds, "arg": arg}, dst); err != nil {
+		b.t.Fatalf("%s: want %v: %v", what, arg, err)
+	}
 }
 
 // leave calls a JavaScript function that makes the tab go elsewhere.

@@ -110,38 +110,26 @@ func (n *next) ask(method, path string, header ...string) (*http.Response, strin
 }
 
 // who is what the page says of who is signed in, and where it is.
-type who struct{ Path, Text string }
+type who struct {
+	Path string `json:"path"`
+	Text string `json:"text"`
+}
+
+const whoScript = `() => ({
+	path: location.pathname + location.search + location.hash,
+	text: document.querySelector("#who")?.textContent ?? document.querySelector("h1")?.textContent ?? "",
+})`
 
 func (b *tab) who() (w who) {
 	b.t.Helper()
-	b.run(&w, `() => ({ path: location.pathname + location.search + location.hash, text: document.querySelector("#who, h1")?.textContent ?? "" })`, nil)
+	b.run(&w, whoScript, nil)
 	return w
 }
 
 // awaitPage waits until a page shows a text. It may just be on its way.
 func (b *tab) awaitPage(what, path, text string) {
 	b.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	var last who
-	for time.Now().Before(deadline) {
-		if err := b.c.do(map[string]any{"do": "run", "tab": b.id, "text": `() => ({ path: location.pathname + location.search + location.hash, text: document.querySelector("#who")?.textContent ?? document.querySelector("h1")?.textContent ?? "" })`}, &last); err == nil && last.Path == path && strings.Contains(last.Text, text) {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	b.t.Fatalf("%s: the page is %+v, want %s with %q", what, last, path, text)
-}
-
-// awaitExpiry waits until Chromium has thrown the access token away.
-func (p *profile) awaitExpiry() {
-	p.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for p.cookies()["writ_at"].Value != "" {
-		if time.Now().After(deadline) {
-			p.t.Fatal("the access token is still there")
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+	b.until(what, nil, whoScript, `(who, want) => who.path === want.path && who.text.includes(want.text)`, who{path, text})
 }
 
 const fillSignIn = `({ email, password }) => {
@@ -170,14 +158,8 @@ func (n *next) nextSignIn(b *tab) {
 // is sent the old way.
 func (b *tab) awaitHydration() {
 	b.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for hydrated := false; !hydrated; {
-		b.run(&hydrated, `() => Object.keys(document.querySelector("form") ?? {}).some((key) => key.startsWith("__reactProps"))`, nil)
-		if time.Now().After(deadline) {
-			b.t.Fatal("React hasn't come")
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	b.until("a form that React has taken over", nil, `() => Object.keys(document.querySelector("form") ?? {})`,
+		`(keys) => keys.some((key) => key.startsWith("__reactProps"))`, nil)
 }
 
 // TestClientNext walks through the Next.js example: sign-in, a server action, a
@@ -201,7 +183,7 @@ func TestClientNext(t *testing.T) {
 		document.querySelector("input[name=text]").value = "buy tea";
 		document.querySelector("form").requestSubmit();
 	}`, nil)
-	b.awaitList("the server action", "buy tea")
+	b.awaitText("the server action", "ul", "buy tea")
 	if got := b.send("GET", "/api/notes", ""); got.Status != 200 || !got.holds("buy tea") {
 		t.Errorf("the route handler: %+v", got)
 	}
@@ -240,23 +222,11 @@ func TestClientNext(t *testing.T) {
 	}
 }
 
-func (b *tab) awaitList(what, text string) {
-	b.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for list := ""; !strings.Contains(list, text); {
-		b.run(&list, `() => document.querySelector("ul")?.textContent ?? ""`, nil)
-		if time.Now().After(deadline) {
-			b.t.Fatalf("%s: the list is %q", what, list)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-}
-
 // expired visits with an access token that is over and a session that lives.
 func (n *next) expired(p *profile, b *tab) {
 	n.t.Helper()
 	b.visit("about:blank") // a page would refresh by itself
-	p.awaitExpiry()
+	p.forgets("writ_at")
 	refresh := p.cookies()["writ_rt"].Value
 	res, body := n.ask("GET", "/notes", "Cookie", "writ_rt="+refresh)
 	if res.StatusCode != 200 || !strings.Contains(body, "buy tea") || !strings.Contains(body, aliceEmail) {
@@ -283,7 +253,7 @@ func (n *next) expired(p *profile, b *tab) {
 func (n *next) crossSite(p *profile, b *tab) {
 	n.t.Helper()
 	b.visit(strings.Replace(n.base, "localhost", "127.0.0.1", 1) + "/.well-known/jwks.json")
-	p.awaitExpiry()
+	p.forgets("writ_at")
 	b.leave(`(url) => { location.href = url }`, n.origin+"/notes?a=b#there")
 	b.awaitPage("a link of another site", "/notes?a=b#there", signedInAs)
 	nobody := newProfile(n.t, nil).open(n.base + "/.well-known/jwks.json")

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/writ-auth/writ/internal/testenv"
 )
@@ -87,14 +86,8 @@ func changedToken(token string) string {
 // awaitText waits until an element of the page has a text.
 func (b *tab) awaitText(what, selector, text string) {
 	b.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for got := ""; !strings.Contains(got, text); {
-		b.run(&got, `(selector) => document.querySelector(selector)?.textContent ?? ""`, selector)
-		if time.Now().After(deadline) {
-			b.t.Fatalf("%s: %s is %q, want %q", what, selector, got, text)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	b.until(what, nil, `({ selector }) => document.querySelector(selector)?.textContent ?? ""`, `(shown, { text }) => shown.includes(text)`,
+		map[string]string{"selector": selector, "text": text})
 }
 
 // TestClientVerifyInPage has a page check tokens and follow the revocation log,
@@ -127,17 +120,11 @@ func TestClientVerifyInPage(t *testing.T) {
 		await verifier.ready;
 	}`, apiAudience)
 	token := s.apiToken(t)
-	verdict := func() (code string) {
-		b.run(&code, `(token) => verifier.verify(token).then(() => "accepted", (error) => error.code)`, token)
-		return code
-	}
-	if got := verdict(); got != "accepted" {
+	const verdict = `(token) => verifier.verify(token).then(() => "accepted", (error) => error.code)`
+	var got string
+	if b.run(&got, verdict, token); got != "accepted" {
 		t.Fatalf("a good token: %s", got)
 	}
 	s.must(t, 200, "POST", "/v1/logout", token, nil, nil)
-	for deadline := time.Now().Add(20 * time.Second); verdict() != "revoked"; {
-		if time.Now().After(deadline) {
-			t.Fatalf("a revoked token: %s", verdict())
-		}
-	}
+	b.until("a revoked token", nil, verdict, `(verdict) => verdict === "revoked"`, token)
 }

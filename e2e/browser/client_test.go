@@ -97,29 +97,22 @@ type client struct {
 // client looks at the page, which may just be loading.
 func (b *tab) client() (c client) {
 	b.t.Helper()
-	b.run(&c, `() => ({
-		user: window.writ?.user === undefined ? "unknown" : writ.user?.email ?? "nobody",
-		told: window.told ?? [],
-		statuses: window.statuses ?? {},
-		ended: window.ended ?? 0,
-	})`, nil)
+	b.run(&c, lookAtClient, nil)
 	return c
 }
 
+const lookAtClient = `() => ({
+	user: window.writ?.user === undefined ? "unknown" : writ.user?.email ?? "nobody",
+	told: window.told ?? [],
+	statuses: window.statuses ?? {},
+	ended: window.ended ?? 0,
+})`
+
 // await waits until the page's client knows a user.
-func (b *tab) await(what, user string) client {
+func (b *tab) await(what, user string) (c client) {
 	b.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		c := b.client()
-		if c.User == user {
-			return c
-		}
-		if time.Now().After(deadline) {
-			b.t.Fatalf("%s: the client knows %+v, want the user %s", what, c, user)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	b.until(what, &c, lookAtClient, `(client, user) => client.user === user`, user)
+	return c
 }
 
 // clientSignIn signs alice in with the page's client.

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // pages is a server with an application to which browsers return.
@@ -163,11 +162,7 @@ func TestPagesAreNotFramed(t *testing.T) {
 				frame.onload = resolve;
 				document.body.append(frame);
 			})`, url)
-			got := around.frames()
-			for end := time.Now().Add(10 * time.Second); len(got) == 2 && got[1] == "" && time.Now().Before(end); got = around.frames() {
-				time.Sleep(10 * time.Millisecond) // the driver learns of a frame's address later than the page
-			}
-			if len(got) != 2 || got[1] != "chrome-error://chromewebdata/" {
+			if got := around.frames(); len(got) != 2 || got[1] != "chrome-error://chromewebdata/" {
 				t.Errorf("%s frames %s: %v", origin, url, got)
 			}
 		}
@@ -236,13 +231,10 @@ func (b *tab) focused(name string) {
 		Name string
 		Seen bool
 	}
-	b.run(&got, `async () => {
-		for (const end = Date.now() + 10_000; document.activeElement === document.body && Date.now() < end; ) {
-			await new Promise((next) => setTimeout(next, 10));
-		}
+	b.until("the focus", &got, `() => {
 		const e = document.activeElement, style = getComputedStyle(e);
 		return { name: e.name ?? e.tagName, seen: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0 || style.boxShadow !== "none" };
-	}`, nil)
+	}`, `(focus) => focus.name !== "BODY"`, name)
 	if got.Name != name || !got.Seen {
 		b.t.Fatalf("the focus is on %q (seen: %v), want %q", got.Name, got.Seen, name)
 	}

@@ -1,9 +1,6 @@
 package browser
 
-import (
-	"strings"
-	"time"
-)
+import "strings"
 
 // What a person does at a page, by the driver's commands.
 
@@ -54,15 +51,7 @@ func (b *tab) shows(want string) *tab {
 // closed waits until the browser has closed the tab.
 func (b *tab) closed() {
 	b.t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		var is bool
-		if b.do(map[string]any{"do": "closed", "tab": b.id}, &is); is {
-			return
-		}
-		if time.Now().After(end) {
-			b.t.Fatal("the window stays open")
-		}
-	}
+	b.do(map[string]any{"do": "closed", "tab": b.id}, nil)
 }
 
 // signInHere fills in Writ's page of signing in.

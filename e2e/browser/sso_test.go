@@ -67,8 +67,8 @@ func startApplication(t *testing.T, s *server, issuer, dir, letter string, backc
 	return app
 }
 
-// until reloads a page until it shows a text, and answers how long that took.
-func (b *tab) until(url, want string) time.Duration {
+// reload visits a page until it shows a text, and answers how long that took.
+func (b *tab) reload(url, want string) time.Duration {
 	b.t.Helper()
 	start := time.Now()
 	for {
@@ -127,7 +127,7 @@ func TestSingleSignOn(t *testing.T) {
 	first.submit("button", nil)
 	first.arrive("^" + a.origin + "/$")
 	first.shows("You are not signed in.")
-	t.Logf("the API of the other application refused after %v", second.until(b.origin+"/", "Your sign-in is over."))
+	t.Logf("the API of the other application refused after %v", second.reload(b.origin+"/", "Your sign-in is over."))
 	second.submit("a", nil)
 	second.shows("Sign in").shows(b.name)
 }

@@ -5,6 +5,7 @@
 //   node driver.mjs PATH-OF-CHROMIUM
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
@@ -13,6 +14,29 @@ import { chromium } from "playwright-core";
 const script = (text) => new Function(`return (${text})`)();
 
 const axe = fileURLToPath(import.meta.resolve("axe-core/axe.min.js"));
+
+const patience = 30_000; // milliseconds that a command waits at most
+
+// until looks again and again until what it sees holds, and answers that. What
+// fails may do so because the page is just being replaced by another, so that it
+// is looked at again, too. (Playwright's waitForFunction evaluates text in the
+// page, which the policy of our pages forbids.)
+async function until(look, holds) {
+  const end = AbortSignal.timeout(patience);
+  const late = new Promise((_, reject) => end.addEventListener("abort", reject));
+  late.catch(() => {});
+  let seen = "nothing";
+  while (!end.aborted) {
+    try {
+      const sight = await Promise.race([look(), late]);
+      if (holds((seen = sight))) return sight;
+    } catch (error) {
+      if (!end.aborted) seen = String(error);
+    }
+    await pause(10);
+  }
+  throw new Error(`after ${patience / 1000} s it is still ${JSON.stringify(seen)}`);
+}
 
 const profiles = []; // each with cookies of its own
 const tabs = [];
@@ -29,6 +53,16 @@ const commands = {
   },
   async run({ tab, text, arg }) {
     return tabs[tab].evaluate(script(text), arg);
+  },
+  // until runs a script until another one, which is called here with what the
+  // first one answers and with its argument, says that this is it.
+  async until({ tab, text, holds, arg }) {
+    const is = script(holds);
+    return until(() => tabs[tab].evaluate(script(text), arg), (seen) => is(seen, arg));
+  },
+  // forgotten waits until the browser has thrown a cookie away.
+  async forgotten({ profile, cookie }) {
+    await until(() => profiles[profile].cookies(), (all) => !all.some(({ name }) => name === cookie));
   },
   // leave runs a script that makes the tab go elsewhere, and waits until it has
   // arrived.
@@ -74,8 +108,9 @@ const commands = {
   async text({ tab }) {
     return tabs[tab].locator("body").innerText();
   },
+  // closed waits until the tab is gone.
   async closed({ tab }) {
-    return tabs[tab].isClosed();
+    if (!tabs[tab].isClosed()) await tabs[tab].waitForEvent("close", { timeout: patience });
   },
   async look({ tab, width, height, scheme, file }) {
     await tabs[tab].setViewportSize({ width, height });
@@ -91,8 +126,10 @@ const commands = {
       violations: violations.map(({ id, impact, help, nodes }) => ({ id, impact, help, nodes: nodes.map((node) => node.html) })),
     };
   },
+  // frames waits until each has an address, of which the driver learns later than
+  // the page.
   async frames({ tab }) {
-    return tabs[tab].frames().map((frame) => frame.url());
+    return until(async () => tabs[tab].frames().map((frame) => frame.url()), (urls) => !urls.includes(""));
   },
   async cookies({ profile }) {
     return profiles[profile].cookies();
