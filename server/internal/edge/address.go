@@ -23,6 +23,9 @@ const maxForwarded = 32
 // count the request against a proxy or against nobody.
 func Forwarded(r *http.Request, trusted []netip.Prefix) (netip.Addr, error) {
 	addr := peer(r)
+	if !isTrusted(addr, trusted) {
+		return addr, nil // as most are, and the header is long if they like
+	}
 	entries := forwardedFor(r.Header)
 	for n := 0; len(entries) > 0 && isTrusted(addr, trusted); n++ {
 		if n == maxForwarded {

@@ -52,7 +52,7 @@ func (f *Front) Handler(next http.Handler) http.Handler {
 		x.idValue[0] = x.id
 		header["X-Request-Id"] = x.idValue[:]
 		f.serve(next, a, r, x)
-		f.account(a, r, x, f.Now().Sub(start))
+		f.account(a, r, x, start)
 		if a.broken {
 			panic(http.ErrAbortHandler) // the client must not take half an answer for a whole one
 		}
@@ -92,7 +92,9 @@ func (f *Front) panicked(a *answer, r *http.Request, x *exchange, p any) {
 
 // account writes the access log and tells the observer. The path, the query,
 // headers and bodies stay out: tokens and addresses travel in them.
-func (f *Front) account(a *answer, r *http.Request, x *exchange, took time.Duration) {
+func (f *Front) account(a *answer, r *http.Request, x *exchange, start time.Time) {
+	end := f.Now()
+	took := end.Sub(start)
 	status := a.status
 	if status == 0 {
 		status = http.StatusOK // net/http sends it for a handler that wrote nothing
@@ -101,7 +103,7 @@ func (f *Front) account(a *answer, r *http.Request, x *exchange, took time.Durat
 	if f.Observe != nil {
 		f.Observe(Observation{Method: method, Route: x.route, Status: status, Duration: took})
 	}
-	line := accessLine{at: f.Now(), method: method, route: x.route, status: status, took: took, id: x.id, address: x.address}
+	line := accessLine{at: end, method: method, route: x.route, status: status, took: took, id: x.id, address: x.address}
 	level := slog.LevelInfo
 	if x.err != nil && (status >= 500 || x.late && !errors.Is(x.err, context.Canceled)) {
 		level = slog.LevelError
