@@ -22,6 +22,7 @@ import (
 	"github.com/writ-auth/writ/jwt"
 	"github.com/writ-auth/writ/server/internal/app"
 	"github.com/writ-auth/writ/server/internal/config"
+	"github.com/writ-auth/writ/server/internal/edge"
 )
 
 // BenchmarkToken compares what the token endpoint does for a request with a
@@ -124,7 +125,7 @@ func newBench(b *testing.B) *bench {
 	if err != nil {
 		b.Fatal(err)
 	}
-	a, err := app.New(b.Context(), cfg, app.Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	a, err := app.New(b.Context(), cfg, app.Options{Logger: slog.New(edge.NewLog(io.Discard, false, nil))})
 	if err != nil {
 		b.Fatal(err)
 	}
