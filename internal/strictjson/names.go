@@ -91,9 +91,38 @@ func (r *Reader) NextMember(known *Names) (n int, more bool, err error) {
 	if f == nil {
 		return 0, false, r.syntax()
 	}
-	if n, ok := r.shortMember(f, known); ok {
-		return n, true, nil
+	// In a compact text most members begin with a comma before all but the first,
+	// directly followed by a known name of at most eight bytes without escapes
+	// that has not come before, and its colon. All others are anyMember's.
+	text := r.text[r.pos:]
+	if f.begun {
+		if text == "" || text[0] != ',' {
+			return r.anyMember(f, known)
+		}
+		text = text[1:]
 	}
+	if len(text) < len(`"12345678":`) || text[0] != '"' {
+		return r.anyMember(f, known)
+	}
+	word := load(text[1:])
+	stop := stops(word)
+	length := bits.TrailingZeros64(stop) / 8 // 8 for none
+	if uint16(text[length+1])|uint16(text[length+2])<<8 != '"'|':'<<8 {
+		return r.anyMember(f, known)
+	}
+	before := stop&-stop>>7 - 1 // the bytes before the first stop
+	n = known.short(word&before, length)
+	if n < 0 || n >= 64 || f.known>>n&1 != 0 {
+		return r.anyMember(f, known)
+	}
+	f.known |= 1 << n
+	f.begun = true
+	r.pos = len(r.text) - len(text) + length + len(`"":`)
+	return n, true, nil
+}
+
+// anyMember is NextMember however the member is written.
+func (r *Reader) anyMember(f *frame, known *Names) (n int, more bool, err error) {
 	name, more, err := r.nextName(f)
 	if err != nil || !more {
 		return 0, false, err
@@ -102,40 +131,6 @@ func (r *Reader) NextMember(known *Names) (n int, more bool, err error) {
 		return 0, false, r.fail(ErrDuplicate)
 	}
 	return n, true, nil
-}
-
-// shortMember reads what most members of a compact text begin with, or nothing:
-// a comma before all but the first, directly followed by a known name of at
-// most eight bytes without escapes that has not come before, and its colon.
-func (r *Reader) shortMember(f *frame, known *Names) (n int, ok bool) {
-	text, i := r.text, r.pos
-	if f.begun {
-		if i >= len(text) || text[i] != ',' {
-			return 0, false
-		}
-		i++
-	}
-	if len(text)-i < len(`"12345678":`) || text[i] != '"' {
-		return 0, false
-	}
-	text = text[i+1:]
-	word := load(text)
-	length := bits.TrailingZeros64(stops(word)) / 8 // 8 for none
-	if text[length] != '"' || text[length+1] != ':' {
-		return 0, false
-	}
-	n = known.short(word&(1<<(8*length)-1), length)
-	if n < 0 || n >= 64 {
-		return 0, false
-	}
-	bit := uint64(1) << n
-	if f.known&bit != 0 {
-		return 0, false
-	}
-	f.known |= bit
-	f.begun = true
-	r.pos = i + length + len(`"":`)
-	return n, true
 }
 
 // first notes that the object has a member of this number and name, and reports

@@ -70,6 +70,7 @@ func TestNextMemberRefuses(t *testing.T) {
 		`{"x":1,"iss":{"x":1},"x":1}`:   strictjson.ErrDuplicate,
 		`{"iss":{"iss":1,"iss":2}}`:     strictjson.ErrDuplicate,
 		`{"iss":1"aud":2}`:              strictjson.ErrSyntax,
+		`{"iss":1"aud":2,"more":123}`:   strictjson.ErrSyntax,
 		`{,"iss":1}`:                    strictjson.ErrSyntax,
 		`{"iss":1,}`:                    strictjson.ErrSyntax,
 		`{"iss":1,,"aud":2,"more":123}`: strictjson.ErrSyntax,
@@ -80,7 +81,7 @@ func TestNextMemberRefuses(t *testing.T) {
 		`{"`:                            strictjson.ErrSyntax,
 		`[]`:                            strictjson.ErrType,
 	} {
-		if got, err := members(text, "iss"); !errors.Is(err, want) {
+		if got, err := members(text, "iss", "aud"); !errors.Is(err, want) {
 			t.Errorf("%s: read %q, %v; want %v", text, got, err, want)
 		}
 	}
