@@ -95,13 +95,9 @@ func (c *IDClaims) place(n uint8) any {
 	return c.Claims.place(n)
 }
 
-// readPlace reads a value into a field of one of the types that a place may
-// have; known is false, and nothing read, for all others.
+// readPlace reads a value into a field of one of this package's types, or a list
+// of strings; known is false, and nothing read, for all others.
 func readPlace(r *strictjson.Reader, place any, room *listRoom) (known bool, err error) {
-	if p, ok := place.(*string); ok { // most claims
-		*p, err = r.ReadString()
-		return true, err
-	}
 	switch p := place.(type) {
 	case *NumericDate:
 		*p, err = readDate(r)

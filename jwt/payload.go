@@ -144,36 +144,50 @@ func (p *payloadPlan) read(r *strictjson.Reader, payload string, set claimSet, f
 			continue
 		}
 		s := &p.slots[n]
-		if s.bit != 0 && !r.NextIsEmpty() {
-			f.present |= s.bit
-		}
-		if err := p.readValue(r, s, set, f); err != nil {
+		if err := p.readValue(r, s, &set, f); err != nil {
 			return claimError(p.nameOf(s), err)
 		}
 	}
 }
 
-func (p *payloadPlan) readValue(r *strictjson.Reader, s *slot, set claimSet, f *facts) error {
+// readValue reads the value of a claim that has a slot.
+func (p *payloadPlan) readValue(r *strictjson.Reader, s *slot, set *claimSet, f *facts) (err error) {
+	var place any
 	if s.place != 0 && s.fact == noFact {
-		if known, err := readPlace(r, set.own.place(s.place), &f.room); known {
-			return err
-		}
+		place = set.own.place(s.place)
 	}
+	if text, ok := place.(*string); ok { // most claims
+		if *text, err = r.ReadString(); *text != "" {
+			f.present |= s.bit
+		}
+		return err
+	}
+	if s.bit != 0 && !r.NextIsEmpty() {
+		f.present |= s.bit
+	}
+	if known, err := readPlace(r, place, &f.room); known {
+		return err
+	}
+	return p.readOther(r, s, set.value, f)
+}
+
+// readOther reads a value that a check needs, or that only reflection can read.
+func (p *payloadPlan) readOther(r *strictjson.Reader, s *slot, v reflect.Value, f *facts) error {
 	switch s.fact {
 	case factConfirmation:
 		f.confirmation = true
 	case factNonce:
 		if r.Kind() == strictjson.String { // else it matches no nonce
-			return p.readTwice(r, s, set.value, &f.nonce)
+			return p.readTwice(r, s, v, &f.nonce)
 		}
 	case factAuthorizedParty:
-		return p.readTwice(r, s, set.value, &f.authorizedParty)
+		return p.readTwice(r, s, v, &f.authorizedParty)
 	}
 	if s.field < 0 {
 		return r.Skip()
 	}
 	target := &p.fields[s.field]
-	return target.shape.read(r, set.value.FieldByIndex(target.index))
+	return target.shape.read(r, v.FieldByIndex(target.index))
 }
 
 // readTwice reads a string that a check compares, and the same again into the
