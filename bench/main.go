@@ -3,8 +3,8 @@
 // do without. All are measured in one run, in turn, since only what ran side by
 // side compares.
 //
-//	go run ./bench               a table, in about 90 seconds
-//	go run ./bench -quick        a rougher one, in about 15
+//	go run ./bench               a table, in about two and a half minutes
+//	go run ./bench -quick        a rougher one, in about 15 seconds
 //	go run ./bench -write docs   also into docs/performance.md and its picture
 //
 // Run it on a machine that does nothing else. docs/performance.md says what is
@@ -48,7 +48,7 @@ type plan struct {
 
 func fullPlan() plan {
 	return plan{
-		slice: 20 * time.Millisecond, matrix: 50 * time.Second,
+		slice: 20 * time.Millisecond, matrix: 120 * time.Second,
 		guard: 5 * time.Second, route: 12 * time.Second, scale: 12 * time.Second,
 	}
 }
@@ -64,7 +64,7 @@ func quickPlan() plan {
 func run(args []string, out, status io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(status)
-	quick := flags.Bool("quick", false, "measure for some 15 seconds instead of 90: rougher numbers")
+	quick := flags.Bool("quick", false, "measure for some 15 seconds instead of two and a half minutes: rougher numbers")
 	docs := flags.String("write", "", "write the tables and the picture into performance.md of this `folder`, too")
 	results := flags.String("json", "", "write all results to this `file`, too")
 	if err := flags.Parse(args); err != nil {
