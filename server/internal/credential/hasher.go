@@ -30,6 +30,13 @@ const (
 	queuePerWorker = 64              // at 20 to 40 ms a hash, the last in line waits two seconds or so
 	maxWait        = 5 * time.Second // imported hashes may be slower; nobody waits longer than this
 	retryAfter     = 2 * time.Second
+
+	// Who finds no place hears so after a while: a crowd that asks again at once
+	// would have the server do nothing but refuse. So many at a time are kept
+	// waiting; a larger crowd comes over more connections than a server should
+	// be left with.
+	refusal     = time.Second
+	maxRefusals = 1000
 )
 
 // Options size a Hasher's pool.
@@ -53,6 +60,7 @@ type Hasher struct {
 	memory  int64 // the budget, bytes
 	size    int64 // of the pool, bytes: the default hash times the workers
 	queue   queue
+	refused chan struct{} // holds one for each who is being refused
 	running atomic.Int64
 	pace    pace
 	beside  beside
@@ -68,7 +76,10 @@ func New(opts Options) *Hasher {
 	memory := max(opts.Memory, standard().bytes())
 	workers = min(workers, memory/standard().bytes())
 	size := workers * standard().bytes()
-	h := &Hasher{memory: memory, size: size, queue: queue{free: size, room: int(workers * queuePerWorker)}}
+	h := &Hasher{
+		memory: memory, size: size, queue: queue{free: size, room: int(workers * queuePerWorker)},
+		refused: make(chan struct{}, maxRefusals),
+	}
 	if Lowers {
 		h.beside.command = opts.Beside
 	}
@@ -206,13 +217,33 @@ func (h *Hasher) wait(ctx context.Context, weight int64) error {
 	network, _ := ctx.Value(networkKey{}).(netip.Prefix)
 	bounded, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
-	if h.queue.acquire(bounded, network, weight) == nil {
+	err := h.queue.acquire(bounded, network, weight)
+	if err == nil {
 		return nil
+	}
+	if errors.Is(err, errFull) {
+		h.delay(ctx)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	return busy()
+}
+
+// delay is the time that a refusal takes.
+func (h *Hasher) delay(ctx context.Context) {
+	select {
+	case h.refused <- struct{}{}:
+		defer func() { <-h.refused }()
+	default:
+		return
+	}
+	timer := time.NewTimer(refusal)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 func busy() error {

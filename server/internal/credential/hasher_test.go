@@ -320,6 +320,43 @@ func TestQueueIsBounded(t *testing.T) {
 	})
 }
 
+// TestRefusalsAreSlow: who comes again at once gains nothing by it; but only so
+// many are kept waiting.
+func TestRefusalsAreSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, free := occupied(t)
+		defer free()
+		for range 64 {
+			go func() { _ = h.Run(t.Context(), 19*mib, func() {}) }()
+		}
+		synctest.Wait()
+		start := time.Now()
+		times := make(chan time.Duration, 1001)
+		for range 1001 {
+			go func() {
+				wantBusy(t, h.VerifyNobody(t.Context(), "one too many"))
+				times <- time.Since(start)
+			}()
+		}
+		if at := <-times; at != 0 {
+			t.Errorf("the first of 1001 was refused after %v, want at once", at)
+		}
+		for range 1000 {
+			if at := <-times; at != time.Second {
+				t.Fatalf("refused after %v, want 1s", at)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		gone := make(chan error, 1)
+		go func() { gone <- h.VerifyNobody(ctx, "goes away") }()
+		synctest.Wait()
+		cancel()
+		if err := <-gone; !errors.Is(err, context.Canceled) || time.Since(start) != time.Second {
+			t.Errorf("error %v after %v, want %v at once", err, time.Since(start), context.Canceled)
+		}
+	})
+}
+
 func TestWaitIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, free := occupied(t)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/writ-auth/writ/server/internal/credential"
 )
@@ -58,6 +59,8 @@ func TestNetworksTakeTurns(t *testing.T) {
 		c.signIn(modest)
 		c.signIn(third)
 		c.signIn(modest)
+		time.Sleep(time.Second) // a refusal takes as long
+		synctest.Wait()
 		if want := 36 + 3; c.refused[greedy] != want || c.refused[modest] != 0 || c.refused[third] != 0 {
 			t.Errorf("refused: %v, want %d of the greedy one's and nobody else's", c.refused, want)
 		}
@@ -83,6 +86,8 @@ func TestNobodyGivesWayToAnEqual(t *testing.T) {
 		}
 		c.signIn("10.9.9.9/32")
 		c.signIn("10.0.0.1/32")
+		time.Sleep(time.Second) // a refusal takes as long
+		synctest.Wait()
 		if c.refused["10.9.9.9/32"] != 1 || c.refused["10.0.0.1/32"] != 1 || len(c.refused) != 2 {
 			t.Errorf("refused: %v, want the two that came last", c.refused)
 		}
