@@ -29,7 +29,7 @@ func TestFleetThroughput(t *testing.T) {
 		nodes = append(nodes, serve(t, part, 1))
 		c.rate = 0 // as many as are answered
 		for range c.rounds {
-			t.Logf("refreshes a second of %d nodes: %s", len(nodes), refreshAtOnce(t, nodes, c))
+			t.Logf("nodes: %d; refreshes a second: %s", len(nodes), refreshAtOnce(t, nodes, c))
 		}
 	}
 }
