@@ -141,8 +141,9 @@ func finishedTrace(t *testing.T, path string, pid int) []mark {
 			t.Fatal(err)
 		}
 		// The last of a process, after which only another can write: the one that
-		// hashes passwords ends with its parent, a little later.
-		if bytes.Contains(text, fmt.Appendf(nil, "\n%d +++ ", pid)) {
+		// hashes passwords ends with its parent, a little later. The tracer writes
+		// small numbers as wide as those of five digits.
+		if bytes.Contains(text, fmt.Appendf(nil, "\n%-5d +++ ", pid)) {
 			break
 		}
 		if time.Now().After(deadline) {
