@@ -63,19 +63,27 @@ const (
 	sweepTime = 20 * time.Millisecond
 )
 
-// gently lets do remove so many rows in a transaction, and then leaves others as
-// much time as that took.
-func (s *Store) gently(ctx context.Context, do func(rows int64) error) error {
-	rows := cmp.Or(s.pace, sweepStep)
+// atOnce is how many rows the next transaction of a sweep removes.
+func (s *Store) atOnce() int64 { return cmp.Or(s.pace, sweepStep) }
+
+// gently lets remove do so in a transaction, unless another node sweeps, and then
+// leaves others as much time as that took.
+func (s *Store) gently(ctx context.Context, remove func(context.Context, *tx) (int64, error)) (n int64, err error) {
 	began := s.elapsed()
-	err := do(rows)
+	err = s.fenced(ctx, func(ctx context.Context, t *tx) (err error) {
+		n, err = remove(ctx, t)
+		return err
+	})
 	took := s.elapsed() - began
-	s.pace = paced(rows, took)
+	s.pace = paced(s.atOnce(), took)
 	wait(ctx, took)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
 }
 
-// paced is how many rows the next transaction removes.
+// paced is how many rows come after so many that took so long.
 func paced(rows int64, took time.Duration) int64 {
 	switch {
 	case took > sweepTime:
@@ -119,22 +127,15 @@ const deviceMemory = 10 * time.Minute
 func (s *Store) sweep(ctx context.Context, c chore) (removed int64, err error) {
 	text := c.text + s.engine.skipLocked + ")"
 	for more := true; more && ctx.Err() == nil; {
-		err := s.gently(ctx, func(rows int64) error {
-			n := int64(0)
-			err := s.fenced(ctx, func(ctx context.Context, t *tx) (err error) {
-				n, err = t.exec(ctx, text, append(c.args, rows)...)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			removed += n
-			more = n == rows
-			return nil
+		rows := s.atOnce()
+		n, err := s.gently(ctx, func(ctx context.Context, t *tx) (int64, error) {
+			return t.exec(ctx, text, append(c.args, rows)...)
 		})
 		if err != nil {
 			return removed, err
 		}
+		removed += n
+		more = n == rows
 	}
 	return removed, ctx.Err()
 }
@@ -264,28 +265,25 @@ func (s *Store) step(ctx context.Context, now time.Time) (removed int64, end boo
 
 func (s *Store) removeOver(ctx context.Context, ids []string, at, alive int64) (removed int64, err error) {
 	const remove = `DELETE FROM sessions WHERE id IN (SELECT s.id FROM sessions s WHERE s.id = $3 AND ` + overSession
-	for len(ids) > 0 && err == nil {
-		err = s.gently(ctx, func(rows int64) error {
-			some, n := ids[:min(int(rows), len(ids))], int64(0)
-			ids = ids[len(some):]
-			err := s.fenced(ctx, func(ctx context.Context, t *tx) error {
-				n = 0
-				for _, id := range some {
-					m, err := t.exec(ctx, remove+s.engine.skipLocked+")", at, alive, id)
-					if err != nil {
-						return err
-					}
-					n += m
+	for len(ids) > 0 {
+		some := ids[:min(int(s.atOnce()), len(ids))]
+		n, err := s.gently(ctx, func(ctx context.Context, t *tx) (n int64, err error) {
+			for _, id := range some {
+				gone, err := t.exec(ctx, remove+s.engine.skipLocked+")", at, alive, id)
+				if err != nil {
+					return 0, err
 				}
-				return nil
-			})
-			if err == nil {
-				removed += n
+				n += gone
 			}
-			return err
+			return n, nil
 		})
+		if err != nil {
+			return removed, err
+		}
+		removed += n
+		ids = ids[len(some):]
 	}
-	return removed, err
+	return removed, nil
 }
 
 // horizon is up to when Sweep believes the clock. A machine that starts with a
@@ -357,5 +355,5 @@ type swept struct {
 	sweeping sync.Mutex
 	horizon  horizon
 	walked   string // the last session that walk looked at
-	pace     int64  // see gently; 0: not known yet
+	pace     int64  // see atOnce; 0: not known yet
 }
