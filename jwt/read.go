@@ -140,40 +140,24 @@ func (s *shape) readSlice(r *strictjson.Reader, v reflect.Value) error {
 }
 
 func (s *shape) readMap(r *strictjson.Reader, v reflect.Value) error {
-	if err := r.BeginObject(); err != nil {
-		return err
-	}
 	v.Set(reflect.MakeMap(s.typ))
-	for {
-		name, more, err := r.NextKey()
-		if err != nil || !more {
-			return err
-		}
+	return r.Members(func(name string) error {
 		value := reflect.New(s.elem.typ).Elem()
 		if err := s.elem.read(r, value); err != nil {
 			return err
 		}
 		v.SetMapIndex(reflect.ValueOf(name).Convert(s.typ.Key()), value)
-	}
+		return nil
+	})
 }
 
 func (s *shape) readStruct(r *strictjson.Reader, v reflect.Value) error {
-	if err := r.BeginObject(); err != nil {
-		return err
-	}
-	for {
-		name, more, err := r.NextKey()
-		if err != nil || !more {
-			return err
+	return r.Members(func(name string) error {
+		i, ok := s.byName[name]
+		if !ok {
+			return r.Skip()
 		}
-		if i, ok := s.byName[name]; ok {
-			f := &s.fields[i]
-			err = f.shape.read(r, v.FieldByIndex(f.index))
-		} else {
-			err = r.Skip()
-		}
-		if err != nil {
-			return err
-		}
-	}
+		f := &s.fields[i]
+		return f.shape.read(r, v.FieldByIndex(f.index))
+	})
 }
