@@ -214,15 +214,21 @@ func TestSlowLog(t *testing.T) {
 	})
 }
 
+// guardedByOwnClock is a guard of a log, whose clock is ahead by own.
+func guardedByOwnClock(t *testing.T) (f *faulty, g *guard.Guard, own *atomic.Int64) {
+	own = new(atomic.Int64)
+	f = &faulty{signedLog: newSignedLog(t), tokens: map[string]string{}}
+	g = f.signedLog.guard(t, func(cfg *guard.Config) {
+		cfg.Now = func() time.Time { return time.Now().Add(time.Duration(own.Load())) }
+	})
+	return f, g, own
+}
+
 // A clock that is ahead for some minutes must not have the guard forget what is
 // revoked: the tokens live again once it is right.
 func TestClockLeapForgetsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &faulty{signedLog: newSignedLog(t), tokens: map[string]string{}}
-		var own atomic.Int64
-		g := f.signedLog.guard(t, func(cfg *guard.Config) {
-			cfg.Now = func() time.Time { return time.Now().Add(time.Duration(own.Load())) }
-		})
+		f, g, own := guardedByOwnClock(t)
 		f.expect(t, "before", g, map[string]int{"good": 200, "unknown": 200})
 		f.revoke(revlog.Session, "unknown") // for an hour
 		time.Sleep(2 * time.Second)
@@ -258,14 +264,10 @@ func TestClockLeaps(t *testing.T) {
 		} {
 			t.Run(fmt.Sprint(whose, c.leap), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					f := &faulty{signedLog: newSignedLog(t), tokens: map[string]string{}}
-					var own atomic.Int64
-					g := f.signedLog.guard(t, func(cfg *guard.Config) {
-						cfg.Now = func() time.Time { return time.Now().Add(time.Duration(own.Load())) }
-					})
+					f, g, own := guardedByOwnClock(t)
 					f.expect(t, "before", g, map[string]int{"good": 200, "unknown": 200})
 					time.Sleep(10 * time.Minute)
-					leap(f, &own)
+					leap(f, own)
 					f.revoke(revlog.Session, "unknown")
 					time.Sleep(40 * time.Second)
 					revoked := 401
