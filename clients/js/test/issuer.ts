@@ -196,7 +196,7 @@ export function newSigningKey() {
 
 /** Waits until a condition holds that another process or connection brings about. */
 export async function until(what: string, holds: () => unknown): Promise<void> {
-  const deadline = performance.now() + 20_000;
+  const deadline = performance.now() + 60_000;
   while (!(await holds())) {
     if (performance.now() > deadline) throw new Error(`not in time: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
