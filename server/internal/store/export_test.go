@@ -38,6 +38,12 @@ func (o Options) Elapsing(elapsed func() time.Duration) Options {
 	return o
 }
 
+// Checkpointed has files of so many bytes checkpointed beside the writer.
+func (o Options) Checkpointed(from int64) Options {
+	o.smallFile = from
+	return o
+}
+
 // Transact runs fn in a transaction, handing it a way to run statements.
 func (s *Store) Transact(ctx context.Context, fn func(exec func(text string, args ...any) error) error) error {
 	return s.write(ctx, func(ctx context.Context, t *tx) error {

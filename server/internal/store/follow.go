@@ -70,6 +70,7 @@ func (s *Store) heard(c counts) {
 // settled makes known on this node what a transaction of its own changed. It
 // is called after the commit and before the answer.
 func (s *Store) settled(o outcome) {
+	s.checkpointer.committed()
 	s.seen.mu.Lock()
 	_, gap1 := advance(&s.seen.clients, o.clientCount)
 	_, gap2 := advance(&s.seen.keys, o.keyCount)

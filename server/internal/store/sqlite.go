@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -60,7 +61,7 @@ func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 	}
 	s.columns = new(columns)
 	w, err := s.columns.connector(uri(s.path, pragmas("journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "busy_timeout(5000)",
-		"temp_store(MEMORY)", "cache_size(-8000)", "journal_size_limit(67108864)")))
+		"temp_store(MEMORY)", "cache_size(-8000)", "journal_size_limit(67108864)", fmt.Sprintf("wal_autocheckpoint(%d)", checkpointLate))))
 	if err != nil {
 		return err
 	}
@@ -76,7 +77,13 @@ func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
-	return s.start(ctx, db, connectTo(r, o.Readers), o)
+	if s.checkpointer, err = newCheckpointer(s.path, cmp.Or(o.smallFile, smallFile)); err != nil {
+		return errors.Join(err, db.Close())
+	}
+	if err := s.start(ctx, db, connectTo(r, o.Readers), o); err != nil {
+		return errors.Join(err, s.checkpointer.close())
+	}
+	return nil
 }
 
 // connector makes connections to a file with pragmas of their own.

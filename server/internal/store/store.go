@@ -57,20 +57,23 @@ type Options struct {
 	wrap func(driver.Connector) driver.Connector
 	// elapsed is the process's life so far, which no clock's leap changes.
 	elapsed func() time.Duration
+	// smallFile lets tests see a checkpointer at work; 0: see checkpoint.go.
+	smallFile int64
 }
 
 // Store is an open database. Its methods may be called at once from anywhere.
 type Store struct {
-	path     string
-	engine   *engine
-	now      func() time.Time
-	lock     *os.File // on SQLite
-	writer   *writer
-	pool     *sql.DB
-	sql      *statements // on pool
-	columns  *columns    // of the writer's connection, on SQLite
-	clients  clientCache
-	registry registry
+	path         string
+	engine       *engine
+	now          func() time.Time
+	lock         *os.File // on SQLite
+	writer       *writer
+	pool         *sql.DB
+	sql          *statements   // on pool
+	columns      *columns      // of the writer's connection, on SQLite
+	checkpointer *checkpointer // on SQLite
+	clients      clientCache
+	registry     registry
 
 	logNews, keyNews bell
 	seen             seen
@@ -92,7 +95,7 @@ type Store struct {
 func (s *Store) Close() error {
 	s.follower.close()
 	s.lanes.close()
-	err := errors.Join(s.writer.close(), s.sql.close(), s.pool.Close())
+	err := errors.Join(s.writer.close(), s.checkpointer.close(), s.sql.close(), s.pool.Close())
 	if s.lock != nil {
 		err = errors.Join(err, s.lock.Close())
 	}
