@@ -48,8 +48,10 @@ func (r *Report) goals() []goal {
 		}
 	}
 	for _, x := range r.Scaling {
-		if !x.Floor { // which is the machine's affair
-			goals = append(goals, atLeast("two processors: "+x.Name, x.Best, 1.7, times))
+		// The floor is the machine's affair. The best rounds of one and of two
+		// may have had different neighbours; those of a pair had the same.
+		if !x.Floor {
+			goals = append(goals, atLeast("two processors: "+x.Name, x.Median, 1.7, times))
 		}
 	}
 	return goals
