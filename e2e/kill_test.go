@@ -37,6 +37,23 @@ func TestKill(t *testing.T) {
 	h.provesSomething(t, n)
 }
 
+// TestKillDuringCheckpoints is TestKill with a checkpointer that is always at
+// work, as it is in a large database.
+func TestKillDuringCheckpoints(t *testing.T) {
+	overlay := overlay(t, "../server/internal/store/checkpoint.go",
+		turn{"checkpointSoon, checkpointLate = 800,", "checkpointSoon, checkpointLate = 3,"},
+		turn{"checkpointPause = 50 * time.Millisecond", "checkpointPause = time.Millisecond"},
+		turn{"smallFile       = 64 << 20", "smallFile       = 1"})
+	bin, err := build("writ-checkpoints", "-overlay", overlay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := kills(5)
+	h := killLoop(t, newServer(t, bin), n)
+	h.report(t)
+	h.provesSomething(t, n)
+}
+
 // provesSomething fails where too little happened between the faults.
 func (h *history) provesSomething(t *testing.T, faults int) {
 	t.Helper()
