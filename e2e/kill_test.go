@@ -40,6 +40,16 @@ func TestKill(t *testing.T) {
 // TestKillDuringCheckpoints is TestKill with a checkpointer that is always at
 // work, as it is in a large database.
 func TestKillDuringCheckpoints(t *testing.T) {
+	n := kills(5)
+	h := killLoop(t, newServer(t, checkpointing(t)), n)
+	h.report(t)
+	h.provesSomething(t, n)
+}
+
+// checkpointing builds a server that brings every few pages from the log into
+// the file, however small that is.
+func checkpointing(t *testing.T) string {
+	t.Helper()
 	overlay := overlay(t, "../server/internal/store/checkpoint.go",
 		turn{"checkpointSoon, checkpointLate = 800,", "checkpointSoon, checkpointLate = 3,"},
 		turn{"checkpointPause = 50 * time.Millisecond", "checkpointPause = time.Millisecond"},
@@ -48,10 +58,7 @@ func TestKillDuringCheckpoints(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := kills(5)
-	h := killLoop(t, newServer(t, bin), n)
-	h.report(t)
-	h.provesSomething(t, n)
+	return bin
 }
 
 // provesSomething fails where too little happened between the faults.

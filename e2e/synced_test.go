@@ -30,14 +30,18 @@ func TestSyncedBeforeAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report := traceAnswers(t, bin)
-	for _, v := range report.violations[:min(10, len(report.violations))] {
-		t.Error(v)
-	}
-	t.Logf("%d answers, each after the sync of what it promises; %d syncs, %d restarts of the log; %d violations",
-		report.answers, report.syncs, report.restarts, len(report.violations))
-	if report.failed != nil || report.answers < tracedClients*tracedRefreshes {
-		t.Errorf("too little happened to prove anything: %d answers, %v", report.answers, report.failed)
+	for name, bin := range map[string]string{"usual": bin, "during checkpoints": checkpointing(t)} {
+		t.Run(name, func(t *testing.T) {
+			report := traceAnswers(t, bin)
+			for _, v := range report.violations[:min(10, len(report.violations))] {
+				t.Error(v)
+			}
+			t.Logf("%d answers, each after the sync of what it promises; %d syncs, %d restarts of the log; %d violations",
+				report.answers, report.syncs, report.restarts, len(report.violations))
+			if report.failed != nil || report.answers < tracedClients*tracedRefreshes {
+				t.Errorf("too little happened to prove anything: %d answers, %v", report.answers, report.failed)
+			}
+		})
 	}
 }
 

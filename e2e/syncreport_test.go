@@ -15,7 +15,8 @@ type syncReport struct {
 	promised map[string]promise
 	seen     map[string]bool // answers that the trace shows
 
-	written  []written           // to the log, in order, and not synced
+	written  []written           // to the log, in order, and not part of a synced commit
+	flushed  int                 // how much of that was synced
 	syncing  map[*tracedCall]int // fsyncs under way, and how much of written was there when they began
 	durable  [][]byte            // pages that a synced commit has made part of the database
 	unsynced bool                // the database file holds writes that were not synced
@@ -127,35 +128,36 @@ const (
 )
 
 // synced makes the first n writes durable. Their pages count from the commit
-// on: a frame whose header names the database's size.
+// on: a frame whose header names the database's size. A checkpointer may sync
+// half a transaction.
 func (r *syncReport) synced(n int) {
-	image := map[int64][]byte{} // by offset: headers and pages
-	var frames []int64
-	for _, w := range r.written[:n] {
+	r.flushed = max(r.flushed, n)
+	var head []byte    // of the frame whose page is to come
+	var pages [][]byte // of the transaction
+	ended := 0         // writes that are of no transaction under way
+	for i, w := range r.written[:r.flushed] {
 		at := w.offset - logHeader
-		if at >= 0 && at%(frameHeader+pageSize) == 0 {
-			frames = append(frames, w.offset)
+		switch {
+		case at >= 0 && at%(frameHeader+pageSize) == 0:
+			head = w.data
+		case head != nil && at >= 0:
+			head = append(slices.Clone(head), w.data...)
 		}
-		image[w.offset] = w.data
-	}
-	var pending [][]byte
-	for _, offset := range frames {
-		head := image[offset]
-		page := image[offset+frameHeader]
-		if len(head) > frameHeader { // both in one write
-			head, page = head[:frameHeader], head[frameHeader:]
+		if len(head) < frameHeader+pageSize {
+			continue
 		}
-		if len(page) == pageSize && page[0] == leafTable {
-			pending = append(pending, page)
+		if page := head[frameHeader:]; page[0] == leafTable {
+			pages = append(pages, page)
 		}
 		if endian.BigEndian.Uint32(head[4:]) != 0 {
-			r.durable = append(r.durable, pending...)
-			pending = nil
+			r.durable, pages = append(r.durable, pages...), nil
+			ended = i + 1
 		}
+		head = nil
 	}
-	r.written = r.written[n:]
+	r.written, r.flushed = r.written[ended:], r.flushed-ended
 	for c := range r.syncing {
-		r.syncing[c] = max(0, r.syncing[c]-n)
+		r.syncing[c] = max(0, r.syncing[c]-ended)
 	}
 }
 
@@ -168,6 +170,8 @@ func TestSyncReport(t *testing.T) {
 		return thread + ` pwrite64(12<` + hexed("/d/writ.db-wal") + `>, "` + commit + page + `", 4120, ` + offset
 	}
 	write := frame("1", "32") + ") = 4120"
+	half := strings.Replace(write, commit, strings.Repeat("\\x00", 24), 1)
+	rest := strings.Replace(frame("1", "4152")+") = 4120", hexed(promised), hexed("another"), 1)
 	sync := "1 fsync(12<" + hexed("/d/writ.db-wal") + ">)     = 0"
 	answer := `3 write(7<` + hexed("socket:[1]") + `>, "` + hexed("HTTP/1.1 200 OK\r\nX-Request-Id: req_1\r\n\r\n{}") + `", 50) = 50`
 	database := `4 pwrite64(11<` + hexed("/d/writ.db") + `>, "` + hexed("x") + `", 1, 0) = 1`
@@ -186,6 +190,8 @@ func TestSyncReport(t *testing.T) {
 			"1 <... pwrite64 resumed>) = 4120", "2 <... fsync resumed>) = 0", answer}, 1},
 		{"the answer began before the sync ended", []string{write, "2 fsync(12<" + hexed("/d/writ.db-wal") + "> <unfinished ...>",
 			strings.TrimSuffix(answer, ") = 50") + " <unfinished ...>", "2 <... fsync resumed>) = 0", "3 <... write resumed>) = 50"}, 1},
+		{"half a transaction is synced", []string{half, sync, rest, answer}, 1},
+		{"a transaction is synced in two halves", []string{half, sync, rest, sync, answer}, 0},
 		{"another file is synced", []string{write, strings.ReplaceAll(sync, hexed("-wal"), ""), answer}, 1},
 		{"the log begins anew over what is not copied", []string{write, sync, answer, database, frame("1", "0") + ") = 4120"}, 1},
 		{"the log begins anew over what is copied", []string{write, sync, answer, database, strings.ReplaceAll(sync, hexed("-wal"), ""), frame("1", "0") + ") = 4120"}, 0},
