@@ -4,6 +4,7 @@ import (
 	"bytes"
 	endian "encoding/binary" // binary is what this package calls the program
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -20,6 +21,7 @@ type syncReport struct {
 	syncing  map[*tracedCall]int // fsyncs under way, and how much of written was there when they began
 	durable  [][]byte            // pages that a synced commit has made part of the database
 	unsynced bool                // the database file holds writes that were not synced
+	nameless map[string]bool     // directories of new directories whose names were not synced
 
 	failed                   error // a client was refused
 	answers, syncs, restarts int
@@ -34,6 +36,8 @@ type written struct {
 func (r *syncReport) step(m mark) error {
 	c := m.call
 	switch {
+	case c.name == "mkdirat" && !m.begin && c.result == 0:
+		return r.made(c)
 	case m.begin && c.name == "write" && strings.HasPrefix(c.path, "socket:"):
 		return r.answer(c)
 	case strings.HasSuffix(c.path, ".db-wal"):
@@ -45,7 +49,26 @@ func (r *syncReport) step(m mark) error {
 		case "fsync", "fdatasync":
 			r.unsynced = r.unsynced && c.result != 0
 		}
+	case c.name == "fsync" && !m.begin && c.result == 0:
+		delete(r.nameless, c.path)
 	}
+	return nil
+}
+
+// made notes a new directory, unless it is a temporary one. One whose name
+// isn't synced may be gone with all that was synced in it.
+func (r *syncReport) made(c *tracedCall) error {
+	path, err := c.data()
+	if err != nil {
+		return err
+	}
+	if strings.HasPrefix(filepath.Base(string(path)), ".") {
+		return nil
+	}
+	if r.nameless == nil {
+		r.nameless = map[string]bool{}
+	}
+	r.nameless[filepath.Dir(string(path))] = true
 	return nil
 }
 
@@ -66,6 +89,9 @@ func (r *syncReport) answer(c *tracedCall) error {
 	}
 	r.seen[string(id)] = true
 	r.answers++
+	for dir := range r.nameless {
+		r.violations = append(r.violations, fmt.Sprintf("answer %d, to a %s, left before the name of a new directory in %s was synced", r.answers, p.kind, dir))
+	}
 	if !slices.ContainsFunc(r.durable, func(page []byte) bool { return bytes.Contains(page, p.row) }) {
 		r.violations = append(r.violations, fmt.Sprintf("answer %d, to a %s, left before what it promises was synced", r.answers, p.kind))
 	}
@@ -174,6 +200,8 @@ func TestSyncReport(t *testing.T) {
 	rest := strings.Replace(frame("1", "4152")+") = 4120", hexed(promised), hexed("another"), 1)
 	sync := "1 fsync(12<" + hexed("/d/writ.db-wal") + ">)     = 0"
 	answer := `3 write(7<` + hexed("socket:[1]") + `>, "` + hexed("HTTP/1.1 200 OK\r\nX-Request-Id: req_1\r\n\r\n{}") + `", 50) = 50`
+	made := `4 mkdirat(AT_FDCWD<` + hexed("/") + `>, "` + hexed("/d") + `", 0700) = 0`
+	named := "4 fsync(11<" + hexed("/") + ">) = 0"
 	database := `4 pwrite64(11<` + hexed("/d/writ.db") + `>, "` + hexed("x") + `", 1, 0) = 1`
 	for _, c := range []struct {
 		name  string
@@ -193,6 +221,9 @@ func TestSyncReport(t *testing.T) {
 		{"half a transaction is synced", []string{half, sync, rest, answer}, 1},
 		{"a transaction is synced in two halves", []string{half, sync, rest, sync, answer}, 0},
 		{"another file is synced", []string{write, strings.ReplaceAll(sync, hexed("-wal"), ""), answer}, 1},
+		{"the name of the directory is synced", []string{made, named, write, sync, answer}, 0},
+		{"the name of the directory is not synced", []string{made, write, sync, answer}, 1},
+		{"the name is synced before there is one", []string{named, made, write, sync, answer}, 1},
 		{"the log begins anew over what is not copied", []string{write, sync, answer, database, frame("1", "0") + ") = 4120"}, 1},
 		{"the log begins anew over what is copied", []string{write, sync, answer, database, strings.ReplaceAll(sync, hexed("-wal"), ""), frame("1", "0") + ") = 4120"}, 0},
 	} {

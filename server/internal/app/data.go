@@ -12,15 +12,17 @@ import (
 
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/config"
+	"github.com/writ-auth/writ/server/internal/fsync"
 	"github.com/writ-auth/writ/server/internal/keyring"
 )
 
 // settingIssuer is the issuer that a database was made for.
 const settingIssuer = "issuer"
 
-// makeDataDir makes the data directory, for the server's user alone.
+// makeDataDir makes the data directory, for the server's user alone, durable
+// as what will be in it.
 func makeDataDir(path string) error {
-	if err := os.MkdirAll(path, 0o700); err != nil {
+	if err := fsync.MkdirAll(path, 0o700); err != nil {
 		return dataError(path, err)
 	}
 	probe, err := os.CreateTemp(path, ".probe")

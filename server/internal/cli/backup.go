@@ -13,6 +13,7 @@ import (
 
 	"github.com/writ-auth/writ/server/internal/app"
 	"github.com/writ-auth/writ/server/internal/backup"
+	"github.com/writ-auth/writ/server/internal/fsync"
 )
 
 // backupCmd makes a back-up of a server, which may run.
@@ -69,7 +70,7 @@ func (c backupCmd) name(temporary string) error {
 		if err := os.Rename(temporary, c.File); err != nil {
 			return err
 		}
-		return syncDirectory(filepath.Dir(c.File))
+		return fsync.Dir(filepath.Dir(c.File))
 	}
 	if err := os.Link(temporary, c.File); err != nil {
 		if errors.Is(err, fs.ErrExist) {
@@ -77,7 +78,7 @@ func (c backupCmd) name(temporary string) error {
 		}
 		return err
 	}
-	return errors.Join(os.Remove(temporary), syncDirectory(filepath.Dir(c.File)))
+	return errors.Join(os.Remove(temporary), fsync.Dir(filepath.Dir(c.File)))
 }
 
 func occupied(name string) error {
@@ -91,14 +92,6 @@ func plainPath(err error) error {
 		return path.Err
 	}
 	return err
-}
-
-func syncDirectory(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // copy writes a back-up to w and checks it on the way.

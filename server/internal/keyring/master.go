@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/writ-auth/writ/server/internal/fsync"
 )
 
 // MasterSize is the length of a master key in bytes.
@@ -65,15 +67,6 @@ func WriteMaster(path string) ([]byte, error) {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return nil, errors.Join(err, os.Remove(path))
 	}
-	return key, syncDir(filepath.Dir(path))
-}
-
-// syncDir makes the new file's name as durable as its content: rows sealed
-// under a key whose file vanished in a power cut would be lost.
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	// Rows sealed under a key whose file vanished in a power failure would be lost.
+	return key, fsync.Dir(filepath.Dir(path))
 }
