@@ -49,7 +49,7 @@ type plan struct {
 func fullPlan() plan {
 	return plan{
 		slice: 20 * time.Millisecond, matrix: 120 * time.Second,
-		guard: 5 * time.Second, route: 12 * time.Second, scale: 12 * time.Second,
+		guard: 15 * time.Second, route: 12 * time.Second, scale: 12 * time.Second,
 	}
 }
 
