@@ -83,6 +83,7 @@ func (d *Door) routes() []route {
 		{"GET /v1/admin/orgs", directory.OrgsRead, d.orgs},
 		{"POST /v1/admin/orgs", directory.OrgsWrite, d.createOrg},
 		{"GET /v1/admin/orgs/{id}", directory.OrgsRead, d.org},
+		{"PATCH /v1/admin/orgs/{id}", directory.OrgsWrite, d.updateOrg},
 		{"DELETE /v1/admin/orgs/{id}", directory.OrgsWrite, d.deleteOrg},
 		{"GET /v1/admin/orgs/{id}/members", directory.OrgsRead, d.members},
 		{"PUT /v1/admin/orgs/{id}/members/{user_id}", directory.OrgsWrite, d.putMember},

@@ -27,6 +27,15 @@ func (d *Door) org(w http.ResponseWriter, r *http.Request, _ directory.Actor) er
 	return show(w, http.StatusOK, o, err, viewOrg)
 }
 
+func (d *Door) updateOrg(w http.ResponseWriter, r *http.Request, actor directory.Actor) error {
+	var in directory.OrgChanges
+	if err := edge.ReadJSON(w, r, &in); err != nil {
+		return err
+	}
+	o, err := d.Directory.UpdateOrg(r.Context(), actor, r.PathValue("id"), in)
+	return show(w, http.StatusOK, o, err, viewOrg)
+}
+
 func (d *Door) deleteOrg(w http.ResponseWriter, r *http.Request, actor directory.Actor) error {
 	return gone(w, d.Directory.DeleteOrg(r.Context(), actor, r.PathValue("id")))
 }

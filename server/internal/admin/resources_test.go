@@ -146,6 +146,14 @@ func TestRolesAndOrgs(t *testing.T) {
 	for _, body := range []string{`{"slug":""}`, `{"slug":"A"}`, `{"slug":"a b"}`, `{"slug":"org_x"}`, `{"slug":"a","name":"\u0007"}`} {
 		op.do("POST", "/v1/admin/orgs", body).is(400, "invalid_request")
 	}
+	op.do("PATCH", "/v1/admin/orgs/acme", `{"name":"Acme Ltd","slug":"acme"}`).ok().has("name", `"Acme Ltd"`).has("id", `"`+org.str("id")+`"`)
+	op.do("PATCH", "/v1/admin/orgs/acme", `{}`).ok().has("name", `"Acme Ltd"`)
+	op.do("PATCH", "/v1/admin/orgs/acme", `{"slug":"ajax"}`).is(400, "invalid_request").has("field", `"slug"`)
+	op.do("PATCH", "/v1/admin/orgs/acme", `{"name":"\u0007"}`).is(400, "invalid_request").has("field", `"name"`)
+	op.do("PATCH", "/v1/admin/orgs/nowhere", `{"name":"x"}`).is(404, "not_found")
+	if got := op.do("GET", "/v1/admin/orgs?q=acme%20l", "").ok().column("name"); !slices.Equal(got, []string{"Acme Ltd"}) {
+		t.Errorf("organisations by the new name: %v", got)
+	}
 	members := "/v1/admin/orgs/" + org.str("id") + "/members"
 	op.do("PUT", members+"/"+ada, `{"roles":["editor"]}`).ok().has("roles", `["editor"]`)
 	op.do("PUT", members+"/"+ada, `{"roles":["writ:admin"]}`).is(400, "invalid_request")

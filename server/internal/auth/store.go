@@ -155,6 +155,7 @@ type Directory interface {
 	CreateOrg(ctx context.Context, o Org, ev Event) error
 	OrgByID(ctx context.Context, slugOrID string) (Org, error)
 	Orgs(ctx context.Context, p Page) ([]Org, string, error)
+	UpdateOrg(ctx context.Context, o Org, ev Event) error // its name
 	DeleteOrg(ctx context.Context, id string, ev Event) error
 	// PutMember makes or replaces a membership; end as in UpdateUser.
 	PutMember(ctx context.Context, m Member, end *Ending, now time.Time, ev Event) (seq uint64, err error)

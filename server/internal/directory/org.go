@@ -15,6 +15,13 @@ type OrgFields struct {
 	Name string `json:"name"`
 }
 
+// OrgChanges is what an administrator changes of an organisation; what is nil
+// stays.
+type OrgChanges struct {
+	Slug *string `json:"slug"`
+	Name *string `json:"name"`
+}
+
 const maxSlug = 64
 
 // CreateOrg makes an organisation.
@@ -37,6 +44,24 @@ func checkOrg(o auth.Org) error {
 func (s *Service) Org(ctx context.Context, slugOrID string) (auth.Org, error) {
 	o, err := s.Directory.OrgByID(ctx, slugOrID)
 	return o, failed(err, "organisation")
+}
+
+// UpdateOrg changes the name of an organisation.
+func (s *Service) UpdateOrg(ctx context.Context, actor Actor, slugOrID string, in OrgChanges) (auth.Org, error) {
+	s.edit.Lock()
+	defer s.edit.Unlock()
+	o, err := s.Org(ctx, slugOrID)
+	if err != nil {
+		return o, err
+	}
+	if in.Slug != nil && *in.Slug != o.Slug {
+		return o, auth.Invalid("slug", "an organisation's slug can't be changed: tokens name it so")
+	}
+	set(&o.Name, in.Name)
+	if err := checkOrg(o); err != nil {
+		return o, err
+	}
+	return o, failed(s.Directory.UpdateOrg(ctx, o, s.event(act{actor, "org.update", o.ID})), "organisation")
 }
 
 // DeleteOrg removes an organisation with its memberships. The actor must be

@@ -36,6 +36,17 @@ func (s *Store) Orgs(ctx context.Context, p auth.Page) ([]auth.Org, string, erro
 		ORDER BY o.id LIMIT $3`)
 }
 
+// UpdateOrg implements auth.Directory.
+func (s *Store) UpdateOrg(ctx context.Context, o auth.Org, ev auth.Event) error {
+	const update = `UPDATE orgs SET name = $1, name_key = $2 WHERE id = $3`
+	return s.write(ctx, func(ctx context.Context, t *tx) error {
+		if err := found(t.exec(ctx, update, o.Name, fold(o.Name), o.ID)); err != nil {
+			return err
+		}
+		return t.record(ctx, ev)
+	})
+}
+
 // DeleteOrg implements auth.Directory. Its members are members no more.
 func (s *Store) DeleteOrg(ctx context.Context, id string, ev auth.Event) error {
 	return s.remove(ctx, ev, `DELETE FROM orgs WHERE id = $1`, id)

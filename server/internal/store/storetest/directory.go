@@ -103,10 +103,19 @@ func orgs(b *bench) {
 		b.must(err)
 		b.same(name, got, o)
 	}
+	renamed := auth.Org{ID: "org_2", Slug: "beta", Name: "Eta", CreatedAt: b.now()}
+	b.must(b.UpdateOrg(b.ctx, auth.Org{ID: "org_2", Slug: "gamma", Name: "Eta"}, event("org.update")))
+	got, err := b.OrgByID(b.ctx, "org_2")
+	b.must(err)
+	b.same("renamed", got, renamed)
+	if n := b.audited("org.update"); n != 1 {
+		b.Errorf("%d events, want 1", n)
+	}
+	b.is("renaming what is missing", b.UpdateOrg(b.ctx, auth.Org{ID: "org_3", Name: "x"}, event("x")), auth.ErrNotFound)
 	b.taken("the same slug", b.CreateOrg(b.ctx, auth.Org{ID: "org_3", Slug: "acme"}, event("x")), "slug")
-	_, err := b.OrgByID(b.ctx, "org_3")
+	_, err = b.OrgByID(b.ctx, "org_3")
 	b.is("missing", err, auth.ErrNotFound)
-	for query, want := range map[string]int{"": 2, "AC": 1, "bet": 1, "zet": 1, "c": 0} {
+	for query, want := range map[string]int{"": 2, "AC": 1, "bet": 1, "eta": 1, "zet": 0, "c": 0} {
 		got, _, err := b.Orgs(b.ctx, auth.Page{Query: query})
 		if err != nil || len(got) != want {
 			b.Errorf("query %q: %d organisations, %v, want %d", query, len(got), err, want)
