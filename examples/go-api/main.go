@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -53,6 +54,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	g, err := guard.New(guard.Config{
 		Issuers: []guard.Issuer{{URL: s.issuer, Audience: []string{s.audience}}},
 		Public:  []string{"GET /healthz"},
+		Render:  refused,
 	})
 	if err != nil {
 		return err
@@ -91,6 +93,13 @@ func api(g *guard.Guard) http.Handler {
 	mux.HandleFunc("GET /orders", listOrders)
 	mux.Handle("DELETE /orders/{id}", g.Handler(http.HandlerFunc(deleteOrder), guard.Role("admin")))
 	return g.Handler(mux)
+}
+
+// refused writes the body of a refusal. Why goes to the log alone: every bad
+// token gets the same answer, or a forger would learn what to try next.
+func refused(w http.ResponseWriter, r *http.Request, refusal *guard.Refusal) {
+	slog.Info("refused", "method", r.Method, "path", r.URL.Path, "status", refusal.Status, "why", refusal)
+	fmt.Fprintln(w, http.StatusText(refusal.Status))
 }
 
 func healthz(w http.ResponseWriter, _ *http.Request) {

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -20,6 +22,7 @@ func TestAPI(t *testing.T) {
 	issuer := guardtest.NewIssuer(t)
 	cfg := issuer.Config(audience)
 	cfg.Public = []string{"GET /healthz"}
+	cfg.Render = refused
 	g, err := guard.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +37,7 @@ func TestAPI(t *testing.T) {
 		body                string
 	}{
 		{"GET", "/healthz", "", 200, "ok\n"},
-		{"GET", "/orders", "", 401, ""},
+		{"GET", "/orders", "", 401, "Unauthorized\n"},
 		{"GET", "/orders", user, 200, "orders of u1\n"},
 		{"DELETE", "/orders/7", user, 403, ""},
 		{"DELETE", "/orders/7", admin, 200, "order \"7\" deleted by a1\n"},
@@ -55,6 +58,33 @@ func TestAPI(t *testing.T) {
 		if w.Code != 401 {
 			t.Errorf("%s: got %d, want 401", hostile.Name, w.Code)
 		}
+	}
+}
+
+// The log says why a token is refused, and the answer doesn't.
+func TestRefusalIsLogged(t *testing.T) {
+	var lines bytes.Buffer
+	previous := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&lines, nil)))
+	defer slog.SetDefault(previous)
+
+	issuer := guardtest.NewIssuer(t)
+	cfg := issuer.Config(audience)
+	cfg.Render = refused
+	g, err := guard.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	token := issuer.Token("https://other.example.com", jwt.AccessClaims{Claims: jwt.Claims{Subject: "u1"}})
+	w := httptest.NewRecorder()
+	api(g).ServeHTTP(w, guardtest.Bearer(httptest.NewRequest("GET", "/orders", nil), token))
+	if w.Code != 401 || w.Body.String() != "Unauthorized\n" {
+		t.Errorf("got %d %q, want 401 and nothing of the reason", w.Code, w.Body)
+	}
+	want := `path=/orders status=401 why="guard: jwt: token is for another audience: aud"`
+	if !strings.Contains(lines.String(), want) || strings.Contains(lines.String(), token) {
+		t.Errorf("the log says %q, want %q and no token", lines.String(), want)
 	}
 }
 
