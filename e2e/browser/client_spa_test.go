@@ -68,6 +68,8 @@ func TestClientSPA(t *testing.T) {
 	b.awaitText("a good token", "#claims", `"email": "`+aliceEmail+`"`)
 	check(changedToken(token))
 	b.awaitText("a changed one", "#claims", "Refused: signature")
+	check("abc")
+	b.awaitText("no token at all", "#claims", "Refused: not a token")
 
 	two := p.open(origin + "/")
 	two.awaitPage("second tab", "/", signedInAs)
