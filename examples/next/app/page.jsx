@@ -1,5 +1,6 @@
 import Link from 'next/link'
 import { auth } from '../lib/auth.js'
+import { nameOf } from '../lib/name.js'
 import { SignOut } from './session.jsx'
 
 export default async function Home() {
@@ -9,7 +10,7 @@ export default async function Home() {
       <h1>Notes</h1>
       {access ? (
         <>
-          <p id="who">Signed in as {access.claims.email}</p>
+          <p id="who">Signed in as {nameOf(access)}</p>
           <p>
             <Link href="/notes">Your notes</Link>
           </p>

@@ -1,6 +1,7 @@
 import Link from 'next/link'
 import { redirect } from 'next/navigation'
 import { auth } from '../../lib/auth.js'
+import { nameOf } from '../../lib/name.js'
 import { readNotes } from '../../lib/notes.js'
 import { SignOut } from '../session.jsx'
 import { add } from './actions.js'
@@ -12,7 +13,7 @@ export default async function Page() {
   return (
     <main>
       <h1>Your notes</h1>
-      <p id="who">Signed in as {access.claims.email}</p>
+      <p id="who">Signed in as {nameOf(access)}</p>
       <ul>
         {notes.map((note, i) => (
           <li key={i}>{note}</li>
