@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 
 	"github.com/writ-auth/writ/server/internal/keyring"
 )
@@ -11,3 +12,9 @@ func (a *App) RunKeys(ctx context.Context) { a.keys.Run(ctx, a.logger) }
 
 // Keys is what the server verifies its own tokens with.
 func (a *App) Keys() *keyring.Ring { return a.keys }
+
+// WatchEvery is how often the files of the certificate are looked at.
+const WatchEvery = watchEvery
+
+// Certificate is what the public port shows.
+func Certificate(l *Listeners) *tls.Certificate { return l.certificate.current.Load() }

@@ -1,9 +1,11 @@
 package app
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
@@ -17,6 +19,8 @@ import (
 type Listeners struct {
 	Public net.Listener
 	Admin  net.Listener
+
+	certificate *certificate // of Public; nil without TLS
 }
 
 // Listen opens the ports that cfg names. An error is one line that says what
@@ -26,14 +30,14 @@ func Listen(cfg *config.Config) (*Listeners, error) {
 	if err != nil {
 		return nil, err
 	}
-	if public, err = withTLS(public, cfg); err != nil {
+	l := &Listeners{Public: public}
+	if err := l.withTLS(cfg); err != nil {
 		return nil, err
 	}
-	admin, err := listen("admin-listen", cfg.AdminListen)
-	if err != nil {
-		return nil, errors.Join(err, public.Close())
+	if l.Admin, err = listen("admin-listen", cfg.AdminListen); err != nil {
+		return nil, errors.Join(err, l.Public.Close())
 	}
-	return &Listeners{Public: public, Admin: admin}, nil
+	return l, nil
 }
 
 // Close closes both ports.
@@ -55,17 +59,22 @@ func listen(setting, address string) (net.Listener, error) {
 }
 
 // withTLS wraps the public port where a certificate is configured.
-func withTLS(l net.Listener, cfg *config.Config) (net.Listener, error) {
+func (l *Listeners) withTLS(cfg *config.Config) (err error) {
 	if cfg.TLSCert == "" {
-		return l, nil
+		return nil
 	}
-	cert, err := tls.LoadX509KeyPair(cfg.TLSCert, cfg.TLSKey)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("--tls-cert %s, --tls-key %s: %w; both must be PEM files that belong together", cfg.TLSCert, cfg.TLSKey, err), l.Close())
+	if l.certificate, err = newCertificate(cfg.TLSCert, cfg.TLSKey); err != nil {
+		return errors.Join(err, l.Public.Close())
 	}
-	return tls.NewListener(l, &tls.Config{
-		Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
-	}), nil
+	l.Public = tls.NewListener(l.Public, l.certificate.config())
+	return nil
+}
+
+// Watch reads the certificate again when its files change, until ctx ends.
+func (l *Listeners) Watch(ctx context.Context, logger *slog.Logger) {
+	if l.certificate != nil {
+		l.certificate.watch(ctx, logger)
+	}
 }
 
 // loopback reports whether an address is reachable from this machine alone.

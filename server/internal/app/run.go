@@ -41,6 +41,7 @@ func (a *App) Run(ctx context.Context, listeners *Listeners) error {
 	running.Go(func() { a.keys.Run(chores, a.logger) })
 	running.Go(func() { a.sweep(chores) })
 	running.Go(func() { a.TellOfLogouts(chores) })
+	running.Go(func() { listeners.Watch(chores, a.logger) })
 	reading, endReading := context.WithCancel(context.WithoutCancel(ctx)) // requests that are drained read the log, too
 	running.Go(func() { a.log.Run(reading, a.logger) })
 	running.Go(func() { a.keepDenylist(reading) })

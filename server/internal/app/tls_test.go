@@ -1,18 +1,23 @@
 package app_test
 
 import (
+	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"log/slog"
 	"math/big"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/writ-auth/writ/server/internal/app"
@@ -66,6 +71,81 @@ func TestTLS(t *testing.T) {
 		t.Error("no Strict-Transport-Security")
 	}
 	r.call(200, "POST", address+"/v1/login", "", map[string]string{"email": email, "password": password})
+}
+
+// TestCertificateRenewed replaces the files under a running server, one after
+// the other, as tools for certificates do.
+func TestCertificateRenewed(t *testing.T) {
+	cert, key, _ := certificate(t)
+	newCert, newKey, _ := certificate(t)
+	listeners, err := app.Listen(settings(t, map[string]string{"issuer": "https://localhost", "tls-cert": cert, "tls-key": key}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listeners.Close()
+	old, renewed := leaf(t, cert), leaf(t, newCert)
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		var log notes
+		go listeners.Watch(ctx, slog.New(slog.NewTextHandler(&log, nil)))
+		shows := func(when string, want []byte, lines int) {
+			t.Helper()
+			time.Sleep(3*app.WatchEvery + time.Millisecond)
+			synctest.Wait()
+			if got := app.Certificate(listeners).Certificate[0]; !bytes.Equal(got, want) {
+				t.Errorf("%s: the server shows the other certificate", when)
+			}
+			if got := log.read(); strings.Count(got, "\n") != lines {
+				t.Errorf("%s: want %d lines in the log:\n%s", when, lines, got)
+			}
+		}
+		shows("at first", old, 0)
+		move(t, newCert, cert)
+		shows("with the new certificate and the old key", old, 1)
+		move(t, newKey, key)
+		shows("with both", renewed, 2)
+		if err := os.Remove(cert); err != nil {
+			t.Fatal(err)
+		}
+		shows("with the file gone", renewed, 3)
+	})
+}
+
+// notes is a log that is read while it is written.
+type notes struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (n *notes) Write(line []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.text.Write(line)
+}
+
+func (n *notes) read() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.text.String()
+}
+
+func move(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// leaf answers the certificate in a file.
+func leaf(t *testing.T, file string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(text)
+	return block.Bytes
 }
 
 // TestTLSFiles gives a certificate and a key that don't belong together.

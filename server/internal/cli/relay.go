@@ -55,6 +55,7 @@ func (c relayCmd) Run(ctx context.Context, p *program) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var following sync.WaitGroup
 	following.Go(func() { r.Run(ctx) })
+	following.Go(func() { listeners.Watch(ctx, logger) })
 	defer following.Wait()
 	defer cancel()
 	return serveRelay(ctx, r, map[*http.Server]net.Listener{
