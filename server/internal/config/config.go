@@ -141,7 +141,7 @@ func (c *Config) gather(settings []Setting, src Source, env map[string]string) (
 // apply parses a setting's text, or its default, into c.
 func (c *Config) apply(s *Setting, given map[string]value) error {
 	v, ok := given[s.Name]
-	if !ok {
+	if !ok || v.text == "" && s.optional { // WRIT_REDIS= is how a service file leaves a setting out
 		v = value{s.Default, "default of --" + s.Name}
 	}
 	c.origin[s.Name] = v.where

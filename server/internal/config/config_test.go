@@ -90,6 +90,15 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
+// TestEmpty: an empty variable is how a service file leaves a setting out.
+func TestEmpty(t *testing.T) {
+	key := strings.Repeat("A", 43)
+	c := mustLoad(t, nil, []string{"WRIT_DATABASE=", "WRIT_MASTER_KEY_FILE=", "WRIT_MASTER_KEY=" + key}, "")
+	if c.Database != "sqlite:writ-data/writ.db" || c.Origin("database") != "default of --database" {
+		t.Errorf("database %q from %q", c.Database, c.Origin("database"))
+	}
+}
+
 func TestEverySource(t *testing.T) {
 	yaml := `
 # lists may be written either way
