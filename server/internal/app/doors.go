@@ -59,6 +59,8 @@ func (a *App) openDoors() error {
 	administration.Register(local)
 	documents.Register(local)
 	local.Handle("POST /v1/admin/keys", edge.Handler(a.importKey))
+	local.Handle("GET "+AboutPath, edge.Handler(a.about))
+	local.Handle("GET "+HealthPath, edge.Handler(a.health))
 	a.operator = asOperator(a.front(local))
 	a.admin = a.adminListener()
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"syscall"
 	"time"
 
@@ -44,6 +45,9 @@ func (p *program) withAdmin(ctx context.Context, flags adminFlags, do func(*admi
 }
 
 func (p *program) admin(ctx context.Context, flags adminFlags) (*adminClient, error) {
+	if err := flags.check(); err != nil {
+		return nil, err
+	}
 	if flags.Server != "" {
 		return p.remoteClient(flags.Server)
 	}
@@ -51,11 +55,8 @@ func (p *program) admin(ctx context.Context, flags adminFlags) (*adminClient, er
 	if err != nil {
 		return nil, err
 	}
-	switch running, err := socketRuns(cfg); {
-	case err != nil:
-		return nil, err
-	case running:
-		return socketClient(app.SocketPath(cfg)), nil
+	if client, err := running(ctx, cfg); client != nil || err != nil {
+		return client, err
 	}
 	a, err := app.Open(ctx, cfg, p.appOptions(slog.DiscardHandler))
 	if err != nil {
@@ -70,6 +71,9 @@ func (p *program) withPublic(ctx context.Context, flags adminFlags, do func(*adm
 	if flags.Server == "" {
 		return p.withAdmin(ctx, flags, do)
 	}
+	if err := flags.check(); err != nil {
+		return err
+	}
 	client, err := networkClient(flags.Server)
 	if err != nil {
 		return err
@@ -79,6 +83,67 @@ func (p *program) withPublic(ctx context.Context, flags adminFlags, do func(*adm
 
 func (p *program) appOptions(h slog.Handler) app.Options {
 	return app.Options{Logger: slog.New(h), Now: p.Now}
+}
+
+// running is a client of the server that runs on the data directory, nil if
+// none does. A server that isn't the one the command line names is an error:
+// its users would be listed, changed or locked out in place of the others.
+func running(ctx context.Context, cfg *config.Config) (*adminClient, error) {
+	if runs, err := socketRuns(cfg); err != nil || !runs {
+		return nil, err
+	}
+	client := socketClient(app.SocketPath(cfg))
+	if err := wantNamed(ctx, client, cfg); err != nil {
+		return nil, errors.Join(err, client.close())
+	}
+	return client, nil
+}
+
+// wantNamed compares a running server with the settings that were given for
+// this command, by a flag or the environment. What a file says is the server's
+// affair, which its own flags may have overruled.
+func wantNamed(ctx context.Context, client *adminClient, cfg *config.Config) error {
+	database, issuer := given(cfg, "database"), given(cfg, "issuer")
+	if database == "" && issuer == "" {
+		return nil
+	}
+	about, err := askAbout(ctx, client, cfg)
+	if err != nil {
+		return err
+	}
+	if named := app.DatabaseName(cfg); database != "" && !app.SameDatabase(about.Database, named) {
+		return otherServer(cfg, "uses "+about.Database, named, database)
+	}
+	if issuer != "" && about.Issuer != cfg.Issuer {
+		return otherServer(cfg, "has the issuer "+about.Issuer, cfg.Issuer, issuer)
+	}
+	return nil
+}
+
+func otherServer(cfg *config.Config, is, named, by string) error {
+	return fmt.Errorf("the server that runs on %s %s, not %s; name another --data, or leave %s out", cfg.Data, is, named, by)
+}
+
+// given is the flag or the variable that a setting came from, "" if none did.
+func given(cfg *config.Config, setting string) string {
+	where := cfg.Origin(setting)
+	for _, s := range config.Settings() {
+		if s.Name == setting && (where == "--"+s.Name || where == s.Env) {
+			return where
+		}
+	}
+	return ""
+}
+
+// askAbout asks a running server what it is.
+func askAbout(ctx context.Context, client *adminClient, cfg *config.Config) (app.About, error) {
+	var about app.About
+	err := client.call(ctx, http.MethodGet, app.AboutPath, nil, &about)
+	var refused *problem
+	if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
+		err = fmt.Errorf("the server that runs on %s is of an earlier version, which can't say what it uses; start it again", cfg.Data)
+	}
+	return about, err
 }
 
 // socketRuns reports whether a server answers at the data directory's socket.

@@ -114,6 +114,9 @@ func (c backupCmd) copy(ctx context.Context, p *program, w io.Writer) (*backup.R
 
 // open asks the server that runs, or else reads its database.
 func (c backupCmd) open(ctx context.Context, p *program) (io.ReadCloser, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
 	if c.Server != "" {
 		client, err := p.remoteClient(c.Server)
 		if err != nil {
@@ -125,11 +128,11 @@ func (c backupCmd) open(ctx context.Context, p *program) (io.ReadCloser, error) 
 	if err != nil {
 		return nil, err
 	}
-	switch running, err := socketRuns(cfg); {
+	switch client, err := running(ctx, cfg); {
 	case err != nil:
 		return nil, err
-	case running:
-		return socketClient(app.SocketPath(cfg)).download(ctx, adminPath+"backup")
+	case client != nil:
+		return client.download(ctx, adminPath+"backup")
 	}
 	return produce(func(w io.Writer) error { return app.Backup(ctx, cfg, p.appOptions(slog.DiscardHandler), w) }), nil
 }

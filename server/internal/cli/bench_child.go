@@ -178,19 +178,16 @@ func (b *benchRun) startBare(ctx context.Context) (*child, error) {
 }
 
 // socketAdmin is the administration of the server of the data directory.
-func (b *benchRun) socketAdmin(context.Context) (*adminClient, error) {
+func (b *benchRun) socketAdmin(ctx context.Context) (*adminClient, error) {
 	cfg, err := b.loadConfig(b.Settings)
 	if err != nil {
 		return nil, err
 	}
-	running, err := socketRuns(cfg)
-	if err == nil && !running {
+	client, err := running(ctx, cfg)
+	if err == nil && client == nil {
 		err = fmt.Errorf("no server runs on %s; start it with writ serve, name its directory with --data, put an administrator's token into WRIT_ADMIN_TOKEN, or measure a server of its own with --local", cfg.Data)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return socketClient(app.SocketPath(cfg)), nil
+	return client, err
 }
 
 // taskset is the program that chooses processors, "" where there is none.

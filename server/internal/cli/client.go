@@ -24,6 +24,17 @@ type adminFlags struct {
 	Settings kong.Plugins `embed:""`
 }
 
+// check refuses flags that are about a server on this machine beside one that
+// names another machine's. Variables may be set for the other commands.
+func (f adminFlags) check() error {
+	for name := range givenSettings(f.Settings) {
+		if f.Server != "" {
+			return usagef("--%s is about a server on this machine, and --server names one to call; leave one of them out", name)
+		}
+	}
+	return nil
+}
+
 // adminClient speaks the admin API: over the local socket, over the network, or
 // to the handler in this process when no server runs. The verbs can't tell.
 type adminClient struct {

@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/writ-auth/writ/server/internal/app"
+	"github.com/writ-auth/writ/server/internal/config"
 )
 
 // restoreCmd makes a server of a back-up.
@@ -44,11 +45,8 @@ func (c restoreCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	switch running, err := socketRuns(cfg); {
-	case err != nil:
+	if err := wantStopped(ctx, cfg); err != nil {
 		return err
-	case running:
-		return fmt.Errorf("a server runs on %s; stop it first, or name another place with --data", cfg.Data)
 	}
 	f, err := os.Open(c.File)
 	if err != nil {
@@ -71,6 +69,26 @@ func (c restoreCmd) Run(ctx context.Context, p *program) error {
 		_, err := io.WriteString(w, r.text(p.Now()))
 		return err
 	})
+}
+
+// wantStopped refuses to restore beside a server on the data directory, be its
+// database another one: whoever moves a server would lose what that one still
+// writes.
+func wantStopped(ctx context.Context, cfg *config.Config) error {
+	runs, err := socketRuns(cfg)
+	if err != nil || !runs {
+		return err
+	}
+	client := socketClient(app.SocketPath(cfg))
+	about, unknown := askAbout(ctx, client, cfg)
+	why := ""
+	if named := app.DatabaseName(cfg); unknown == nil && !app.SameDatabase(about.Database, named) {
+		why = fmt.Sprintf(", with %s: what it still writes would not be in %s", about.Database, named)
+	}
+	if err := client.close(); err != nil {
+		return err
+	}
+	return fmt.Errorf("a server runs on %s%s; stop it first, or name another place with --data", cfg.Data, why)
 }
 
 func (r restored) text(now time.Time) string {
