@@ -12,7 +12,7 @@ import (
 func apis() resource {
 	return resource{path: "apis", one: "API", names: []string{"id", "audience"}, columns: []column{
 		{"AUDIENCE", "audience"}, {"NAME", "name"}, {"ALGORITHM", "algorithm"}, {"SCOPES", "scopes"},
-	}}
+	}, lasting: "tokens for it that are out are good there until they expire (" + accessLife + "); to end them now: writ revoke --user USER or --client ID"}
 }
 
 type apisCmd struct {
@@ -20,7 +20,7 @@ type apisCmd struct {
 	Add    apisAddCmd    `cmd:"" help:"Add an API."`
 	List   apisListCmd   `cmd:"" help:"List APIs."`
 	Show   apisShowCmd   `cmd:"" help:"Show an API."`
-	Remove apisRemoveCmd `cmd:"" help:"Remove an API; no more tokens are made for it."`
+	Remove apisRemoveCmd `cmd:"" help:"Remove an API: no more tokens are made for it; those that are out are good until they expire."`
 	Secret apisSecretCmd `cmd:"" help:"Change the shared secret of an API."`
 }
 

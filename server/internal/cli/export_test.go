@@ -52,3 +52,8 @@ func Parses(args []string) error {
 	_, err = parser.Parse(args)
 	return err
 }
+
+// AcknowledgedText is what revoke --wait says of an answer.
+func AcknowledgedText(acknowledged, of int, scope string) string {
+	return revoked{Acknowledged: &acknowledged, Of: &of, Scope: scope}.acknowledged()
+}

@@ -11,7 +11,7 @@ import (
 func orgs() resource {
 	return resource{path: "orgs", one: "organisation", names: []string{"id", "slug"}, columns: []column{
 		{"ID", "id"}, {"SLUG", "slug"}, {"NAME", "name"},
-	}}
+	}, lasting: "its members' tokens that are out say it until they expire (" + accessLife + "); to end a user's now: writ revoke --user USER"}
 }
 
 // membersOf are the members of an organisation.
@@ -26,7 +26,7 @@ type orgsCmd struct {
 	Add     orgsAddCmd     `cmd:"" help:"Add an organisation."`
 	List    orgsListCmd    `cmd:"" help:"List organisations."`
 	Show    orgsShowCmd    `cmd:"" help:"Show an organisation."`
-	Remove  orgsRemoveCmd  `cmd:"" help:"Remove an organisation and its memberships; the users stay."`
+	Remove  orgsRemoveCmd  `cmd:"" help:"Remove an organisation and its memberships; the users stay, and tokens that are out say it until they expire."`
 	Members orgsMembersCmd `cmd:"" help:"Add, list and remove the members of an organisation."`
 }
 
@@ -70,7 +70,7 @@ func (c orgsRemoveCmd) Run(ctx context.Context, p *program, parent *orgsCmd) err
 type orgsMembersCmd struct {
 	Add    membersAddCmd    `cmd:"" help:"Make a user a member, with exactly the roles given; of a member they are replaced."`
 	List   membersListCmd   `cmd:"" help:"List the members of an organisation."`
-	Remove membersRemoveCmd `cmd:"" help:"Take a user out of an organisation, and end all their sessions."`
+	Remove membersRemoveCmd `cmd:"" help:"Take a user out of an organisation, and end the access tokens that say it; sessions go on."`
 }
 
 type membersAddCmd struct {
@@ -135,6 +135,6 @@ func (c membersRemoveCmd) Run(ctx context.Context, p *program, parent *orgsCmd) 
 		if err := client.call(ctx, http.MethodDelete, path, nil, &answer); err != nil {
 			return err
 		}
-		return p.show(map[string]string{"removed": c.User}, printLine("removed "+c.User+" from "+c.Org+"; their sessions are over"))
+		return p.show(map[string]string{"removed": c.User}, printLine("removed "+c.User+" from "+c.Org+"; the access tokens that say it have ended, sessions go on"))
 	})
 }

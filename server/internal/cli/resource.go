@@ -19,6 +19,7 @@ type resource struct {
 	one     string // what one is called
 	columns []column
 	names   []string // the members that a person may name one by, besides its id
+	lasting string   // what is still good after one is removed; "" if nothing is
 }
 
 // column is a column of a list.
@@ -178,7 +179,11 @@ func (r resource) remove(ctx context.Context, p *program, flags adminFlags, name
 			return err
 		}
 		return p.show(map[string]string{"removed": id}, func(w io.Writer) error {
-			_, err := fmt.Fprintf(w, "removed %s %s\n", r.one, oneLine(name))
+			text := "removed " + r.one + " " + oneLine(name)
+			if r.lasting != "" {
+				text += "; " + r.lasting
+			}
+			_, err := fmt.Fprintln(w, text)
 			return err
 		})
 	})

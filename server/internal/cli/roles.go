@@ -5,10 +5,13 @@ import (
 	"net/url"
 )
 
+// accessLife says how long access tokens live, where the verb can't know more.
+const accessLife = "15m after they were made, unless --access-ttl or their API says otherwise"
+
 func roles() resource {
 	return resource{path: "roles", one: "role", names: []string{"id", "name"}, columns: []column{
 		{"NAME", "name"}, {"PERMISSIONS", "permissions"},
-	}}
+	}, lasting: "tokens that are out say it until they expire (" + accessLife + "); to end a user's now: writ revoke --user USER"}
 }
 
 type rolesCmd struct {
@@ -16,7 +19,7 @@ type rolesCmd struct {
 	Add    rolesAddCmd    `cmd:"" help:"Add a role."`
 	List   rolesListCmd   `cmd:"" help:"List roles."`
 	Show   rolesShowCmd   `cmd:"" help:"Show a role."`
-	Remove rolesRemoveCmd `cmd:"" help:"Remove a role, also from everybody who has it."`
+	Remove rolesRemoveCmd `cmd:"" help:"Remove a role, also from everybody who has it; tokens that are out say it until they expire."`
 }
 
 type rolesAddCmd struct {

@@ -146,14 +146,22 @@ type revoked struct {
 func (r revoked) print(w io.Writer) error {
 	text := fmt.Sprintf("revoked; in force at every verifier that has followed the log to number %s\n", r.Seq)
 	if r.Acknowledged != nil && r.Of != nil {
-		where := ""
-		if r.Scope == "node" {
-			where = " whose streams are on the node that answered"
-		}
-		text += fmt.Sprintf("acknowledged by %d of the %d verifiers%s\n", *r.Acknowledged, *r.Of, where)
+		text += r.acknowledged() + "\n"
 	}
 	_, err := io.WriteString(w, text)
 	return err
+}
+
+// acknowledged says who has it. "0 of 0" would read as if nobody had heard.
+func (r revoked) acknowledged() string {
+	text := fmt.Sprintf("acknowledged by %d of the %d verifiers that follow with credentials", *r.Acknowledged, *r.Of)
+	if *r.Of == 0 {
+		text = "no verifier follows with credentials"
+	}
+	if r.Scope == "some" {
+		text += ", as far as nodes answered in time"
+	}
+	return text + "; others aren't counted"
 }
 
 // revoke posts a revocation and says from which number on it is in force.

@@ -14,11 +14,11 @@ type usersSetCmd struct {
 	Email      *string  `placeholder:"ADDRESS" help:"The e-mail."`
 	Username   *string  `placeholder:"NAME" help:"The user name."`
 	Name       *string  `placeholder:"TEXT" help:"The full name."`
-	Role       []string `sep:"none" placeholder:"NAME" help:"A role; may be repeated: these replace all roles, '' leaves none." xor:"role,add,remove"`
+	Role       []string `sep:"none" placeholder:"NAME" help:"A role; may be repeated: these replace all roles, an empty value leaves none." xor:"role,add,remove"`
 	AddRole    []string `sep:"none" placeholder:"NAME" help:"A role to add to those there are; may be repeated." xor:"add"`
-	RemoveRole []string `sep:"none" placeholder:"NAME" help:"A role to take away; may be repeated." xor:"remove"`
+	RemoveRole []string `sep:"none" placeholder:"NAME" help:"A role to take away, which ends the access tokens that say it; may be repeated." xor:"remove"`
 	Claims     string   `placeholder:"FILE" help:"A JSON object that replaces the custom claims."`
-	Disable    bool     `help:"The user can't sign in any more." xor:"ability"`
+	Disable    bool     `help:"The user can't sign in any more, and all sessions end." xor:"ability"`
 	Enable     bool     `help:"The user can sign in again." xor:"ability"`
 }
 
@@ -72,7 +72,7 @@ func (c usersSetCmd) roles(now []member) ([]string, error) {
 type clientsSetCmd struct {
 	Client                string   `arg:"" help:"The client_id or the name; writ is the sign-in itself."`
 	Name                  *string  `placeholder:"TEXT" help:"What people call it."`
-	RedirectURI           []string `name:"redirect-uri" sep:"none" placeholder:"URL" help:"Where sign-in may return to; may be repeated: these replace all, '' leaves none."`
+	RedirectURI           []string `name:"redirect-uri" sep:"none" placeholder:"URL" help:"Where sign-in may return to; may be repeated: these replace all, an empty value leaves none."`
 	PostLogoutRedirectURI []string `name:"post-logout-redirect-uri" sep:"none" placeholder:"URL" help:"Where log-out may return to; replaces all."`
 	GrantType             []string `sep:"none" placeholder:"NAME" help:"A grant type, as for clients add; replaces all."`
 	JWKS                  string   `name:"jwks" placeholder:"FILE" help:"Its public keys, a JWK Set." xor:"jwks"`

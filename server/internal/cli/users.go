@@ -22,7 +22,7 @@ type usersCmd struct {
 	List usersListCmd `cmd:"" help:"List users."`
 	Show usersShowCmd `cmd:"" help:"Show a user."`
 
-	Set      usersSetCmd      `cmd:"" help:"Change a user. Who loses a role or is disabled loses all sessions."`
+	Set      usersSetCmd      `cmd:"" help:"Change a user. Disabling ends all sessions, taking a role away only the access tokens that say it."`
 	Password usersPasswordCmd `cmd:"" help:"Set a user's password, and end all their sessions."`
 	Remove   usersRemoveCmd   `cmd:"" help:"Remove a user, and end all their sessions."`
 }
