@@ -125,25 +125,26 @@ func anchors(text string) (names []string) {
 	return names
 }
 
-// TestGuidesCompile builds the Go blocks of the guides that are declarations.
+// TestGuidesCompile builds the Go blocks of the README and the guides: each is
+// declarations, or a program.
 func TestGuidesCompile(t *testing.T) {
 	root := repositoryRoot(t)
 	var files []string
 	dir := t.TempDir()
 	for _, guide := range guides(t, root) {
-		for _, m := range regexp.MustCompile("(?ms)^```go\n((?:// golang-jwt\n)?(?:func|type) .*?)^```$").FindAllStringSubmatch(read(t, guide), -1) {
+		for _, block := range goBlocks(read(t, guide)) {
 			name := filepath.Join(dir, fmt.Sprintf("block%d", len(files)), "block.go")
 			if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(name, []byte(program(m[1])), 0o600); err != nil {
+			if err := os.WriteFile(name, []byte(program(block)), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			files = append(files, name)
 		}
 	}
 	if len(files) == 0 {
-		t.Fatal("the guides have no Go declarations: this test looks for them in the wrong way")
+		t.Fatal("the guides have no Go: this test looks for it in the wrong way")
 	}
 	for _, name := range files {
 		cmd := exec.Command("go", "vet", name)
@@ -154,9 +155,21 @@ func TestGuidesCompile(t *testing.T) {
 	}
 }
 
+// goBlocks answers the Go of a document, without a comparison of libraries that
+// are all named jwt.
+func goBlocks(text string) (blocks []string) {
+	for _, m := range regexp.MustCompile("(?ms)^```go\n(.*?)^```$").FindAllStringSubmatch(text, -1) {
+		if !strings.HasPrefix(m[1], "// golang-jwt v5: ") {
+			blocks = append(blocks, m[1])
+		}
+	}
+	return blocks
+}
+
 // guides lists the documents whose Go must compile, some of each kind.
 func guides(t *testing.T, root string) (paths []string) {
 	t.Helper()
+	paths = []string{filepath.Join(root, "README.md")}
 	for _, kind := range []string{"guides", "migrate"} {
 		found, err := filepath.Glob(filepath.Join(root, "docs", kind, "*.md"))
 		if err != nil {
@@ -171,16 +184,21 @@ func guides(t *testing.T, root string) (paths []string) {
 }
 
 // program makes declarations a program, with the imports that they name. A
-// block that says so is written for another library named jwt.
+// block that says so is written for another library named jwt, and one that is a
+// program already stays as it is.
 func program(declarations string) string {
-	ours := []string{Root + "/guard", Root + "/jwk", Root + "/jwks", Root + "/jwt"}
+	if strings.HasPrefix(declarations, "package main\n") {
+		return declarations
+	}
+	ours := []string{Root + "/dpop", Root + "/guard", Root + "/jwk", Root + "/jwks", Root + "/jwt"}
 	if strings.HasPrefix(declarations, "// golang-jwt\n") {
 		ours = []string{"github.com/golang-jwt/jwt/v5"}
 	}
+	code := regexp.MustCompile(`(?m)(^|\s)//.*$`).ReplaceAllString(declarations, "")
 	source := "package main\n\n"
-	for _, path := range append([]string{"context", "errors", "fmt", "net/http", "os", "time"}, ours...) {
+	for _, path := range append([]string{"bytes", "context", "errors", "fmt", "log/slog", "net/http", "os", "time"}, ours...) {
 		name := strings.TrimSuffix(path, "/v5")
-		if regexp.MustCompile(`\b` + name[strings.LastIndexByte(name, '/')+1:] + `\.`).MatchString(declarations) {
+		if regexp.MustCompile(`\b` + name[strings.LastIndexByte(name, '/')+1:] + `\.`).MatchString(code) {
 			source += fmt.Sprintf("import %q\n", path)
 		}
 	}
