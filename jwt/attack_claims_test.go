@@ -298,6 +298,23 @@ func TestType(t *testing.T) {
 	}
 }
 
+// Of a token that is somebody else's an error says what was expected: most often
+// it is the verifier that is wrong.
+func TestErrorsSayWhatWasExpected(t *testing.T) {
+	key := newSecret(t)
+	two := func(e *jwt.Expect) { e.Audience, e.Subject = []string{"api", `a"b`}, "ada" }
+	for name, c := range map[string]struct{ header, payload, want string }{
+		"typ": {`{"alg":"HS256","typ":"at+jwt"}`, good, `jwt: token is of another type: typ: expected "JWT"`},
+		"iss": {`{"alg":"HS256"}`, with("iss", `"https://other.example"`), `jwt: token is from another issuer: iss: expected "https://issuer.example"`},
+		"aud": {`{"alg":"HS256"}`, with("aud", `"web"`), `jwt: token is for another audience: aud: expected "api" or "a\"b"`},
+		"sub": {`{"alg":"HS256"}`, with("sub", `"bob"`), `jwt: claim is missing or invalid: sub: expected "ada"`},
+	} {
+		if _, err := newVerifier(t, key, two).Verify(t.Context(), forge(t, key, c.header, c.payload)); err == nil || err.Error() != c.want {
+			t.Errorf("%s: got %v, want %s", name, err, c.want)
+		}
+	}
+}
+
 // What an error says must not quote the token, for it goes to the log.
 func TestErrorsDontQuoteTheToken(t *testing.T) {
 	const marker = "S3CRET"

@@ -21,13 +21,13 @@ func (v *Verifier[C]) checkFacts(f *facts) error {
 
 func (v *Verifier[C]) checkClaims(c *Claims, f *facts, nonce *string) error {
 	if v.issuer != "" && c.Issuer != v.issuer {
-		return refuse(ErrIssuer, "iss", "")
+		return refuseOther(ErrIssuer, "iss", v.issuer)
 	}
 	if err := v.expect.checkAudience(c.Audience, f.authorizedParty); err != nil {
 		return err
 	}
 	if want := v.expect.Subject; want != "" && c.Subject != want {
-		return refuse(ErrClaim, "sub", "another subject")
+		return refuseOther(ErrClaim, "sub", want)
 	}
 	if err := v.expect.checkNonce(nonce, f.nonce); err != nil {
 		return err
@@ -39,12 +39,12 @@ func (v *Verifier[C]) checkClaims(c *Claims, f *facts, nonce *string) error {
 // section 3.1.3.7): a token for several audiences says which of them asked.
 func (e *Expect) checkAudience(aud Audience, azp string) error {
 	if !e.AnyAudience && !e.names(aud) {
-		return refuse(ErrAudience, "aud", "")
+		return refuseOther(ErrAudience, "aud", e.Audience...)
 	}
 	if e.authorizedParty == "" || azp == e.authorizedParty || (azp == "" && len(aud) < 2) {
 		return nil
 	}
-	return refuse(ErrAudience, "azp", "")
+	return refuseOther(ErrAudience, "azp", e.authorizedParty)
 }
 
 // names reports whether one of the expected audiences is in aud.

@@ -2,6 +2,7 @@ package jwt
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 )
 
@@ -40,7 +41,8 @@ type Error struct {
 	// is always a name that the verifier was looking for, never one that only
 	// the token mentions.
 	Name string
-	// Detail says more, without any value that the token contains.
+	// Detail says more: of a typ, iss, aud or sub that is another, which the
+	// verifier expects. It has no value that the token contains.
 	Detail string
 
 	cause error // of the key source
@@ -79,6 +81,16 @@ func (e *Error) Unwrap() []error {
 		errs = append(errs, e.cause)
 	}
 	return errs
+}
+
+// refuseOther refuses a value that is not one of those expected, and says which
+// these are: they are the verifier's own.
+func refuseOther(reason error, name string, expected ...string) error {
+	quoted := make([]string, len(expected))
+	for i, value := range expected {
+		quoted[i] = strconv.Quote(value)
+	}
+	return refuse(reason, name, "expected "+strings.Join(quoted, " or "))
 }
 
 func refuse(reason error, name, detail string) error {

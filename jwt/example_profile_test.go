@@ -90,7 +90,7 @@ func ExampleVerifier_With() {
 	}
 	// Output:
 	// client-7 <nil>
-	// client-8 jwt: token is from another issuer: iss
+	// client-8 jwt: token is from another issuer: iss: expected "client-8"
 }
 
 // What a token says before anybody vouched for it: for a debugger, a log of

@@ -135,7 +135,7 @@ func (h *header) checkType(want string) error {
 		typ = "JWT"
 	}
 	if !sameType(typ, want) {
-		return refuse(ErrType, "typ", "")
+		return refuseOther(ErrType, "typ", want)
 	}
 	return nil
 }

@@ -82,7 +82,7 @@ func TestRefusalIsLogged(t *testing.T) {
 	if w.Code != 401 || w.Body.String() != "Unauthorized\n" {
 		t.Errorf("got %d %q, want 401 and nothing of the reason", w.Code, w.Body)
 	}
-	want := `path=/orders status=401 why="guard: jwt: token is for another audience: aud"`
+	want := `path=/orders status=401 why="guard: jwt: token is for another audience: aud: expected \"` + audience + `\""`
 	if !strings.Contains(lines.String(), want) || strings.Contains(lines.String(), token) {
 		t.Errorf("the log says %q, want %q and no token", lines.String(), want)
 	}

@@ -93,7 +93,7 @@ func parse(data []byte, issuer string) (*Document, error) {
 		return nil, fmt.Errorf("discovery document: %w", err)
 	}
 	if doc.Issuer != issuer {
-		return nil, ErrIssuer
+		return nil, fmt.Errorf("%w: it says %.200q, expected %q", ErrIssuer, doc.Issuer, issuer)
 	}
 	for _, address := range []string{doc.JWKS, doc.Revocations, doc.LogKeys, doc.LogAck, doc.Introspection, doc.ClientKeys} {
 		if address == "" {

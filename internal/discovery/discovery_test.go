@@ -88,6 +88,11 @@ func TestFetchRefuses(t *testing.T) {
 			t.Errorf("%s: got %+v, %v; want an error", name, doc, err)
 		}
 	}
+	slash, _ := serve(t, "/.well-known/openid-configuration", `{"issuer":"ISSUER"}`)
+	want := fmt.Sprintf("discovery document names another issuer: it says %q, expected %q", slash, slash+"/")
+	if _, err := discovery.Fetch(t.Context(), fetch.New(nil), slash+"/"); !errors.Is(err, discovery.ErrIssuer) || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
 	address, _ := serve(t, "/nowhere", "")
 	if _, err := discovery.Fetch(t.Context(), fetch.New(nil), address); !errors.Is(err, fetch.ErrStatus) {
 		t.Errorf("no document: got %v, want ErrStatus", err)

@@ -81,6 +81,8 @@ func ParseURL(raw string) (*url.URL, error) {
 		return nil, fmt.Errorf("%w: not a URL", ErrAddress)
 	}
 	switch {
+	case u.Host == "" && u.Scheme != "https" && u.Scheme != "http": // "a.example", "localhost:8080"
+		return nil, fmt.Errorf("%w: it does not begin with https://", ErrAddress)
 	case u.Host == "" || u.Hostname() == "":
 		return nil, fmt.Errorf("%w: no host", ErrAddress)
 	case u.User != nil || u.Fragment != "":

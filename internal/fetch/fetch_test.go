@@ -36,6 +36,13 @@ func TestParseURL(t *testing.T) {
 			t.Errorf("%q: got %v, want %v", address, err, want)
 		}
 	}
+	for address, want := range map[string]string{
+		"a.example": "does not begin with https://", "localhost:8080": "does not begin with https://", "https:///keys": "no host",
+	} {
+		if _, err := fetch.ParseURL(address); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want an error that says %q", address, err, want)
+		}
+	}
 }
 
 func TestGet(t *testing.T) {
