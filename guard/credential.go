@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -43,9 +44,12 @@ func (g *Guard) credential(r *http.Request) (credential, error) {
 		}
 	}
 	if g.cfg.Cookie == "" {
-		return credential{}, ErrNoToken
+		return credential{}, none(lines)
 	}
 	token, err = cookie(r.Header["Cookie"], g.cfg.Cookie)
+	if err == ErrNoToken {
+		return credential{}, none(lines)
+	}
 	if err != nil {
 		return credential{}, err
 	}
@@ -53,6 +57,15 @@ func (g *Guard) credential(r *http.Request) (credential, error) {
 		return credential{}, ErrCrossSite
 	}
 	return credential{token: token}, nil
+}
+
+// none is ErrNoToken, and says so where there is a header: whoever forgot to
+// write "Bearer" would look for the fault everywhere else.
+func none(lines []string) error {
+	if len(lines) == 0 {
+		return ErrNoToken
+	}
+	return fmt.Errorf("%w: the Authorization header has another scheme than Bearer", ErrNoToken)
 }
 
 // The schemes of RFC 6750 and RFC 9449 section 7.1.

@@ -315,6 +315,11 @@ func TestCheck(t *testing.T) {
 	if _, err := g.Check(get("/")); !errors.Is(err, guard.ErrNoToken) {
 		t.Errorf("no token: got %v, want ErrNoToken", err)
 	}
+	bare := get("/")
+	bare.Header.Set("Authorization", issuer.Token(audience, jwt.AccessClaims{Claims: jwt.Claims{Subject: "u1"}}))
+	if _, err := g.Check(bare); !errors.Is(err, guard.ErrNoToken) || err.Error() != "guard: no token: the Authorization header has another scheme than Bearer" {
+		t.Errorf("no scheme: got %v", err)
+	}
 }
 
 func TestZeroGuard(t *testing.T) {
