@@ -74,7 +74,7 @@ type About struct {
 	Database string `json:"database"` // as DatabaseName writes it
 }
 
-// Health is whether a running server can do its work.
+// Health is whether a running server can write to its database.
 type Health struct {
 	Problem string `json:"problem,omitempty"` // "" if it can
 }
@@ -83,9 +83,11 @@ func (a *App) about(w http.ResponseWriter, _ *http.Request) error {
 	return edge.WriteJSON(w, http.StatusOK, About{a.cfg.Issuer, DatabaseName(a.cfg)})
 }
 
+// health asks the database anew: an operator who has just mended it wants to
+// know of now, and not of a second ago.
 func (a *App) health(w http.ResponseWriter, r *http.Request) error {
 	var h Health
-	if err := a.ready(r.Context()); err != nil {
+	if err := a.store.Writable(r.Context()); err != nil {
 		h.Problem = describe(a.cfg, err).Error()
 	}
 	return edge.WriteJSON(w, http.StatusOK, h)

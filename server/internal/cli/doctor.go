@@ -71,7 +71,7 @@ func (p *program) examine(ctx context.Context, settings settingsOf) []check {
 	case err != nil:
 		return append(checks, failedCheck("server", err))
 	case running:
-		return append(append(checks, p.examineFiles(cfg)), p.examineServer(ctx, cfg)...)
+		return append(append(checks, p.examineFiles(cfg)), p.examineRunning(ctx, cfg)...)
 	}
 	for _, f := range app.Inspect(ctx, cfg, p.appOptions(slog.DiscardHandler)) {
 		checks = append(checks, asCheck(f))
@@ -96,26 +96,66 @@ func (p *program) examineFiles(cfg *config.Config) check {
 	return passed("files", "%s is for its owner alone", cfg.Data)
 }
 
-// examineServer asks the running server as a verifier would: through the
-// issuer's public address.
-func (p *program) examineServer(ctx context.Context, cfg *config.Config) []check {
-	checks := []check{passed("server", "runs, and has the database open")}
+// examineRunning asks the running server, which knows what it was started with,
+// whether it can do its work, and then looks at it from outside.
+func (p *program) examineRunning(ctx context.Context, cfg *config.Config) []check {
+	server := socketClient(app.SocketPath(cfg))
+	defer func() { _ = server.close() }() // its idle connections
+	about, err := askAbout(ctx, server, cfg)
+	if err == nil {
+		err = asSet(cfg, about)
+	}
+	if err != nil {
+		return []check{failedCheck("server", err)}
+	}
+	var health app.Health
+	err = server.call(ctx, http.MethodGet, app.HealthPath, nil, &health)
+	if err == nil && health.Problem != "" {
+		err = fmt.Errorf("runs, but can't work with %s: %s", about.Database, health.Problem)
+	}
+	checks := []check{passed("server", "runs, and can write to %s", about.Database)}
+	if err != nil {
+		checks = []check{failedCheck("server", err)}
+	}
+	return append(checks, p.examineOutside(ctx, server, about.Issuer)...)
+}
+
+// asSet reports whether a server runs with the settings that were found,
+// wherever: one that was started before the file was changed doesn't.
+func asSet(cfg *config.Config, about app.About) error {
+	database, issuer := cfg.Origin("database"), cfg.Origin("issuer")
+	if named := app.DatabaseName(cfg); !strings.HasPrefix(database, "default") && !app.SameDatabase(about.Database, named) {
+		return outdatedServer(cfg, "uses "+about.Database, named, database)
+	}
+	if !strings.HasPrefix(issuer, "default") && about.Issuer != cfg.Issuer {
+		return outdatedServer(cfg, "has the issuer "+about.Issuer, cfg.Issuer, issuer)
+	}
+	return nil
+}
+
+func outdatedServer(cfg *config.Config, is, named, by string) error {
+	return fmt.Errorf("the server that runs on %s %s, not %s (%s); start it again with that, or name another --data", cfg.Data, is, named, by)
+}
+
+// examineOutside asks the server as a verifier would, through the issuer's
+// public address, and compares that with what it says itself.
+func (p *program) examineOutside(ctx context.Context, server *adminClient, issuer string) (checks []check) {
 	client := &http.Client{Timeout: 10 * time.Second}
 	var document struct {
 		Issuer string `json:"issuer"`
 		JWKS   string `json:"jwks_uri"`
 	}
-	date, err := getJSON(ctx, client, cfg.Issuer+"/.well-known/openid-configuration", func(data []byte) error {
+	date, err := getJSON(ctx, client, issuer+"/.well-known/openid-configuration", func(data []byte) error {
 		return json.Unmarshal(data, &document)
 	})
 	switch {
 	case err != nil:
 		return append(checks, failedCheck("issuer", fmt.Errorf("%w; verifiers start there, so check its name, proxy and certificate", err)))
-	case document.Issuer != cfg.Issuer:
-		return append(checks, failedCheck("issuer", fmt.Errorf("%s answers as the issuer %q; another server is in its place", cfg.Issuer, document.Issuer)))
+	case document.Issuer != issuer:
+		return append(checks, failedCheck("issuer", fmt.Errorf("%s answers as the issuer %q; another server is in its place", issuer, document.Issuer)))
 	}
-	checks = append(checks, passed("issuer", "%s answers", cfg.Issuer), clockCheck(date, p.Now()))
-	own, err := ownKeys(ctx, cfg)
+	checks = append(checks, passed("issuer", "%s answers", issuer), clockCheck(date, p.Now()))
+	own, err := ownKeys(ctx, server)
 	if err != nil {
 		return append(checks, failedCheck("key set", err))
 	}
@@ -139,15 +179,12 @@ type ownKey struct {
 	State string `json:"state"`
 }
 
-// ownKeys asks the server of the data directory, through its socket, for the
-// keys in its database.
-func ownKeys(ctx context.Context, cfg *config.Config) (_ []ownKey, err error) {
-	c := socketClient(app.SocketPath(cfg))
-	defer func() { err = errors.Join(err, c.close()) }()
+// ownKeys asks the server itself for the keys in its database.
+func ownKeys(ctx context.Context, server *adminClient) ([]ownKey, error) {
 	var page struct {
 		Items []ownKey `json:"items"`
 	}
-	err = c.call(ctx, http.MethodGet, adminPath+"keys", nil, &page)
+	err := server.call(ctx, http.MethodGet, adminPath+"keys", nil, &page)
 	return page.Items, err
 }
 
