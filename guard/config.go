@@ -103,7 +103,8 @@ type Config struct {
 	Client     *http.Client
 
 	// Logger gets a line when an issuer can't be reached and when it can be
-	// again, never one for a request; default slog.Default().
+	// again, and, at slog.LevelDebug, one for each refusal with its reason, but
+	// nothing of the token or the request; default slog.Default().
 	Logger *slog.Logger
 	// Now is the clock; default time.Now.
 	Now func() time.Time

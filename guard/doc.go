@@ -26,8 +26,9 @@
 // clients use.
 //
 // Every one of them gets the same answer: 401 with error="invalid_token". The
-// reason is in the error, for your log; in the answer it would tell a forger
-// what to try next. A good token that lacks what a [Rule] demands is 403, or 401
+// reason is in the error, for your log, which has it at slog.LevelDebug, and in
+// what Config.Render is given; in the answer it would tell a forger what to try
+// next. A good token that lacks what a [Rule] demands is 403, or 401
 // with a challenge to sign in again (RFC 9470). When the guard can't decide,
 // because it has no keys or revocations are out of date, the answer is 503: the
 // token may be good.

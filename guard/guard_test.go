@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -218,6 +219,32 @@ type failing struct{}
 
 func (failing) FindKey(context.Context, jwk.Algorithm, string) (jwk.VerifyingKey, error) {
 	return nil, errors.New("the key store is on fire")
+}
+
+// The reason of a refusal is in the log for who asks for it, and nothing of the
+// token.
+func TestRefusalIsLogged(t *testing.T) {
+	for level, want := range map[slog.Level]string{
+		slog.LevelInfo:  "",
+		slog.LevelDebug: `level=DEBUG msg="request refused" status=401 reason="guard: jwt: token is for another audience: aud: expected \"` + audience + `\""` + "\n",
+	} {
+		var log bytes.Buffer
+		issuer, g := newGuard(t, func(cfg *guard.Config) {
+			cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level, ReplaceAttr: withoutTime}))
+		})
+		token := issuer.Token("https://other.example", jwt.AccessClaims{Claims: jwt.Claims{Subject: "u1"}})
+		wantAnswer(t, "another audience", serve(g.Handler(handler), guardtest.Bearer(get("/"), token)), 401, "")
+		if got := log.String(); got != want {
+			t.Errorf("%v: the log says %q, want %q", level, got, want)
+		}
+	}
+}
+
+func withoutTime(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
 }
 
 // A Render function draws the body and nothing else.

@@ -1,8 +1,10 @@
 package guard
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -148,6 +150,7 @@ func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
+	g.logRefusal(r.Context(), refusal)
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
 	if refusal.nonce != "" {
@@ -163,6 +166,14 @@ func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	fixed := &fixedAnswer{ResponseWriter: w, refusal: refusal}
 	render(fixed, r, refusal)
 	fixed.WriteHeader(0)
+}
+
+// logRefusal is for whoever looks why a client is refused. At other levels no
+// line is made: a flood of bad tokens would be one of lines.
+func (g *Guard) logRefusal(ctx context.Context, refusal *Refusal) {
+	if g.cfg.Logger != nil && g.cfg.Logger.Enabled(ctx, slog.LevelDebug) {
+		g.cfg.Logger.DebugContext(ctx, "request refused", "status", refusal.Status, "reason", refusal.Error())
+	}
 }
 
 // fixedAnswer lets a Render function set headers and write a body, but neither
