@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { answerTo, createVerifier, credential, VerifyError, type Access, type Check, type CookieOptions, type Verifier, type VerifierOptions } from "./verify/index.ts";
+import { answerTo, checkDemands, createVerifier, credential, VerifyError, type Access, type Check, type CookieOptions, type Verifier, type VerifierOptions } from "./verify/index.ts";
 import { checkOrigins } from "./verify/request.ts";
 
 declare global {
@@ -72,22 +72,25 @@ export function createProtection(options: ProtectOptions): Protection {
 
   return {
     verifier,
-    protect: (demands) => (req, res, next) => {
-      // Whatever came before has no say: only this middleware writes it.
-      delete req.access;
-      check(req, demands).then(
-        () => next(),
-        (error: unknown) => {
-          const answer = answerTo(error, options.realm);
-          if (!answer) return next(error);
-          try {
-            options.onRefusal?.(error as VerifyError, req);
-            res.status(answer.status).set(answer.headers).send(answer.body);
-          } catch (error) {
-            next(error); // nobody else would take it, and Node ends with what nobody takes
-          }
-        },
-      );
+    protect(demands) {
+      checkDemands(demands);
+      return (req, res, next) => {
+        // Whatever came before has no say: only this middleware writes it.
+        delete req.access;
+        check(req, demands).then(
+          () => next(),
+          (error: unknown) => {
+            const answer = answerTo(error, options.realm);
+            if (!answer) return next(error);
+            try {
+              options.onRefusal?.(error as VerifyError, req);
+              res.status(answer.status).set(answer.headers).send(answer.body);
+            } catch (error) {
+              next(error); // nobody else would take it, and Node ends with what nobody takes
+            }
+          },
+        );
+      };
     },
     dispose: () => verifier.dispose(),
   };

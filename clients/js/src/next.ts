@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { cookieValue, createVerifier, credential, refusal, VerifyError, type Access, type Check, type Verifier, type VerifierOptions } from "./verify/index.ts";
+import { checkDemands, cookieValue, createVerifier, credential, refusal, VerifyError, type Access, type Check, type Verifier, type VerifierOptions } from "./verify/index.ts";
 import { checkOrigins, sameSite } from "./verify/request.ts";
 
 export { VerifyError, type Access, type AccessClaims, type Check } from "./verify/index.ts";
@@ -77,6 +77,7 @@ export function createNext(options: NextOptions): WritNext {
   const refresh = newRefresh(server, issuer, names.refresh, options.fetch);
 
   async function user(check?: Check): Promise<Access | null> {
+    checkDemands(check);
     const token = (await cookies()).get(names.access)?.value;
     try {
       if (!token) throw new VerifyError("no_token");
@@ -144,24 +145,28 @@ export function createNext(options: NextOptions): WritNext {
     proxy: (responses) => (request) => proxy(responses, request),
     user,
     require: required,
-    handler: (handle, check) => async (request, context) => {
-      let access: Access;
-      try {
-        const token = credential({ method: request.method, header: (name) => request.headers.get(name) }, { cookie: names.access, trustedOrigins });
-        access = await verifier().verify(token, check);
-      } catch (error) {
-        if (error instanceof VerifyError && error.status === 401 && request.headers.get(failedHeader)) return refusal(new VerifyError("unavailable"));
-        return refusal(error);
-      }
-      return handle(request, access, context);
+    handler(handle, check) {
+      checkDemands(check);
+      return async (request, context) => {
+        let access: Access;
+        try {
+          const token = credential({ method: request.method, header: (name) => request.headers.get(name) }, { cookie: names.access, trustedOrigins });
+          access = await verifier().verify(token, check);
+        } catch (error) {
+          if (error instanceof VerifyError && error.status === 401 && request.headers.get(failedHeader)) return refusal(new VerifyError("unavailable"));
+          return refusal(error);
+        }
+        return handle(request, access, context);
+      };
     },
-    action:
-      (act, check) =>
-      async (...args) => {
+    action(act, check) {
+      checkDemands(check);
+      return async (...args) => {
         const asked = await headers();
         if (!sameSite((name) => asked.get(name), trustedOrigins)) throw new VerifyError("cross_site");
         return act(await required(check), ...args);
-      },
+      };
+    },
   };
 }
 

@@ -56,6 +56,11 @@ test("a token passes, demands are checked, a planted access is nothing", async (
   expect(await send(p, twice)).toMatchObject({ status: 401, challenge: 'Bearer realm="api", error="invalid_request"' });
 });
 
+test("what is no demand stops the start", () => {
+  const p = protection();
+  expect(() => p.protect({ role: "admin" } as never)).toThrow('unknown demand "role"; known are roles, permissions, scopes, and stale');
+});
+
 test("public routes are those that are named, and no way around", async () => {
   const p = protection({ public: ["GET /healthz", "/about", "GET /assets/*"] });
   const status = async (method: string, originalUrl: string, demands?: Check) => (await send(p, { method, originalUrl }, demands)).status;

@@ -198,6 +198,8 @@ describe("who decides", () => {
   });
 
   test("a handler", async () => {
+    expect(() => next().handler(async () => new Response("data"), { role: "editor" } as never)).toThrow("unknown demand");
+    expect(() => next().action(async () => {}, { role: "editor" } as never)).toThrow("unknown demand");
     const handle = next({ trustedOrigins: ["https://other.example.com"] }).handler(async (_, access) => new Response(access.subject), { roles: ["editor"] });
     const token = await issuer.token();
     const status = async (method: string, headers: Record<string, string>) => (await handle(new Request(site, { method, headers }), {})).status;

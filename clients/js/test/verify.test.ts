@@ -121,6 +121,21 @@ test("demands are a 403, a policy is a route's", async () => {
   expect(challenge(error)).toBe('Bearer realm="api", error="insufficient_scope", scope="orders.delete"');
 });
 
+// Without types, in JavaScript, a demand that is misspelt would demand nothing.
+const misspelt = [{ role: "admin" }, { roles: "admin" }, { scopes: [1] }, "admin", null, ["admin"], { roles: ["editor"], audience: "x" }] as never[];
+
+test.each(misspelt)("%j is no demand", async (check) => {
+  const v = await ready();
+  await expect(v.verify(await issuer.token(), check)).rejects.toThrow(TypeError);
+});
+
+test("what isn't there is called missing", async () => {
+  expect(() => createVerifier({ audience } as never)).toThrow("issuer is missing");
+  expect(() => createVerifier({ issuer: issuer.url } as never)).toThrow("audience is missing");
+  const v = await ready();
+  await expect(v.verify(undefined as never)).rejects.toThrow("not a string");
+});
+
 test("a request's token, and the answers to refusals", async () => {
   const v = await ready();
   const request = (authorization?: string) => new Request("https://api.example.com/", authorization === undefined ? {} : { headers: { Authorization: authorization } });

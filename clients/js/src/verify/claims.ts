@@ -84,6 +84,23 @@ export interface Demands {
   readonly scopes?: readonly string[];
 }
 
+const demands = ["roles", "permissions", "scopes"] as const;
+
+/**
+ * Throws a TypeError if that isn't what a route can demand: `{ role: "admin" }`
+ * would else demand nothing, and let everybody in who has signed in.
+ */
+export function checkDemands(check: object = {}): void {
+  if (typeof check !== "object") throw new TypeError("demands are an object, such as { roles: [\"admin\"] }");
+  for (const name of Object.keys(check)) {
+    if (![...demands, "stale"].includes(name)) throw new TypeError(`unknown demand ${JSON.stringify(name)}; known are ${demands.join(", ")}, and stale`);
+  }
+  for (const name of demands) {
+    const list = (check as Record<string, unknown>)[name];
+    if (list !== undefined && !types.roles!(list)) throw new TypeError(`${name} is a list of names`);
+  }
+}
+
 /** Throws the refusal of a token that isn't enough. */
 export function demand(access: Access, { roles = [], permissions = [], scopes = [] }: Demands): void {
   const enough = roles.every((name) => access.hasRole(name)) && permissions.every((name) => access.hasPermission(name)) && scopes.every((name) => access.hasScope(name));

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { Access, demand, type Demands } from "./claims.ts";
+import { Access, checkDemands, demand, type Demands } from "./claims.ts";
 import { Issuer } from "./discovery.ts";
 import { VerifyError } from "./error.ts";
 import { Follower } from "./follow.ts";
@@ -14,7 +14,7 @@ import { KeySet, signing } from "./keys.ts";
 import { bearer } from "./request.ts";
 import { TokenVerifier, type Verified } from "./token.ts";
 
-export { Access, type AccessClaims, type Demands } from "./claims.ts";
+export { Access, checkDemands, type AccessClaims, type Demands } from "./claims.ts";
 export { answerTo, challenge, refusal, VerifyError, type Answer, type VerifyCode } from "./error.ts";
 export type { ClientCredentials } from "./introspect.ts";
 export { bearer, cookieValue, credential, type CookieOptions, type Incoming } from "./request.ts";
@@ -160,6 +160,7 @@ export function createVerifier<Custom extends object = object>(options: Verifier
 
   const verifier: Verifier<Custom> = {
     async verify(token, check = {}) {
+      checkDemands(check);
       if (arrived) await first(arrived);
       const verified = await tokens.verify(token);
       await checkRevoked(token, verified, check.stale ?? stale);
@@ -184,6 +185,7 @@ export function createVerifier<Custom extends object = object>(options: Verifier
 
 /** Refuses options that make no sense, and turns seconds into milliseconds. */
 function checked({ issuer, audience, leeway = 30, maxStale = 30, askAfter = 5, revocation, stale, credentials }: VerifierOptions) {
+  if (!issuer) throw new TypeError("issuer is missing");
   address(issuer);
   const audiences = [audience].flat() as string[];
   if (!audiences.length || audiences.some((name) => typeof name !== "string" || !name)) throw new TypeError("audience is missing");

@@ -55,7 +55,8 @@ export class TokenVerifier<Custom extends object> {
   }
 
   async #verify(token: string): Promise<Verified<Custom>> {
-    if (typeof token !== "string" || token.length > maxToken) throw new VerifyError("malformed", "too long");
+    if (typeof token !== "string") throw new VerifyError("malformed", "not a string");
+    if (token.length > maxToken) throw new VerifyError("malformed", "too long");
     const { issuer, audiences, leeway } = this.#options;
     const now = this.#outside.now();
     let key: Key | undefined;
