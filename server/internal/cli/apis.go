@@ -20,6 +20,7 @@ type apisCmd struct {
 	Add    apisAddCmd    `cmd:"" help:"Add an API."`
 	List   apisListCmd   `cmd:"" help:"List APIs."`
 	Show   apisShowCmd   `cmd:"" help:"Show an API."`
+	Set    apisSetCmd    `cmd:"" help:"Change an API; its tokens show it from the next on."`
 	Remove apisRemoveCmd `cmd:"" help:"Remove an API: no more tokens are made for it; those that are out are good until they expire."`
 	Secret apisSecretCmd `cmd:"" help:"Change the shared secret of an API."`
 }
@@ -45,14 +46,21 @@ type newAPI struct {
 }
 
 func (c apisAddCmd) Run(ctx context.Context, p *program, parent *apisCmd) error {
-	if c.AccessTTL%time.Second != 0 || c.AccessTTL < 0 {
-		return usagef("--access-ttl must be whole seconds")
+	if err := wholeSeconds(c.AccessTTL); err != nil {
+		return err
 	}
 	if c.SecretOut != "" && !strings.HasPrefix(string(c.Algorithm), "HS") {
 		return usagef("--secret-out: only an API with a shared secret has one; add --algorithm HS256, HS384 or HS512, or leave --secret-out out")
 	}
 	body := newAPI{c.Audience, c.Name, c.Algorithm, int64(c.AccessTTL / time.Second), c.Scope, c.Status}
 	return apis().createSecret(ctx, p, parent.adminFlags, body, secretOut{"secret", c.SecretOut})
+}
+
+func wholeSeconds(ttl time.Duration) error {
+	if ttl%time.Second != 0 || ttl < 0 {
+		return usagef("--access-ttl must be whole seconds")
+	}
+	return nil
 }
 
 type apisListCmd struct{ listFlags }

@@ -49,9 +49,9 @@ type grammar struct {
 	Serve    serveCmd    `cmd:"" help:"Start the server."`
 	Relay    relayCmd    `cmd:"" help:"Pass a server's revocation log on to many verifiers."`
 	Users    usersCmd    `cmd:"" help:"Add, list, show, change and remove users."`
-	Orgs     orgsCmd     `cmd:"" help:"Add, list, show and remove organisations, and their members."`
-	Roles    rolesCmd    `cmd:"" help:"Add, list, show and remove roles."`
-	Apis     apisCmd     `cmd:"" name:"apis" help:"Add, list, show and remove APIs: the audiences that tokens are made for."`
+	Orgs     orgsCmd     `cmd:"" help:"Add, list, show, change and remove organisations, and their members."`
+	Roles    rolesCmd    `cmd:"" help:"Add, list, show, change and remove roles."`
+	Apis     apisCmd     `cmd:"" name:"apis" help:"Add, list, show, change and remove APIs: the audiences that tokens are made for."`
 	Clients  clientsCmd  `cmd:"" help:"Add, list, show, change and remove clients: the applications that ask for tokens."`
 	Sessions sessionsCmd `cmd:"" help:"List and revoke sessions."`
 	Keys     keysCmd     `cmd:"" help:"Make, convert and inspect keys; import, export and rotate the server's."`

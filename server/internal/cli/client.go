@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -51,6 +52,8 @@ type problem struct {
 	Detail string `json:"detail"`
 	Code   string `json:"code"`
 	Field  string `json:"field"`
+
+	about string // the kind of thing it is about, as the path of the request and the verbs call it; "" for none
 }
 
 func (e *problem) Error() string {
@@ -75,13 +78,33 @@ func hintFor(e *problem) string {
 	case http.StatusForbidden:
 		return "; an administrator with more permissions can"
 	case http.StatusNotFound:
-		return "; the verb list shows what there is"
+		if slices.Contains(listed(), e.about) {
+			return "; writ " + e.about + " list shows what there is"
+		}
 	case http.StatusConflict:
-		return "; choose another, or change what is there"
+		hint := "; choose another, or change what is there"
+		if slices.Contains(settable(), e.about) {
+			hint += " with writ " + e.about + " set"
+		}
+		return hint
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		return "; try again in a moment"
 	}
 	return ""
+}
+
+// kindOf is what the verbs call that which a path is about.
+func kindOf(path []string) string {
+	if len(path) < 3 {
+		return path[0]
+	}
+	return path[0] + " " + map[string]string{"members": "members", "secrets": "secret"}[path[2]]
+}
+
+// settable are the kinds with a verb set, and listed those with a verb list.
+func settable() []string { return []string{"users", "orgs", "roles", "apis", "clients"} }
+func listed() []string {
+	return append(settable(), "sessions", "keys", "orgs members", "clients secret")
 }
 
 // call makes one request. body and out may be nil.
@@ -144,11 +167,14 @@ func (c *adminClient) unreachable(err error) error {
 }
 
 func readProblem(res *http.Response, data []byte) error {
-	e := &problem{Status: res.StatusCode}
+	e := &problem{}
 	if json.Unmarshal(data, e) != nil {
 		e = &problem{}
 	}
 	e.Status = res.StatusCode
+	if path, ok := strings.CutPrefix(res.Request.URL.Path, adminPath); ok {
+		e.about = kindOf(strings.Split(path, "/"))
+	}
 	return e
 }
 

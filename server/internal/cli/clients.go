@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -26,7 +27,7 @@ type clientsCmd struct {
 
 // The flags have the names of RFC 7591, section 2.
 type clientsAddCmd struct {
-	ID                    string   `arg:"" optional:"" help:"The client_id. Default: generated."`
+	ID                    string   `arg:"" optional:"" help:"The client_id. Default: generated, for a client with a --name."`
 	Name                  string   `placeholder:"TEXT" help:"What people call it."`
 	RedirectURI           []string `name:"redirect-uri" sep:"none" placeholder:"URL" help:"Where sign-in may return to; may be repeated."`
 	PostLogoutRedirectURI []string `name:"post-logout-redirect-uri" sep:"none" placeholder:"URL" help:"Where log-out may return to; may be repeated."`
@@ -71,13 +72,20 @@ func (c clientsAddCmd) Run(ctx context.Context, p *program, parent *clientsCmd) 
 	if c.SecretOut != "" && (c.AuthMethod == "none" || c.AuthMethod == "private_key_jwt") {
 		return usagef("--secret-out: a client with --auth-method %s has no secret; leave one of them out", c.AuthMethod)
 	}
+	if c.ID == "" && c.Name == "" {
+		return usagef("which client? give it an ID, or a --name and it gets one; writ clients add --help lists the flags")
+	}
+	grants, err := grantTypes(c.GrantType)
+	if err != nil {
+		return err
+	}
 	keys, err := p.readObject(c.JWKS)
 	if err != nil {
 		return err
 	}
 	body := newClient{
 		ID: c.ID, Name: c.Name, RedirectURIs: c.RedirectURI, PostLogoutRedirectURIs: c.PostLogoutRedirectURI,
-		GrantTypes: grantTypes(c.GrantType), AuthMethod: c.AuthMethod, JWKS: keys, JWKSURI: c.JWKSURI,
+		GrantTypes: grants, AuthMethod: c.AuthMethod, JWKS: keys, JWKSURI: c.JWKSURI,
 		Scope: strings.Join(c.Scope, " "), Audiences: c.Audience, AllowedOrigins: c.AllowedOrigin,
 		BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelSession: c.BackchannelSession, RequirePushed: c.RequirePushed,
 		IDTokenAlgorithm: c.IDTokenAlgorithm, SkipConsent: c.SkipConsent, DPoPBound: c.DPoPBound,
@@ -85,17 +93,22 @@ func (c clientsAddCmd) Run(ctx context.Context, p *program, parent *clientsCmd) 
 	return clients().createSecret(ctx, p, parent.adminFlags, body, secretOut{"client_secret", c.SecretOut})
 }
 
-// grantTypes writes the short names of grant types out.
-func grantTypes(names []string) []string {
+// grantTypes writes the short names of grant types out, and refuses others: the
+// server knows only the long ones.
+func grantTypes(names []string) ([]string, error) {
+	const long = "urn:ietf:params:oauth:grant-type:"
+	short := []string{"authorization_code", "refresh_token", "client_credentials", "jwt-bearer", "token-exchange", "device_code"}
 	var out []string
-	for _, name := range names {
-		switch name {
-		case "jwt-bearer", "token-exchange", "device_code":
-			name = "urn:ietf:params:oauth:grant-type:" + name
+	for _, given := range names {
+		name := strings.TrimPrefix(given, long)
+		if i := slices.Index(short, name); name != "" && (i < 0 || i <= 2 && name != given) {
+			return nil, usagef("--grant-type must be %s, not %q", alternatives(short), given)
+		} else if i > 2 {
+			name = long + name
 		}
 		out = append(out, name)
 	}
-	return out
+	return out, nil
 }
 
 type clientsListCmd struct{ listFlags }

@@ -26,6 +26,7 @@ type orgsCmd struct {
 	Add     orgsAddCmd     `cmd:"" help:"Add an organisation."`
 	List    orgsListCmd    `cmd:"" help:"List organisations."`
 	Show    orgsShowCmd    `cmd:"" help:"Show an organisation."`
+	Set     orgsSetCmd     `cmd:"" help:"Change the name of an organisation."`
 	Remove  orgsRemoveCmd  `cmd:"" help:"Remove an organisation and its memberships; the users stay, and tokens that are out say it until they expire."`
 	Members orgsMembersCmd `cmd:"" help:"Add, list and remove the members of an organisation."`
 }

@@ -19,6 +19,7 @@ type rolesCmd struct {
 	Add    rolesAddCmd    `cmd:"" help:"Add a role."`
 	List   rolesListCmd   `cmd:"" help:"List roles."`
 	Show   rolesShowCmd   `cmd:"" help:"Show a role."`
+	Set    rolesSetCmd    `cmd:"" help:"Change what a role may do; tokens that are out keep what they say until they expire."`
 	Remove rolesRemoveCmd `cmd:"" help:"Remove a role, also from everybody who has it; tokens that are out say it until they expire."`
 }
 

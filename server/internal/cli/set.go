@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 )
 
 // The verbs that change what is there. A flag that isn't given changes nothing.
@@ -68,6 +69,57 @@ func (c usersSetCmd) roles(now []member) ([]string, error) {
 	return roles, nil
 }
 
+type rolesSetCmd struct {
+	Role       string   `arg:"" help:"The name or the id."`
+	Permission []string `sep:"none" placeholder:"NAME" help:"A permission; may be repeated: these replace all, an empty value leaves none."`
+}
+
+func (c rolesSetCmd) Run(ctx context.Context, p *program, parent *rolesCmd) error {
+	body := changes{}
+	body.list("permissions", c.Permission)
+	return roles().set(ctx, p, parent.adminFlags, c.Role, body, nil)
+}
+
+type orgsSetCmd struct {
+	Org  string  `arg:"" help:"The slug or the id; the slug stays, for tokens carry it."`
+	Name *string `placeholder:"TEXT" help:"What people call it."`
+}
+
+func (c orgsSetCmd) Run(ctx context.Context, p *program, parent *orgsCmd) error {
+	body := changes{}
+	body.text("name", c.Name)
+	return orgs().set(ctx, p, parent.adminFlags, c.Org, body, nil)
+}
+
+// apisSetCmd has the flags of apis add. The audience stays, for tokens and
+// verifiers name it.
+type apisSetCmd struct {
+	API          string         `arg:"" help:"The audience or the id."`
+	Name         *string        `placeholder:"TEXT" help:"What people call it."`
+	Algorithm    *string        `placeholder:"NAME" help:"Algorithm of its tokens, an empty value for the server's; not to or from a shared secret."`
+	AccessTTL    *time.Duration `name:"access-ttl" placeholder:"15m" help:"Lifetime of its access tokens, 0s for the server's."`
+	Scope        []string       `sep:"none" placeholder:"NAME" help:"A scope; may be repeated: these replace all, an empty value leaves none."`
+	StatusList   bool           `name:"status-list" help:"Say in its tokens where their status stands in a Token Status List." xor:"status"`
+	NoStatusList bool           `name:"no-status-list" help:"Don't say it any more." xor:"status"`
+}
+
+func (c apisSetCmd) Run(ctx context.Context, p *program, parent *apisCmd) error {
+	body := changes{}
+	body.text("name", c.Name)
+	body.text("algorithm", c.Algorithm)
+	if c.AccessTTL != nil {
+		if err := wholeSeconds(*c.AccessTTL); err != nil {
+			return err
+		}
+		body["access_ttl"] = int64(*c.AccessTTL / time.Second)
+	}
+	body.list("scopes", c.Scope)
+	if c.StatusList || c.NoStatusList {
+		body["status_list"] = c.StatusList
+	}
+	return apis().set(ctx, p, parent.adminFlags, c.API, body, nil)
+}
+
 // clientsSetCmd has the flags of clients add. Of a list it replaces the whole.
 type clientsSetCmd struct {
 	Client                string   `arg:"" help:"The client_id or the name; writ is the sign-in itself."`
@@ -86,11 +138,15 @@ type clientsSetCmd struct {
 }
 
 func (c clientsSetCmd) Run(ctx context.Context, p *program, parent *clientsCmd) error {
+	grants, err := grantTypes(c.GrantType)
+	if err != nil {
+		return err
+	}
 	body := changes{}
 	body.text("client_name", c.Name)
 	body.list("redirect_uris", c.RedirectURI)
 	body.list("post_logout_redirect_uris", c.PostLogoutRedirectURI)
-	body.list("grant_types", grantTypes(c.GrantType))
+	body.list("grant_types", grants)
 	if err := c.keys(p, body); err != nil {
 		return err
 	}
