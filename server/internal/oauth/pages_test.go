@@ -92,7 +92,7 @@ func TestPasswordPage(t *testing.T) {
 	try(fresh, "yet another password").page(422, "Sign in").has("Sign in again.") // the way is open once
 	s.browser().post("/login/password", "change", "x", "current", fresh, "new", password).page(422, "Sign in")
 	s.browser().post("/login", "login", ada, "password", password).page(422, "Sign in")
-	if to := s.browser().post("/login", "login", ada, "password", fresh).to(); to != "/login" {
+	if to := s.browser().post("/login", "login", ada, "password", fresh).to(); to != "/account" {
 		t.Errorf("sent to %s", to)
 	}
 }
@@ -112,7 +112,7 @@ func TestPasswordPageEndsAnothersSession(t *testing.T) {
 		t.Fatal("the session ended before anybody else was signed in")
 	}
 	b.own(b.post("/login/password", "change", s.hide(page.hidden("change")), "current", password, "new", s.hide("a new and better password"))).
-		page(200, "Signed in").has("Ada Lovelace")
+		page(200, "Your account").has("Ada Lovelace")
 	if s.alive(before) {
 		t.Error("the session of who was there before lives on")
 	}
@@ -177,6 +177,25 @@ func TestAccountPage(t *testing.T) {
 			t.Errorf("signed in after signing out everywhere: %s", to)
 		}
 	}
+}
+
+// Who is sent from the account to sign in comes back to it, and nothing that is
+// said on the way leads elsewhere.
+func TestBackToAccount(t *testing.T) {
+	s := start(t)
+	s.person()
+	b := s.browser()
+	b.own(b.get("/account")).page(200, "Sign in")
+	b.own(b.post("/login", "login", ada, "password", password)).page(200, "Your account").has("Ada Lovelace")
+	for _, name := range []string{"next", "return_to", "redirect_uri", "continue"} {
+		if to := s.browser().post("/login", "login", ada, "password", password, name, "https://evil.example/").to(); to != "/account" {
+			t.Errorf("%s sends to %s", name, to)
+		}
+	}
+	for _, ticket := range []string{"https://evil.example/", "//evil.example", "x"} {
+		s.browser().post("/login", "login", ada, "password", password, "ticket", ticket).page(400, "This did not work")
+	}
+	b.get("/login").page(200, "Signed in")
 }
 
 // Another person's session is not there to be ended.

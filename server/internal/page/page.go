@@ -107,11 +107,11 @@ func (d *Door) open(r *http.Request, ticket string) (*authorization.Request, err
 	return &req, err
 }
 
-// onward goes on with the request that waits; where none does, with a page of
-// ours.
-func (d *Door) onward(w http.ResponseWriter, req *authorization.Request, page string) error {
+// onward goes on with the request that waits; where none does, with the page of
+// one's own account, which sent whoever was not signed in yet to sign in.
+func (d *Door) onward(w http.ResponseWriter, req *authorization.Request) error {
 	if req == nil {
-		return edge.SeeOther(w, page)
+		return edge.SeeOther(w, "/account")
 	}
 	return d.goOn(w, *req)
 }

@@ -75,7 +75,7 @@ func (d *Door) signIn(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return d.refuse(w, r, in, err)
 	}
-	return d.onward(w, in.req, "/login")
+	return d.onward(w, in.req)
 }
 
 // enter signs somebody in in this browser. cookie is what it presents by now.

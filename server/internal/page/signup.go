@@ -67,7 +67,7 @@ func (d *Door) signUp(w http.ResponseWriter, r *http.Request) error {
 	if err := d.enter(w, r, email, password, in.cookie); err != nil {
 		return err
 	}
-	return d.onward(w, in.req, "/account")
+	return d.onward(w, in.req)
 }
 
 // passwordView is what the page shows on which a password has to be changed.
@@ -122,7 +122,7 @@ func (d *Door) changePassword(w http.ResponseWriter, r *http.Request) error {
 	if err := d.enter(w, r, loginOf(user), in.Form["new"], in.cookie); err != nil {
 		return err
 	}
-	return d.onward(w, in.req, "/login")
+	return d.onward(w, in.req)
 }
 
 // loginOf is what a person types to sign in.
