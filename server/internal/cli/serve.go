@@ -19,6 +19,16 @@ import (
 
 type serveCmd struct{ settingsOf }
 
+// Help adds the variables that have no flag to the help.
+func (serveCmd) Help() string {
+	var b strings.Builder
+	b.WriteString("From the environment alone:\n\n")
+	for _, e := range config.EnvOnly() {
+		fmt.Fprintf(&b, "  $%s: %s\n", e[0], strings.ReplaceAll(e[1], "`", ""))
+	}
+	return b.String()
+}
+
 // Run opens the ports before anything else, so that a second server on one
 // machine touches nothing, and serves until ctx ends.
 func (c serveCmd) Run(ctx context.Context, p *program) error {

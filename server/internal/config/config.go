@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -196,12 +197,12 @@ func EnvOnly() [][2]string {
 
 // environment picks the WRIT_ variables out of environ.
 func environment(settings []Setting, environ []string) (map[string]string, error) {
-	known := make(map[string]bool)
+	var known []string
 	for _, s := range settings {
-		known[s.Env] = true
+		known = append(known, s.Env)
 	}
 	for _, e := range EnvOnly() {
-		known[e[0]] = true
+		known = append(known, e[0])
 	}
 	env := make(map[string]string)
 	for _, line := range environ {
@@ -209,8 +210,8 @@ func environment(settings []Setting, environ []string) (map[string]string, error
 		if !strings.HasPrefix(name, "WRIT_") {
 			continue
 		}
-		if !known[name] {
-			return nil, &Error{Where: name, Problem: "there is no such variable; the settings are in docs/configuration.md"}
+		if !slices.Contains(known, name) {
+			return nil, &Error{Where: name, Problem: "there is no such variable" + meant(name, known)}
 		}
 		env[name] = text
 	}

@@ -236,6 +236,30 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// TestMeant: a slip is answered with what was meant, anything else with where all
+// of them are.
+func TestMeant(t *testing.T) {
+	const all = "; writ serve --help lists them"
+	for _, c := range []struct{ env, yaml, want string }{
+		{"WRIT_ISUER=x", "", "configuration: WRIT_ISUER: there is no such variable, did you mean WRIT_ISSUER? " + all[2:]},
+		{"WRIT_MASTERKEY=x", "", "configuration: WRIT_MASTERKEY: there is no such variable, did you mean WRIT_MASTER_KEY? " + all[2:]},
+		{"WRIT_LSITEN=x", "", "configuration: WRIT_LSITEN: there is no such variable, did you mean WRIT_LISTEN? " + all[2:]},
+		{"WRIT_access_ttl=x", "", "configuration: WRIT_access_ttl: there is no such variable, did you mean WRIT_ACCESS_TTL? " + all[2:]},
+		{"WRIT_FOO=x", "", "configuration: WRIT_FOO: there is no such variable" + all},
+		{"", "acess-ttl: 5m", `configuration: writ.yaml line 1: there is no setting "acess-ttl", did you mean access-ttl? ` + all[2:]},
+		{"", "access_ttl: 5m", `configuration: writ.yaml line 1: there is no setting "access_ttl", did you mean access-ttl? ` + all[2:]},
+		{"", "TLS-Cert: c", `configuration: writ.yaml line 1: there is no setting "TLS-Cert", did you mean tls-cert? ` + all[2:]},
+		{"", "port: 80", `configuration: writ.yaml line 1: there is no setting "port"` + all},
+		{"", "confg: x", `configuration: writ.yaml line 1: there is no setting "confg"` + all}, // config is no key of the file
+		{"", strings.Repeat("x", 300) + ": x", `configuration: writ.yaml line 1: there is no setting "` + strings.Repeat("x", 300) + `"` + all},
+	} {
+		_, err := load(nil, []string{c.env}, c.yaml)
+		if err == nil || err.Error() != c.want {
+			t.Errorf("%s%s: %v, want %s", c.env, c.yaml, err, c.want)
+		}
+	}
+}
+
 func TestIssuer(t *testing.T) {
 	good := []string{
 		"https://auth.example.com", "https://auth.example.com:8443", "https://xn--bcher-kva.example", "https://192.0.2.1",

@@ -104,13 +104,24 @@ func fileKey(settings []Setting, key *yaml.Node, seen map[string]int) error {
 		return errors.New("a key must be the name of a setting")
 	}
 	if key.Value == "config" || find(settings, key.Value) == nil {
-		return fmt.Errorf("there is no setting %q; the settings are in docs/configuration.md", key.Value)
+		return fmt.Errorf("there is no setting %q%s", key.Value, meant(key.Value, fileKeys(settings)))
 	}
 	if line := seen[key.Value]; line != 0 {
 		return fmt.Errorf("%s is set twice, first in line %d", key.Value, line)
 	}
 	seen[key.Value] = key.Line
 	return nil
+}
+
+// fileKeys are the settings that a file may have: all but its own name.
+func fileKeys(settings []Setting) []string {
+	var names []string
+	for _, s := range settings {
+		if s.Name != "config" {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 // scalar is the text of a value; a list is its items with commas between them.
