@@ -198,6 +198,36 @@ func TestBackToAccount(t *testing.T) {
 	b.get("/login").page(200, "Signed in")
 }
 
+// The bare address leads a browser to the account; programs find nothing there,
+// as at every other address that isn't one.
+func TestBareAddress(t *testing.T) {
+	s := start(t)
+	s.person()
+	const browsers = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+	b := s.browser()
+	b.own(b.send("GET", "/", "", header("Accept", browsers))).page(200, "Sign in")
+	b.post("/login", "login", ada, "password", password).to()
+	for _, accept := range []string{browsers, "TEXT/HTML", "application/json, text/html;q=0.1"} {
+		for _, method := range []string{"GET", "HEAD"} {
+			if a := b.send(method, "/", "", header("Accept", accept)); a.to() != "/account" || a.header.Get("Vary") != "Accept" {
+				t.Errorf("%s with %s: to %s, varies by %q", method, accept, a.to(), a.header.Get("Vary"))
+			}
+		}
+	}
+	for _, accept := range []string{"", "*/*", "text/*", "application/json", "application/html, text/htmlx"} {
+		a := b.send("GET", "/", "", header("Accept", accept)).is(404)
+		if a.body["code"] != "not_found" || a.header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("Accept %q: %v %s", accept, a.header, a.text)
+		}
+	}
+	for _, path := range []string{"/index.html", "/favicon.ico", "/x/", "//"} {
+		if a := b.send("GET", path, "", header("Accept", browsers)); a.status == 303 {
+			t.Errorf("%s leads to %s", path, a.to())
+		}
+	}
+	b.send("POST", "/", "", header("Accept", browsers)).is(405)
+}
+
 // Another person's session is not there to be ended.
 func TestAccountOfAnother(t *testing.T) {
 	s := start(t)

@@ -10,6 +10,7 @@ package page
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/authorization"
@@ -66,6 +67,32 @@ func (d *Door) Register(mux *http.ServeMux) {
 	for _, r := range d.routes() {
 		mux.Handle(r.pattern, edge.PageHandler{Serve: r.serve, Show: d.View.Fail})
 	}
+	mux.Handle("GET /{$}", edge.Handler(start))
+}
+
+// start leads who opens the issuer's bare address in a browser to their account.
+// A program hears what it hears at every address where there is nothing: a probe
+// must not take a page for an API.
+func start(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Set("Vary", "Accept")
+	if !wantsPage(r) {
+		return auth.Errorf(auth.CodeNotFound, "there is nothing at this address")
+	}
+	return edge.SeeOther(w, "/account")
+}
+
+// wantsPage reports whether a request names HTML among what it accepts, as
+// browsers do. What takes anything (*/*) is curl, a probe or a program.
+func wantsPage(r *http.Request) bool {
+	for _, line := range r.Header.Values("Accept") {
+		for part := range strings.SplitSeq(line, ",") {
+			kind, _, _ := strings.Cut(part, ";")
+			if strings.EqualFold(strings.TrimSpace(kind), "text/html") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // filled is a form that somebody filled in to get in.
