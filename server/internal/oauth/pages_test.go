@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -226,6 +227,69 @@ func TestBareAddress(t *testing.T) {
 		}
 	}
 	b.send("POST", "/", "", header("Accept", browsers)).is(405)
+}
+
+// signInFrom signs ada in with a User-Agent, "" for none.
+func (s *server) signInFrom(agent string) *browser {
+	s.t.Helper()
+	b := s.browser()
+	b.send("POST", "/login", form("login", ada, "password", password), header("User-Agent", agent)).to()
+	return b
+}
+
+const chromeOnLinux = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
+
+// One's own session comes first and then the newest, and each button says which
+// of several sessions of one kind of browser it ends.
+func TestAccountSessions(t *testing.T) {
+	s := start(t)
+	s.person()
+	s.signInFrom(chromeOnLinux)
+	s.advance(time.Minute)
+	b := s.signInFrom(chromeOnLinux)
+	for _, agent := range []string{chromeOnLinux, "", chromeOnLinux, "<b>"} {
+		s.advance(time.Minute)
+		s.signInFrom(agent)
+	}
+	page := b.get("/account").page(200, "Your account").has("!There are more sessions")
+	var times []string
+	for _, m := range regexp.MustCompile(`since 2026-03-01 (12:\d\d:\d\d) UTC from 127.0.0.1</p>`).FindAllStringSubmatch(page.text, -1) {
+		times = append(times, m[1])
+	}
+	if want := []string{"12:11:00", "12:15:00", "12:14:00", "12:13:00", "12:12:00", "12:10:00"}; !slices.Equal(times, want) {
+		t.Errorf("sessions of %v, want %v", times, want)
+	}
+	var labels []string
+	for _, m := range regexp.MustCompile(`aria-label="(End session: [^"]*)"`).FindAllStringSubmatch(page.text, -1) {
+		labels = append(labels, m[1])
+	}
+	const from = " UTC from 127.0.0.1"
+	if want := []string{
+		"End session: &lt;b&gt;, since 2026-03-01 12:15:00" + from,
+		"End session: Chrome, Linux, since 2026-03-01 12:14:00" + from,
+		"End session: an unknown device, since 2026-03-01 12:13:00" + from,
+		"End session: Chrome, Linux, since 2026-03-01 12:12:00" + from,
+		"End session: Chrome, Linux, since 2026-03-01 12:10:00" + from,
+	}; !slices.Equal(labels, want) {
+		t.Errorf("buttons %q, want %q", labels, want)
+	}
+	german := b.send("GET", "/account", "", header("Accept-Language", "de")).page(200, "Ihr Konto")
+	german.has(`aria-label="Sitzung beenden: ein unbekanntes Gerät, seit 2026-03-01 12:13:00 UTC von 127.0.0.1"`)
+}
+
+// Of many sessions the page shows its own, however old, and the newest.
+func TestAccountOfManySessions(t *testing.T) {
+	s := start(t)
+	s.person()
+	b := s.signInFrom("the first")
+	for range 51 {
+		s.advance(time.Second)
+		s.signInFrom("a later one")
+	}
+	page := b.get("/account").page(200, "Your account").has("There are more sessions than these.", "the first <strong>(this browser)", "!12:10:01 UTC", "12:10:51 UTC")
+	if n := strings.Count(page.text, `action="/account/session"`); n != 49 {
+		t.Errorf("%d sessions beside its own, want 49", n)
+	}
 }
 
 // Another person's session is not there to be ended.

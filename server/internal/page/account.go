@@ -19,15 +19,11 @@ import (
 type accountView struct {
 	Name, Email, Username, Login string
 	Sessions                     []sessionView
+	More                         bool // sessions than those
 	Consents                     []applicationView
 	Done                         string // the message of what was just done
 	Problem                      string
 	Least                        int
-}
-
-type sessionView struct {
-	ID, Device, Address, Since string
-	Current                    bool
 }
 
 type applicationView struct {
@@ -36,9 +32,6 @@ type applicationView struct {
 }
 
 type accessView struct{ Scope, API string }
-
-// maxSessions is how many sessions the page lists. Who has more can end all.
-const maxSessions = 50
 
 func (d *Door) showAccount(w http.ResponseWriter, r *http.Request) error {
 	form, err := edge.ReadQuery(r)
@@ -63,13 +56,8 @@ func (d *Door) showAccount(w http.ResponseWriter, r *http.Request) error {
 func (d *Door) showAccountOf(w http.ResponseWriter, r *http.Request, status int, who session.Identity, shows accountView) (err error) {
 	u := who.User
 	shows.Name, shows.Email, shows.Username, shows.Login, shows.Least = u.Name, u.Email, u.Username, loginOf(u), credential.MinCharacters
-	list, _, err := d.Directory.LiveSessions(r.Context(), u.ID, auth.Page{Limit: maxSessions})
-	if err != nil {
+	if shows.Sessions, shows.More, err = d.sessions(r.Context(), who); err != nil {
 		return err
-	}
-	for _, s := range list {
-		shows.Sessions = append(shows.Sessions, sessionView{s.ID, deviceOf(s.Device), s.Address,
-			s.AuthTime.UTC().Format("2006-01-02 15:04 UTC"), s.ID == who.Session.ID})
 	}
 	if shows.Consents, err = d.applications(r.Context(), u.ID); err != nil {
 		return err
@@ -170,30 +158,4 @@ func (d *Door) signOutEverywhere(w http.ResponseWriter, r *http.Request, who ses
 	}
 	d.Callers.Cookies.Clear(w, edge.SessionCookie)
 	return "", edge.SeeOther(w, "/oauth/logout") // where nobody is signed in any more
-}
-
-// deviceOf makes of a User-Agent what people recognise; "" of none.
-func deviceOf(agent string) string {
-	browser, system := "", ""
-	for _, b := range []struct{ mark, name string }{ // those that pretend to be another come first
-		{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"},
-	} {
-		if browser == "" && strings.Contains(agent, b.mark) {
-			browser = b.name
-		}
-	}
-	for _, s := range []struct{ mark, name string }{
-		{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Windows", "Windows"}, {"Mac OS X", "macOS"}, {"Linux", "Linux"},
-	} {
-		if system == "" && strings.Contains(agent, s.mark) {
-			system = s.name
-		}
-	}
-	switch {
-	case browser != "" && system != "":
-		return browser + ", " + system
-	case browser != "":
-		return browser
-	}
-	return agent
 }
