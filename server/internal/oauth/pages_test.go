@@ -129,7 +129,8 @@ func TestAccountPage(t *testing.T) {
 	}
 	tokens := s.redeem(app, b.code(app, "scope", "openid read")).is(200)
 	phone.send("POST", "/login", form("login", ada, "password", password), header("User-Agent", "Mozilla/5.0 (iPhone; CPU) AppleWebKit Safari/604.1")).to()
-	page := b.get("/account").page(200, "Your account").has("Ada Lovelace", ada, "Safari, iPhone", "(this browser)", "The &lt;App&gt;", "openid, read at "+orders)
+	page := b.get("/account").page(200, "Your account").has("Ada Lovelace", ada, "Safari, iPhone", "(this browser)", "The &lt;App&gt;",
+		"Know who you are here", "Use the permission <code>read</code>", "It gets access to <strong>"+orders+"</strong> in your name.")
 
 	// Nothing happens by a link, from another site, or for a stranger.
 	for _, path := range []string{"profile", "password", "session", "consent", "everywhere"} {
@@ -158,7 +159,7 @@ func TestAccountPage(t *testing.T) {
 	if !s.alive(tokens.str("access_token")) {
 		t.Fatal("the application's token is over already")
 	}
-	b.own(b.post("/account/consent", "client_id", "app")).page(200, "Your account").has("!openid, read at", "The application has no access any more.")
+	b.own(b.post("/account/consent", "client_id", "app")).page(200, "Your account").has("!Know who you are", "!The &lt;App&gt;", "The application has no access any more.")
 	if s.alive(tokens.str("access_token")) {
 		t.Error("the application's token is good after its consent was taken back")
 	}
@@ -290,6 +291,29 @@ func TestAccountOfManySessions(t *testing.T) {
 	if n := strings.Count(page.text, `action="/account/session"`); n != 49 {
 		t.Errorf("%d sessions beside its own, want 49", n)
 	}
+}
+
+// What an application may do is said as it was when it asked.
+func TestAccountConsents(t *testing.T) {
+	s := start(t)
+	s.person()
+	const shop = "https://shop.example"
+	s.admin("POST", "/v1/admin/apis", `{"audience":"`+shop+`","name":"The shop","scopes":["read"]}`).is(201)
+	app := s.appClient("app", `,"client_name":"App","scope":"openid profile read","audiences":["`+shop+`","`+orders+`"]`)
+	b := s.browser()
+	b.code(app, "scope", "openid read", "resource", shop)
+	const withAPI, withoutAPI = "It gets access to <strong>The shop</strong> in your name.", "It gets access to"
+	b.get("/account").has("<li>Know who you are here</li>", "<li>Use the permission <code>read</code></li>", withAPI, "!"+shop, "!See your name")
+	b.send("GET", "/account", "", header("Accept-Language", "de")).page(200, "Ihr Konto").
+		has("<li>Wissen, wer Sie hier sind</li>", "<li>Die Berechtigung nutzen <code>read</code></li>", "Zugriff auf <strong>The shop</strong>")
+
+	// The consent stays when the application loses the API.
+	s.admin("PATCH", "/v1/admin/clients/app", `{"audiences":["`+orders+`"]}`).is(200)
+	b.get("/account").has("It gets access to <strong>" + shop + "</strong>")
+	b.own(b.post("/account/consent", "client_id", "app")).has("!" + withoutAPI)
+
+	b.code(app, "scope", "openid profile", "resource", issuer)
+	b.get("/account").has("<li>See your name and user name</li>", "!"+withoutAPI)
 }
 
 // Another person's session is not there to be ended.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/credential"
@@ -28,10 +27,8 @@ type accountView struct {
 
 type applicationView struct {
 	ID, Name string
-	Access   []accessView
+	Access   []view.Access
 }
-
-type accessView struct{ Scope, API string }
 
 func (d *Door) showAccount(w http.ResponseWriter, r *http.Request) error {
 	form, err := edge.ReadQuery(r)
@@ -72,21 +69,32 @@ func (d *Door) applications(ctx context.Context, userID string) ([]applicationVi
 		return nil, err
 	}
 	var list []applicationView
+	var client *auth.Registration
 	for _, c := range consents { // in order of the clients
 		if len(list) == 0 || list[len(list)-1].ID != c.ClientID {
-			known, err := d.Clients.Registration(ctx, c.ClientID)
+			client, err = d.Clients.Registration(ctx, c.ClientID)
 			if errors.Is(err, auth.ErrNotFound) {
 				continue
 			}
 			if err != nil {
 				return nil, err
 			}
-			list = append(list, applicationView{ID: c.ClientID, Name: view.NameOf(known.Client)})
+			list = append(list, applicationView{ID: c.ClientID, Name: view.NameOf(client.Client)})
 		}
 		last := &list[len(list)-1]
-		last.Access = append(last.Access, accessView{strings.Join(c.Scope, ", "), c.Audience})
+		last.Access = append(last.Access, d.accessOf(client, c))
 	}
 	return list, nil
+}
+
+// accessOf says what was allowed as the page said that asked for it; of an API
+// that the client may not use any more there is but the address.
+func (d *Door) accessOf(client *auth.Registration, c auth.Consent) view.Access {
+	access := view.AccessOf(client, c.Audience, c.Scope)
+	if access.API == "" && c.Audience != d.Callers.Issuer {
+		access.API = c.Audience
+	}
+	return access
 }
 
 // account is a POST of the page: of our own pages, and of who is signed in. act
