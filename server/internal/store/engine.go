@@ -101,15 +101,18 @@ func postgresEngine(channel string) *engine {
 // hear of nothing that didn't happen, and in the order in which it happened.
 func (e *engine) commitAndTell(ctx context.Context, s *statements, o *outcome) error {
 	const count = `UPDATE fleet SET clients = clients + $1, keys = keys + $2 WHERE id = 1 RETURNING clients, keys`
-	clients := bit(len(o.changed) > 0)
-	if keys := bit(o.keys); clients+keys > 0 {
+	clients, keys := bit(len(o.changed) > 0), bit(o.keys)
+	if clients+keys > 0 {
 		if err := s.get(ctx, []any{&o.clientCount, &o.keyCount}, count, clients, keys); err != nil {
 			return err
 		}
+		// The other count may be as high as it is by another node's change, of which
+		// this one has yet to hear.
+		o.clientCount, o.keyCount = o.clientCount*clients, o.keyCount*keys
 	}
 	// In an aborted transaction COMMIT alone would roll back without an error.
 	text := "SELECT 1; COMMIT"
-	if o.logged || o.clientCount > 0 {
+	if o.logged || clients+keys > 0 {
 		text = fmt.Sprintf("SELECT pg_notify('%s', '%s'); COMMIT", e.channel, counts{o.head, o.clientCount, o.keyCount})
 	}
 	_, err := s.exec(ctx, text)

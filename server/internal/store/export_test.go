@@ -54,6 +54,13 @@ func (s *Store) Transact(ctx context.Context, fn func(exec func(text string, arg
 	})
 }
 
+// Seen is how many changes of clients the node knows of.
+func (s *Store) Seen() int64 {
+	s.seen.mu.Lock()
+	defer s.seen.mu.Unlock()
+	return s.seen.clients
+}
+
 // Waiting is the number of transactions that wait for the writer.
 func (s *Store) Waiting() int { return len(s.writer.jobs) }
 
