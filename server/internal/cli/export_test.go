@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
@@ -57,3 +58,7 @@ func Parses(args []string) error {
 func AcknowledgedText(acknowledged, of int, scope string) string {
 	return revoked{Acknowledged: &acknowledged, Of: &of, Scope: scope}.acknowledged()
 }
+
+func NewestFirst(items []json.RawMessage, member string) error { return newestFirst(items, member) }
+
+func ShortAgent(text string) string { return shortAgent(text) }

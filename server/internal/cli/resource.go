@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // resource is a kind of thing that the admin API keeps.
@@ -18,8 +19,10 @@ type resource struct {
 	path    string // below /v1/admin/
 	one     string // what one is called
 	columns []column
-	names   []string // the members that a person may name one by, besides its id
-	lasting string   // what is still good after one is removed; "" if nothing is
+	names   []string                            // the members that a person may name one by, besides its id
+	short   map[string]func(text string) string // of members that are too long for a table
+	newest  string                              // the member with the time by which a list goes, newest first; "" for the server's order
+	lasting string                              // what is still good after one is removed; "" if nothing is
 }
 
 // column is a column of a list.
@@ -82,12 +85,56 @@ func (r resource) list(ctx context.Context, p *program, flags adminFlags, list l
 		if list.Query != "" {
 			query.Set("q", list.Query)
 		}
-		items, err := r.all(ctx, c, query, limit)
+		items, err := r.wanted(ctx, c, query, limit)
 		if err != nil {
 			return err
 		}
 		return p.show(listing{Items: items}, func(w io.Writer) error { return r.writeTable(w, items) })
 	})
+}
+
+// wanted are the items of a list. The server has them by their ids, so which are
+// the newest is known when all are.
+func (r resource) wanted(ctx context.Context, c *adminClient, query url.Values, limit int) ([]json.RawMessage, error) {
+	if r.newest == "" {
+		return r.all(ctx, c, query, limit)
+	}
+	items, err := r.all(ctx, c, query, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := newestFirst(items, r.newest); err != nil {
+		return nil, err
+	}
+	if limit > 0 && limit < len(items) {
+		items = items[:limit]
+	}
+	return items, nil
+}
+
+// newestFirst sorts items by a member with a time.
+func newestFirst(items []json.RawMessage, member string) error {
+	type dated struct {
+		item json.RawMessage
+		at   time.Time
+	}
+	all := make([]dated, len(items))
+	for i, item := range items {
+		members, err := readMembers(item)
+		if err != nil {
+			return err
+		}
+		at, err := time.Parse(time.RFC3339Nano, cell(members, member))
+		if err != nil {
+			return fmt.Errorf("the server's %s is no time: %w", member, err)
+		}
+		all[i] = dated{item, at}
+	}
+	slices.SortStableFunc(all, func(a, b dated) int { return b.at.Compare(a.at) })
+	for i, d := range all {
+		items[i] = d.item
+	}
+	return nil
 }
 
 func (r resource) writeTable(w io.Writer, items []json.RawMessage) error {
@@ -104,6 +151,9 @@ func (r resource) writeTable(w io.Writer, items []json.RawMessage) error {
 		row := make([]string, len(r.columns))
 		for i, c := range r.columns {
 			row[i] = cell(members, c.member)
+			if short := r.short[c.member]; short != nil {
+				row[i] = short(row[i])
+			}
 		}
 		rows = append(rows, row)
 	}

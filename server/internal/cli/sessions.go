@@ -14,14 +14,34 @@ import (
 )
 
 func sessions() resource {
-	return resource{path: "sessions", one: "session", names: []string{"id"}, columns: []column{
-		{"ID", "id"}, {"USER", "user_id"}, {"DEVICE", "device"}, {"ADDRESS", "address"}, {"CREATED", "created_at"}, {"LAST SEEN", "last_seen_at"},
-	}}
+	return resource{path: "sessions", one: "session", names: []string{"id"}, newest: "created_at", columns: []column{
+		{"ID", "id"}, {"USER", "user_id"}, {"CREATED", "created_at"}, {"LAST SEEN", "last_seen_at"}, {"ADDRESS", "address"}, {"DEVICE", "device"},
+	}, short: map[string]func(string) string{"created_at": toSecond, "last_seen_at": toSecond, "device": shortAgent}}
+}
+
+// toSecond leaves the fraction of a time out.
+func toSecond(text string) string {
+	if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		return at.Format(time.RFC3339)
+	}
+	return text
+}
+
+// shortAgent leaves out of a User-Agent what all browsers say, and cuts what is
+// long for a table; --json has the whole.
+func shortAgent(text string) string {
+	const most = 50
+	text = strings.TrimPrefix(text, "Mozilla/5.0 ")
+	text = strings.ReplaceAll(text, " AppleWebKit/537.36 (KHTML, like Gecko)", "")
+	if letters := []rune(text); len(letters) > most {
+		return string(letters[:most-1]) + "…"
+	}
+	return text
 }
 
 type sessionsCmd struct {
 	adminFlags
-	List   sessionsListCmd   `cmd:"" help:"List live sessions."`
+	List   sessionsListCmd   `cmd:"" help:"List live sessions, the newest first."`
 	Revoke sessionsRevokeCmd `cmd:"" help:"End a session."`
 }
 
