@@ -204,3 +204,28 @@ func program(declarations string) string {
 	}
 	return source + "\n" + declarations + "\nfunc main() {}\n"
 }
+
+// TestMetricsAreDocumented compares the metrics of the server, and of its relay,
+// with those that the page for operators names.
+func TestMetricsAreDocumented(t *testing.T) {
+	root := repositoryRoot(t)
+	files, err := filepath.Glob(filepath.Join(root, "server", "internal", "metric", "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var there []string
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		for _, m := range regexp.MustCompile(`(?:counter|gauge|total)\("([a-z_]+)"|Name: "([a-z_]+)"`).FindAllStringSubmatch(read(t, file), -1) {
+			there = append(there, "writ_"+m[1]+m[2])
+		}
+	}
+	named := regexp.MustCompile(`\bwrit_[a-z_]+`).FindAllString(read(t, filepath.Join(root, "docs", "deploy.md")), -1)
+	slices.Sort(there)
+	slices.Sort(named)
+	if len(there) < 10 || !slices.Equal(there, slices.Compact(named)) {
+		t.Errorf("the server has the metrics %q, docs/deploy.md names %q", there, slices.Compact(named))
+	}
+}
