@@ -41,10 +41,10 @@ func TestSignUpPage(t *testing.T) {
 		t.Helper()
 		return b.post("/signup", "ticket", form.hidden("ticket"), "email", email, "name", "Eve <b>", "password", pass)
 	}
-	try("eve@example.com", "short").page(422, "Create an account").has("at least 8 characters", `value="eve@example.com"`, "Eve &lt;b&gt;", "!short")
+	try("eve@example.com", "s3cret").page(422, "Create an account").has("at least 8 characters", `value="eve@example.com"`, "Eve &lt;b&gt;", "!s3cret")
 	try("", password).page(422, "Create an account")
 	try("no address", password).page(422, "Create an account")
-	try(adminMail, password).page(409, "Create an account").has("taken")
+	try(adminMail, password).page(409, "Create an account").has("There is an account with this e-mail address already.")
 	if code := b.own(try("eve@example.com", password)).back().Get("code"); code == "" {
 		t.Error("no code")
 	} else {

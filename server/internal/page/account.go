@@ -136,9 +136,7 @@ func (d *Door) saveProfile(_ http.ResponseWriter, r *http.Request, who session.I
 // savePassword changes the password, which ends every session, and signs its
 // owner in again in this browser.
 func (d *Door) savePassword(w http.ResponseWriter, r *http.Request, who session.Identity, form edge.Form) (string, error) {
-	_, err := d.Sessions.ChangePassword(r.Context(), session.PasswordChange{
-		Request: caller.From(r), User: who.User, Current: form["current"], New: form["new"]})
-	if err != nil {
+	if err := d.replacePassword(r, who.User, form); err != nil {
 		return "", err
 	}
 	return "password", d.enter(w, r, loginOf(who.User), form["new"], "") // the session of the cookie has just ended

@@ -109,9 +109,7 @@ func (d *Door) changePassword(w http.ResponseWriter, r *http.Request) error {
 		return d.refuse(w, r, in, &auth.Error{Code: auth.CodeInvalid, Field: "change", Err: err,
 			Message: "This took too long, or the password is changed already. Sign in again."})
 	}
-	_, err = d.Sessions.ChangePassword(r.Context(), session.PasswordChange{
-		Request: caller.From(r), User: user, Current: in.Form["current"], New: in.Form["new"]})
-	if err != nil {
+	if err := d.replacePassword(r, user, in.Form); err != nil {
 		status, problem := d.View.Refusal(w, r, locales(in.req), err)
 		if problem == "" {
 			return err
@@ -123,6 +121,18 @@ func (d *Door) changePassword(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return d.onward(w, in.req)
+}
+
+// replacePassword changes a password as a form says. The person is known, so that
+// what is wrong can only be the current password.
+func (d *Door) replacePassword(r *http.Request, u auth.User, form edge.Form) error {
+	_, err := d.Sessions.ChangePassword(r.Context(), session.PasswordChange{
+		Request: caller.From(r), User: u, Current: form["current"], New: form["new"]})
+	var e *auth.Error
+	if errors.As(err, &e) && e.Code == auth.CodeInvalidCredentials {
+		return &auth.Error{Code: e.Code, Field: "current", Message: e.Message, Err: err}
+	}
+	return err
 }
 
 // loginOf is what a person types to sign in.

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/writ-auth/writ/server/internal/auth"
 )
 
 //go:embed messages/*.json
@@ -47,16 +45,25 @@ func (t table) say(name string, values ...any) (template.HTML, error) {
 	if !ok {
 		return "", fmt.Errorf("no message is called %q", name)
 	}
-	var pairs []string
+	fillings := make([]string, len(values))
 	for n, value := range values {
 		filling, ok := value.(template.HTML)
 		if !ok {
 			filling = template.HTML(template.HTMLEscapeString(fmt.Sprint(value)))
 		}
-		pairs = append(pairs, "{"+strconv.Itoa(n)+"}", string(filling))
+		fillings[n] = string(filling)
 	}
-	// At once: what somebody called himself is not filled in again.
-	return template.HTML(strings.NewReplacer(pairs...).Replace(template.HTMLEscapeString(text))), nil
+	return template.HTML(fill(template.HTMLEscapeString(text), fillings...)), nil
+}
+
+// fill fills a text in, at once: what somebody called himself is not filled in
+// again.
+func fill(text string, fillings ...string) string {
+	var pairs []string
+	for n, filling := range fillings {
+		pairs = append(pairs, "{"+strconv.Itoa(n)+"}", filling)
+	}
+	return strings.NewReplacer(pairs...).Replace(text)
 }
 
 // functions are what templates call.
@@ -126,16 +133,4 @@ func preferred(header string) []string {
 		tags[n] = w.tag
 	}
 	return tags
-}
-
-// Problem says what was wrong in the person's language: by the field to blame, by
-// the code, or else as the error says it, in English.
-func (v *View) Problem(r *http.Request, locales string, e *auth.Error) string {
-	t := v.tables[language(r, locales)]
-	for _, name := range []string{"error." + string(e.Code) + "." + e.Field, "error." + string(e.Code)} {
-		if text, ok := t[name]; ok {
-			return text
-		}
-	}
-	return e.Message
 }
