@@ -260,10 +260,34 @@ func TestOneProcessAtATime(t *testing.T) {
 	if !errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), path) {
 		t.Errorf("a second Open: %v, want ErrLocked and the path", err)
 	}
+	other := t.TempDir()
+	link, dir := filepath.Join(other, "link.db"), filepath.Join(other, "dir")
+	if err := errors.Join(os.Symlink(path, link), os.Symlink(filepath.Dir(path), dir)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{link, filepath.Join(dir, "writ.db")} {
+		if _, err := store.Open(t.Context(), store.Options{DSN: "sqlite:" + name}); !errors.Is(err, store.ErrLocked) {
+			t.Errorf("Open by another name: %v, want ErrLocked", err)
+		}
+		if _, err := store.Reserve("sqlite:" + name); !errors.Is(err, store.ErrLocked) {
+			t.Errorf("Reserve by another name: %v, want ErrLocked", err)
+		}
+	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	open(t, store.Options{DSN: "sqlite:" + path})
+}
+
+func TestNewFileInLinkedDirectory(t *testing.T) {
+	real, link := t.TempDir(), filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(real, link); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, store.Options{DSN: "sqlite:" + filepath.Join(link, "writ.db")})
+	if want := filepath.Join(real, "writ.db"); s.Path() != want {
+		t.Errorf("the file is %s, want %s", s.Path(), want)
+	}
 }
 
 func TestFilesArePrivate(t *testing.T) {

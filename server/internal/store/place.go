@@ -102,6 +102,9 @@ func (p *Place) Discard() error {
 // looks, also after a power cut, finds the old one or the new one. The old one
 // is kept under another name, which it answers; "" if there was none.
 func (p *Place) Install(ctx context.Context, now time.Time) (aside string, err error) {
+	if err := p.settled(); err != nil {
+		return "", err
+	}
 	if err := syncFile(p.scratch()); err != nil {
 		return "", err
 	}
@@ -112,6 +115,17 @@ func (p *Place) Install(ctx context.Context, now time.Time) (aside string, err e
 		return "", err
 	}
 	return aside, errors.Join(syncFile(filepath.Dir(p.path)), p.Discard())
+}
+
+// settled refuses a new database of which a part is still in its write-ahead
+// log: SQLite closes a file without a word where it can't bring the log into it,
+// as on a full disk.
+func (p *Place) settled() error {
+	info, err := os.Stat(p.scratch() + "-wal")
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
+		return nil
+	}
+	return errors.Join(fmt.Errorf("%w: the new database could not be finished", ErrIO), err)
 }
 
 // keepOld gives the old database a second name. Its write-ahead log, which may

@@ -36,7 +36,31 @@ func parseDSN(dsn string) (path string, err error) {
 	if path == "" || strings.HasPrefix(path, ":") {
 		return "", errors.New("store: sqlite: needs the path of a file")
 	}
-	return filepath.Abs(path)
+	if path, err = filepath.Abs(path); err != nil {
+		return "", err
+	}
+	return followed(path)
+}
+
+// followed is the file that a path leads to over symbolic links: the lock and
+// what SQLite keeps beside the file have its name, and two names of one file
+// would be two locks.
+func followed(path string) (string, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if err == nil {
+		return real, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("store: %w", err)
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return path, nil // whoever opens it says so
+	}
+	if err != nil {
+		return "", fmt.Errorf("store: %w", err)
+	}
+	return filepath.Join(dir, filepath.Base(path)), nil
 }
 
 // openSQLite opens the file, for this process alone.
