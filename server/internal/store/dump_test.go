@@ -2,8 +2,10 @@ package store_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -78,6 +80,9 @@ func TestDump(t *testing.T) {
 		fresh := func(t *testing.T) *store.Store { return open(t, store.Options{DSN: copies(t), Readers: 1}) }
 		all(t, fresh)
 		t.Run("from SQLite", func(t *testing.T) { testDumpAndLoad(t, lite(t), fresh(t)) })
+		t.Run("waits for a slow file", func(t *testing.T) {
+			testLoadWaits(t, lite(t), open(t, store.Options{DSN: withParameter(copies(t), "idle_in_transaction_session_timeout=50"), Readers: 1}))
+		})
 		t.Run("to SQLite", func(t *testing.T) { testDumpAndLoad(t, fresh(t), lite(t)) })
 	})
 }
@@ -113,6 +118,37 @@ func fillAll(t *testing.T, s *store.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// testLoadWaits takes longer over a row than a transaction may be idle.
+func testLoadWaits(t *testing.T, from, to *store.Store) {
+	fillAll(t, from)
+	c := dump(t, from)
+	c.tables, c.values = without(c, "keys")
+	err := to.Load(t.Context(), c.tables, func(row func(int, []any) error) error {
+		for table, rows := range c.values {
+			for _, values := range rows {
+				if err := row(table, values); err != nil {
+					return err
+				}
+			}
+		}
+		time.Sleep(300 * time.Millisecond) // the rest of the file is slow to come
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := to.OrgByID(t.Context(), "acme"); err != nil {
+		t.Error(err)
+	}
+}
+
+func withParameter(dsn, parameter string) string {
+	if strings.Contains(dsn, "?") {
+		return dsn + "&" + parameter
+	}
+	return dsn + "?" + parameter
 }
 
 func testDumpAndLoad(t *testing.T, a, b *store.Store) {
@@ -342,6 +378,48 @@ func TestPlace(t *testing.T) {
 
 // TestPlaceMovesTheLog: a write-ahead log whose database was removed, or can't
 // be read, must not be played back into the new one.
+// TestPlaceKeepsWholeFiles puts no database into the place of which a part is
+// elsewhere. Here it is a reader that keeps SQLite from bringing the log into the
+// file, on a full disk it would be the disk.
+func TestPlaceKeepsWholeFiles(t *testing.T) {
+	ctx, path := t.Context(), filepath.Join(t.TempDir(), "writ.db")
+	p, err := store.Reserve("sqlite:" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	made, err := p.Build(ctx, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader, err := sql.Open("sqlite", path+".restoring")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	reading, err := reader.Conn(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reading.Close()
+	var orgs int
+	if _, err := reading.ExecContext(ctx, "BEGIN"); err != nil {
+		t.Fatal(err)
+	}
+	if err := reading.QueryRowContext(ctx, "SELECT COUNT(*) FROM orgs").Scan(&orgs); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(made.CreateOrg(ctx, auth.Org{ID: "org_new", Slug: "new"}, auth.Event{}), made.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if aside, err := p.Install(ctx, time.Unix(0, 0)); !errors.Is(err, store.ErrIO) || aside != "" {
+		t.Errorf("installed half a database: %q, %v", aside, err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("there is something in the place: %v", err)
+	}
+}
+
 func TestPlaceMovesTheLog(t *testing.T) {
 	for name, damage := range map[string]func(path string) error{
 		"removed": os.Remove,

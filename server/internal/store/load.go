@@ -27,6 +27,9 @@ func (s *Store) Load(ctx context.Context, tables []auth.Table, rows func(row fun
 		}
 	}
 	return s.write(ctx, func(ctx context.Context, t *tx) error {
+		if err := t.patient(ctx); err != nil {
+			return err
+		}
 		if err := t.clear(ctx); err != nil {
 			return err
 		}
@@ -51,6 +54,16 @@ func identifiers(t auth.Table) bool {
 		names = append(names, c.Name)
 	}
 	return !slices.ContainsFunc(names, func(name string) bool { return name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_") != "" })
+}
+
+// patient lets the transaction wait for whoever brings the rows: a slow file, or
+// one with millions that are left out.
+func (t *tx) patient(ctx context.Context) error {
+	if !t.engine.direct {
+		return nil
+	}
+	_, err := t.exec(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0")
+	return err
 }
 
 // clear removes what the making of a database put there, if that is all.
