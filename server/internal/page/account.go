@@ -133,13 +133,17 @@ func (d *Door) saveProfile(_ http.ResponseWriter, r *http.Request, who session.I
 	return "profile", err
 }
 
-// savePassword changes the password, which ends every session, and signs its
-// owner in again in this browser.
+// savePassword changes the password, which ends every session, that of this
+// browser too, and signs its owner in again here, in a session of its own.
 func (d *Door) savePassword(w http.ResponseWriter, r *http.Request, who session.Identity, form edge.Form) (string, error) {
 	if err := d.replacePassword(r, who.User, form); err != nil {
 		return "", err
 	}
-	return "password", d.enter(w, r, loginOf(who.User), form["new"], "") // the session of the cookie has just ended
+	err := d.enter(w, r, loginOf(who.User), form["new"], "") // the session of the cookie has just ended
+	if view.Shown(err) != nil {
+		return "", d.showChanged(w, r, filled{}, loginOf(who.User), err)
+	}
+	return "password", err
 }
 
 func (d *Door) endSession(w http.ResponseWriter, r *http.Request, who session.Identity, form edge.Form) (string, error) {

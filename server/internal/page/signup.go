@@ -118,9 +118,22 @@ func (d *Door) changePassword(w http.ResponseWriter, r *http.Request) error {
 			Ticket: in.Form["ticket"], Change: in.Form["change"], Login: in.Form["login"], Problem: problem})
 	}
 	if err := d.enter(w, r, loginOf(user), in.Form["new"], in.cookie); err != nil {
-		return err
+		return d.showChanged(w, r, in, loginOf(user), err)
 	}
 	return d.onward(w, in.req)
+}
+
+// showChanged is for whoever has changed a password and can't be signed in with
+// the new one by ourselves: others may have failed so often at this account that
+// everybody must wait. A page that said no more than that would look as if the
+// old password still were good.
+func (d *Door) showChanged(w http.ResponseWriter, r *http.Request, in filled, login string, err error) error {
+	status, problem := d.View.Refusal(w, r, locales(in.req), err)
+	if problem == "" {
+		return err
+	}
+	changed := d.View.Problem(r, locales(in.req), auth.Invalid("changed", "Your password was changed, and every session has ended. Sign in with the new one."))
+	return d.showForm(w, r, status, in.req, signInView{Ticket: in.Form["ticket"], Login: login, Problem: changed + " " + problem})
 }
 
 // replacePassword changes a password as a form says. The person is known, so that
