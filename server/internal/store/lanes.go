@@ -203,6 +203,12 @@ func (l *lane) carry(batch []*refreshJob) {
 			begun = append(begun, j)
 		}
 	}
+	if err := l.store.link.check(); err != nil { // the batch before may have found the database hung
+		for _, j := range begun {
+			j.end(false, err)
+		}
+		return
+	}
 	if len(begun) == 0 {
 		return
 	}

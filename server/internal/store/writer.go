@@ -242,7 +242,11 @@ func (w *writer) commit(batch []*job) {
 	if len(ran) == 0 {
 		return
 	}
-	o, err := w.transact(ran)
+	var o outcome
+	err := w.link.check() // they may have waited behind one that found the database hung
+	if err == nil {
+		o, err = w.transact(ran)
+	}
 	w.settled(o)
 	for _, j := range ran {
 		if err != nil {
