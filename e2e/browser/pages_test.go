@@ -197,6 +197,19 @@ func TestSignInByKeyboard(t *testing.T) {
 	b.arrive(s.callback + `\?code=`)
 }
 
+// TestBareAddress opens nothing but the issuer's address, as somebody does who has
+// read it somewhere, and comes to the account by way of signing in.
+func TestBareAddress(t *testing.T) {
+	s := startPages(t)
+	b := newProfile(t, map[string]any{"javaScriptEnabled": false, "locale": "de"}).open(s.issuer)
+	b.arrive("/login$")
+	b.shows("Anmelden").signInHere(aliceEmail, alicePassword)
+	b.arrive("/account$")
+	b.shows("Ihr Konto").shows(aliceEmail)
+	b.visit(s.issuer + "/")
+	b.arrive("/account$")
+}
+
 // TestSignInWithoutJavaScript signs in, agrees and signs out where no script
 // runs, also by form_post, whose page then has a button.
 func TestSignInWithoutJavaScript(t *testing.T) {
