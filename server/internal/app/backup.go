@@ -19,7 +19,7 @@ func Backup(ctx context.Context, cfg *config.Config, opts Options, w io.Writer) 
 	if err := wantDatabase(cfg); err != nil {
 		return err
 	}
-	s, err := openStore(ctx, cfg, store.Options{Now: opts.Now, Logger: opts.Logger, Existing: true})
+	s, err := openStore(ctx, cfg, store.Options{Now: opts.Now, Logger: opts.Logger, Existing: true, Guest: true})
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func Inspect(ctx context.Context, cfg *config.Config, opts Options) []Finding {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	s, err := openStore(ctx, cfg, store.Options{Now: opts.Now, Logger: opts.Logger, Existing: true})
+	s, err := openStore(ctx, cfg, store.Options{Now: opts.Now, Logger: opts.Logger, Existing: true, Guest: true})
 	if err != nil {
 		return append(findings, Finding{Check: "database", Err: err})
 	}

@@ -134,7 +134,7 @@ func (r *restore) intoPostgres(ctx context.Context) (*Outcome, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	s, err := openStore(ctx, r.cfg, store.Options{Now: r.opts.Now, Logger: r.opts.Logger})
+	s, err := openStore(ctx, r.cfg, store.Options{Now: r.opts.Now, Logger: r.opts.Logger, Guest: true})
 	if err != nil {
 		return nil, err
 	}

@@ -140,7 +140,9 @@ func (s *Store) snapshot(ctx context.Context) (end func(), on *sql.Conn, err err
 	c, begin := driver.Connector(nil), "BEGIN"
 	if s.fleet() {
 		// Not bounded in time, as those of the pool are.
-		c, begin = stdlib.GetConnector(*s.follower.config.Copy()), "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+		config := s.follower.config.Copy()
+		config.RuntimeParams["application_name"] = guestOf(s.engine.channel, s.node.id)
+		c, begin = stdlib.GetConnector(*config), "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 	} else if c, err = connector(s.path, "query_only(1)", "busy_timeout(5000)"); err != nil {
 		return nil, nil, err
 	}

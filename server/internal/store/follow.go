@@ -137,9 +137,12 @@ type follower struct {
 }
 
 // follow opens the connection, reads for the first time, and goes on.
-func (s *Store) follow(ctx context.Context, config *pgx.ConnConfig) (*follower, error) {
+func (s *Store) follow(ctx context.Context, config *pgx.ConnConfig, guest bool) (*follower, error) {
 	config = config.Copy()
 	config.RuntimeParams["application_name"] = nameOf(s.engine.channel, s.node.id)
+	if guest {
+		config.RuntimeParams["application_name"] = guestOf(s.engine.channel, s.node.id)
+	}
 	f := &follower{store: s, config: config, done: make(chan struct{})}
 	conn, err := f.connect(ctx)
 	if err != nil {

@@ -43,6 +43,10 @@ func channelOf(schema string) string {
 // nameOf is by what PostgreSQL knows the connection over which a node listens.
 func nameOf(channel, id string) string { return channel + " node " + id }
 
+// guestOf is the same of a process that is no node: nobody waits for what it has
+// to say of the verifiers that follow it.
+func guestOf(channel, id string) string { return channel + " guest " + id }
+
 // NodeID names this process among those that share the database, for as long as
 // it lives.
 func (s *Store) NodeID() string { return s.node.id }
@@ -54,7 +58,7 @@ func (s *Store) OtherNodes(ctx context.Context) ([]string, error) {
 	if !s.fleet() {
 		return nil, nil
 	}
-	const query = `SELECT application_name FROM pg_stat_activity
+	const query = `SELECT DISTINCT application_name FROM pg_stat_activity
 		WHERE datname = current_database() AND application_name LIKE $1 ESCAPE '\'`
 	pattern := strings.ReplaceAll(nameOf(s.engine.channel, ""), "_", `\_`) + "%"
 	names, err := all(ctx, s.sql, func(name *string) []any { return []any{name} }, query, pattern)

@@ -40,6 +40,19 @@ func TestNodesSpeak(t *testing.T) {
 		t.Errorf("in another schema: %q", got)
 	}
 
+	guest := open(t, store.Options{DSN: dsn, Guest: true})
+	err := nodes[0].Dump(t.Context(), func(int64, []auth.Table) error { // it has a connection of its own
+		want := []string{nodes[0].NodeID(), nodes[2].NodeID()}
+		slices.Sort(want)
+		if got := others(nodes[1]); !slices.Equal(got, want) {
+			t.Errorf("with a guest (%s) and during a back-up: others %q, want %q", guest.NodeID(), got, want)
+		}
+		return nil
+	}, func(int, []any) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+
 	long := strings.Repeat("x", 7000)
 	for _, message := range []string{"", "0 0 0", "it's said", long} {
 		if err := nodes[0].Tell(t.Context(), message); err != nil {

@@ -55,7 +55,7 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 		return fmt.Errorf("%w (database %s)", err, s.path)
 	}
 	bounded := impatient(config)
-	if s.follower, err = s.follow(ctx, config); err != nil {
+	if s.follower, err = s.follow(ctx, config, o.Guest); err != nil {
 		return err
 	}
 	connector := stdlib.GetConnector(*bounded, stdlib.OptionShouldPing(pingIdle),

@@ -41,6 +41,9 @@ type Options struct {
 	DSN string
 	// Existing refuses an empty PostgreSQL database with ErrEmpty.
 	Existing bool
+	// Guest opens the database beside those that serve, such as for a back-up: on
+	// PostgreSQL it is no node of the fleet, and OtherNodes doesn't name it.
+	Guest bool
 	// Now is the clock; nil: this machine's on SQLite, the database's on
 	// PostgreSQL.
 	Now func() time.Time
