@@ -240,7 +240,8 @@ func TestClients(t *testing.T) {
 		t.Errorf("client_id %q", machine.str("client_id"))
 	}
 	op.do("POST", "/v1/admin/clients", `{"token_endpoint_auth_method":"none","redirect_uris":["https://spa.example.com/"]}`).is(201, "").has("client_secret", "null")
-	const jwks = `{"keys":[{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
+	const ed25519 = `{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"`
+	const jwks = `{"keys":[` + ed25519 + `,"kid":"a"},{"kty":"NEW"}]}` // that one is for somebody else
 	op.do("POST", "/v1/admin/clients", `{"token_endpoint_auth_method":"private_key_jwt","jwks":`+jwks+`}`).is(201, "").has("client_secret", "null")
 
 	for _, body := range []string{
@@ -250,6 +251,8 @@ func TestClients(t *testing.T) {
 		`{"token_endpoint_auth_method":"none","grant_types":["client_credentials"]}`, `{"grant_types":["password"]}`, `{"grant_types":["implicit"]}`,
 		`{"grant_types":["authorization_code"]}`, `{"grant_types":["client_credentials","client_credentials"]}`,
 		`{"jwks":` + jwks + `,"jwks_uri":"https://a.example/jwks"}`, `{"jwks":{"keys":[{"kty":"oct","k":"AAAA"}]}}`, `{"jwks":[]}`, `{"jwks":"x"}`,
+		`{"jwks":{"keys":[` + ed25519 + `},` + ed25519 + `,"kid":1}]}}`, `{"jwks":{"keys":[` + ed25519 + `},` + ed25519 + `,"kid":"b","use":null}]}}`,
+		`{"jwks":{"keys":[` + ed25519 + `},{"kty":"EC","crv":"P-256","x":"AA"}]}}`, // every key would be of use, or is sent by mistake
 		`{"jwks":{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}]}}`,
 		`{"jwks_uri":"http://internal/jwks"}`, `{"jwks_uri":"file:///etc/passwd"}`, `{"backchannel_logout_uri":"javascript:alert(1)"}`,
 		`{"scope":"a\u0000"}`, `{"audiences":["https://nowhere.example"]}`, `{"audiences":["` + issuer + `"]}`, `{"claims":{"iss":"x"}}`,

@@ -237,11 +237,17 @@ func usualGrants(c auth.Client) []string {
 	return []string{grantClient}
 }
 
-// checkJWKS wants a set of public keys; {"keys":[]} removes it.
+// checkJWKS wants a set of public keys, none of them malformed; {"keys":[]}
+// removes it.
 func checkJWKS(data json.RawMessage) (json.RawMessage, error) {
 	keys, err := jwk.ParseSet(data)
 	if err != nil {
 		return nil, &auth.Error{Code: auth.CodeInvalid, Field: "jwks", Message: "jwks is no set of public keys", Err: err}
+	}
+	for _, reason := range keys.Skipped() {
+		if errors.Is(reason, jwk.ErrMalformed) { // whoever sent it can mend it now
+			return nil, auth.Invalid("jwks", "jwks: %v", reason)
+		}
 	}
 	for range keys.All() {
 		return data, nil
