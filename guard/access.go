@@ -31,7 +31,7 @@ type Access struct {
 
 	from, until int64 // when it is valid, leeway included, in unix nanoseconds
 	alg         jwk.Algorithm
-	kid         string           // as the token's header has it
+	kid         string           // as the token's header has it; "" if it has none
 	key         jwk.VerifyingKey // what has verified it
 
 	keyIn   atomic.Pointer[jwk.Set] // the fetched set in which key was found
@@ -48,7 +48,7 @@ type Access struct {
 func newAccess(g *Guard, raw string, token *jwt.Token[jwt.AccessClaims], by *capture) (*Access, error) {
 	a := &Access{
 		guard: g, issuer: by.issuer, token: token, raw: raw, claims: token.Claims(),
-		alg: token.Algorithm(), kid: token.KeyID(), key: by.key,
+		alg: token.Algorithm(), kid: by.kid, key: by.key,
 	}
 	var err error
 	if a.jkt, err = boundTo(a.claims.Confirmation); err != nil {
@@ -79,7 +79,9 @@ func nanoseconds(t time.Time) int64 {
 }
 
 // identifiers lists the names under which a token can be revoked. A bare key
-// verifies tokens whatever their kid says; then both names of the key count.
+// verifies tokens whatever their kid says; then both names of the key count: the
+// issuer revokes it by the name that it writes into tokens, and whoever has stolen
+// it writes another one.
 func identifiers(c *jwt.AccessClaims, kids ...string) []hash {
 	ids := make([]hash, 0, 4+len(c.Epochs))
 	add := func(kind revlog.Kind, id string) {

@@ -384,28 +384,6 @@ func TestLogURL(t *testing.T) {
 	})
 }
 
-// A bare key verifies tokens whatever their kid says. Revoking the key ends
-// them all.
-func TestRevokedBareKey(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		kid := w.key.KeyID()
-		g := w.guard(t, func(cfg *guard.Config) {
-			cfg.Issuers[0].Keys = w.key.Public()
-			cfg.Issuers[0].LogURL = issuerURL + logPath
-		})
-		w.key = w.key.WithKeyID("as the token calls it")
-		token := w.token(nil)
-		_, err := g.Verify(t.Context(), token)
-		wantStatus(t, "before", err, 200)
-		if err := g.Synced(t.Context(), issuerURL, w.revoke(revlog.Key, kid)); err != nil {
-			t.Fatal(err)
-		}
-		_, err = g.Verify(t.Context(), token)
-		wantStatus(t, "after", err, 401)
-	})
-}
-
 func TestCloseEndsEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // which fails if a goroutine is left
 		w := newWorld(t)

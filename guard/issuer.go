@@ -149,7 +149,8 @@ func (i *issuer) discover(ctx context.Context) (*discovery.Document, error) {
 
 // capturing is the key source of an issuer's verifier. It tells whoever asks,
 // through the context, which key of which issuer it gave: the cache has to hold
-// the very key that verified a token, and the set may change meanwhile.
+// the very key that verified a token, and the set may change meanwhile. It also
+// tells the kid that was asked for, which of a verified token nobody knows else.
 type capturing struct{ issuer *issuer }
 
 type (
@@ -157,6 +158,7 @@ type (
 	capture    struct {
 		issuer *issuer
 		key    jwk.VerifyingKey
+		kid    string
 	}
 )
 
@@ -164,7 +166,7 @@ func (c capturing) FindKey(ctx context.Context, alg jwk.Algorithm, kid string) (
 	c.issuer.awaitFirst(ctx, c.issuer.keysReady)
 	key, err := c.issuer.keys.FindKey(ctx, alg, kid)
 	if by, ok := ctx.Value(captureKey{}).(*capture); ok {
-		by.issuer, by.key = c.issuer, key
+		by.issuer, by.key, by.kid = c.issuer, key, kid
 	}
 	return key, err
 }
