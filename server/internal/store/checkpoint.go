@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
@@ -20,6 +21,8 @@ import (
 // small file it does it all: a thousand pages of the log are a few of the file.
 type checkpointer struct {
 	path    string
+	logger  *slog.Logger
+	failing bool          // the last time
 	small   int64         // size of a file below which it does nothing
 	db      *sql.DB       // of one connection
 	news    chan struct{} // of one: something was committed
@@ -35,13 +38,14 @@ const (
 	smallFile       = 64 << 20 // bytes
 )
 
-func newCheckpointer(path string, small int64) (*checkpointer, error) {
+func newCheckpointer(path string, small int64, logger *slog.Logger) (*checkpointer, error) {
 	conn, err := connector(path, "busy_timeout(5000)", "synchronous(FULL)", "cache_size(-100)", "wal_autocheckpoint(0)")
 	if err != nil {
 		return nil, err
 	}
 	c := &checkpointer{
 		path:    path,
+		logger:  logger,
 		small:   small,
 		db:      connectTo(conn, 1),
 		news:    make(chan struct{}, 1),
@@ -76,10 +80,21 @@ func (c *checkpointer) loop() {
 		case <-c.quit:
 			return
 		}
-		// What keeps a checkpoint from its work, a full disk above all, the
-		// writer's next commit meets too, and says.
-		_ = c.catchUp(context.Background())
+		c.say(c.catchUp(context.Background()))
 	}
+}
+
+// say tells the operator, once, that the log grows without end, and that it no
+// longer does. Nobody else learns of it: a commit needs room in the log alone,
+// and SQLite keeps what its own checkpoints meet to itself.
+func (c *checkpointer) say(err error) {
+	switch {
+	case err != nil && !c.failing:
+		c.logger.Warn("what was committed can't be moved from the write-ahead log into the database; it is safe, and the log grows", "path", c.path, "error", err)
+	case err == nil && c.failing:
+		c.logger.Info("the write-ahead log is moved into the database again", "path", c.path)
+	}
+	c.failing = err != nil
 }
 
 // catchUp moves what the file has not, if the log is long.

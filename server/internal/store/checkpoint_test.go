@@ -2,7 +2,9 @@ package store_test
 
 import (
 	"database/sql"
+	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,4 +93,39 @@ func TestLogStaysShort(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCheckpointFailsAloud has nothing to move the log into, then a file.
+func TestCheckpointFailsAloud(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "writ.db")
+	lines := make(chan string)
+	logger := slog.New(slog.NewTextHandler(writeFunc(func(line []byte) { lines <- string(line) }), nil))
+	committed, closeIt, err := store.NewCheckpointer(path, logger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	committed()
+	if line := <-lines; !strings.Contains(line, "level=WARN") || !strings.Contains(line, path) {
+		t.Errorf("the log says %q, want a warning with the path", line)
+	}
+	committed() // and not a word more
+	s, err := store.Open(t.Context(), store.Options{DSN: "sqlite:" + path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	committed()
+	if line := <-lines; !strings.Contains(line, "level=INFO") {
+		t.Errorf("the log says %q, want that all is well again", line)
+	}
+	if err := closeIt(); err != nil {
+		t.Error(err)
+	}
+}
+
+type writeFunc func(line []byte)
+
+func (f writeFunc) Write(line []byte) (int, error) {
+	f(line)
+	return len(line), nil
 }

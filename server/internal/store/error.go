@@ -74,13 +74,15 @@ func classifyFault(err error) error {
 		return err
 	case errors.Is(err, sql.ErrNoRows):
 		return auth.ErrNotFound
+	case unconnected(err): // whatever the server says against letting us in
+		return unavailable(ErrUnreachable, err)
 	case errors.As(err, &lite):
 		return classifySQLite(err, lite)
 	case errors.As(err, &post):
 		return classifyPostgres(err, post)
 	case errors.Is(err, sql.ErrConnDone), err.Error() == "sql: database is closed":
 		return unavailable(ErrClosed, nil)
-	case !isContext(err) && cutOff(err), unconnected(err):
+	case !isContext(err) && cutOff(err):
 		return unavailable(ErrUnreachable, err)
 	}
 	return err

@@ -101,7 +101,7 @@ func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
-	if s.checkpointer, err = newCheckpointer(s.path, cmp.Or(o.smallFile, smallFile)); err != nil {
+	if s.checkpointer, err = newCheckpointer(s.path, cmp.Or(o.smallFile, smallFile), o.Logger); err != nil {
 		return errors.Join(err, db.Close())
 	}
 	if err := s.start(ctx, db, connectTo(r, o.Readers), o); err != nil {
