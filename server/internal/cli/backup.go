@@ -40,8 +40,13 @@ func (c backupCmd) Run(ctx context.Context, p *program) error {
 		_, _, err := c.copy(ctx, p, p.Stdout)
 		return err
 	}
-	if _, err := os.Lstat(c.File); err == nil && !c.Force {
-		return occupied(c.File)
+	if info, err := os.Lstat(c.File); err == nil {
+		switch {
+		case !info.Mode().IsRegular(): // a rename would put a file in the place of a device
+			return fmt.Errorf("%s is no ordinary file; name a new file, or - for standard output", c.File)
+		case !c.Force:
+			return occupied(c.File)
+		}
 	}
 	f, err := os.CreateTemp(filepath.Dir(c.File), "."+filepath.Base(c.File)+".*") // mode 0600
 	if err != nil {
