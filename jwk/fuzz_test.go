@@ -39,6 +39,9 @@ func assertReason(t *testing.T, err error) {
 
 func FuzzParseSet(f *testing.F) {
 	seeds(f, "rfc7517/*.jwkset", "josekit/jwks/*")
+	for _, odd := range []string{`{"kty":"NEW","alg":-48}`, `{"kty":"EC","kid":1,"d":2}`, `{"use":null,"key_ops":["verify",{"a":[]},"verify"]}`} {
+		f.Add([]byte(`{"keys":[` + odd + `,{"kty":"OKP","crv":"Ed25519","x":"` + ed25519X + `"}]}`))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		set, err := jwk.ParseSet(data)
 		if err != nil {

@@ -71,8 +71,9 @@ func ParsePrivateJWK(data []byte) (*PrivateKey, error) { return Parser{}.Private
 
 // ParseSet reads a JWK Set. Keys that are of no use here (of an unknown type, for
 // encryption, weak or malformed) are left out, as RFC 7517 section 5 asks, and
-// reported by Skipped; a private key or a secret anywhere in it is an error, and
-// so is a name that two keys share. At most 1 MiB and 1000 keys.
+// reported by Skipped: one odd key must not take the others with it. Errors are
+// what is no strict JSON or no list of objects, a private key or a secret
+// anywhere in it, and a name that two keys share. At most 1 MiB and 1000 keys.
 func ParseSet(data []byte) (*Set, error) { return Parser{}.Set(data) }
 
 // Public reads a public key; see ParsePublicJWK.
@@ -183,6 +184,9 @@ func (p Parser) check() error {
 }
 
 func (p Parser) public(m *members) (*PublicKey, error) {
+	if m.err != nil {
+		return nil, m.err
+	}
 	if err := m.allows("verify"); err != nil {
 		return nil, err
 	}
@@ -210,7 +214,15 @@ type members struct {
 	params Params
 	ops    []string
 	hasOps bool
-	hidden bool // has a member that is never public
+	hidden bool  // has a member that is never public
+	err    error // why this key can't be used, though it was read to its end
+}
+
+// spoil keeps the first reason why the key can't be used.
+func (m *members) spoil(format string, args ...any) {
+	if m.err == nil {
+		m.err = fmt.Errorf("%w: "+format, append([]any{ErrMalformed}, args...)...)
+	}
 }
 
 // private reports whether the JWK must not be public, also if its type is
@@ -282,9 +294,9 @@ func (p Parser) readKey(data []byte) (*members, error) {
 		return nil, malformed(err)
 	}
 	if m.params["kty"] == "" {
-		return nil, fmt.Errorf("%w: no kty", ErrMalformed)
+		m.spoil("no kty")
 	}
-	return m, nil
+	return m, m.err
 }
 
 // malformed makes err, from the strict reader or from here, an ErrMalformed.
@@ -363,54 +375,57 @@ func readMembers(r *strictjson.Reader) (*members, error) {
 	}
 }
 
+// read reads one member. Its error is that of the text, which ends the reading;
+// a member that is wrong in itself spoils this key alone.
 func (m *members) read(r *strictjson.Reader, name string) (err error) {
 	if isPrivate(name) {
 		m.hidden = true
 	}
-	if name == "key_ops" {
+	switch kind := r.Kind(); {
+	case name == "key_ops" && kind == strictjson.Array:
 		m.hasOps = true
-		m.ops, err = readOps(r)
-		return err
-	}
-	if r.Kind() == strictjson.String {
+		return m.readOps(r)
+	case name != "key_ops" && kind == strictjson.String:
 		m.params[name], err = r.ReadString()
-		return m.checkKeyID(name, err)
-	}
-	// A member that decides must not be overlooked for being of a wrong type.
-	if slices.Contains([]string{"kty", "use", "alg", "kid", "crv"}, name) {
-		return fmt.Errorf("%w: %q is no string", ErrMalformed, name)
-	}
-	if name == "oth" {
+		if name == "kid" && len(m.params[name]) > maxKeyIDSize {
+			m.spoil("kid of more than %d bytes", maxKeyIDSize)
+		}
+		return err
+	case slices.Contains([]string{"kty", "use", "alg", "kid", "crv", "key_ops"}, name):
+		// A member that decides must not be overlooked for being of a wrong type.
+		m.spoil("%q is of the wrong type", name)
+	case name == "oth":
 		m.params["oth"] = "" // present, for privateRSA to see
 	}
 	return r.Skip()
 }
 
-func (m *members) checkKeyID(name string, err error) error {
-	if err == nil && name == "kid" && len(m.params["kid"]) > maxKeyIDSize {
-		return fmt.Errorf("%w: kid of more than %d bytes", ErrMalformed, maxKeyIDSize)
-	}
-	return err
-}
-
 // readOps reads key_ops, in which nothing may come twice (RFC 7517 section 4.3).
-func readOps(r *strictjson.Reader) ([]string, error) {
+func (m *members) readOps(r *strictjson.Reader) error {
 	if err := r.BeginArray(); err != nil {
-		return nil, err
+		return err
 	}
-	var ops []string
 	for {
 		more, err := r.NextElement()
 		if err != nil || !more {
-			return ops, err
+			return err
 		}
-		op, err := r.ReadString()
-		if err != nil {
-			return nil, err
+		if err := m.readOp(r); err != nil {
+			return err
 		}
-		if len(ops) == 16 || slices.Contains(ops, op) {
-			return nil, fmt.Errorf("%w: key_ops name an operation twice, or more than there are", ErrMalformed)
-		}
-		ops = append(ops, op)
 	}
+}
+
+func (m *members) readOp(r *strictjson.Reader) error {
+	if r.Kind() != strictjson.String {
+		m.spoil("key_ops have one that is no string")
+		return r.Skip()
+	}
+	op, err := r.ReadString()
+	if len(m.ops) == 16 || slices.Contains(m.ops, op) {
+		m.spoil("key_ops name an operation twice, or more than there are")
+	} else {
+		m.ops = append(m.ops, op)
+	}
+	return err
 }

@@ -105,21 +105,42 @@ func TestSetJSON(t *testing.T) {
 	}
 }
 
+const ed25519X = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+
 func TestParseSetSkips(t *testing.T) {
 	good := string(must(json.Marshal(pair(t, jwk.ES256).Public()))(t))
+	// odd is a good key but for one member more.
+	odd := func(member string) string {
+		return `{"kty":"OKP","crv":"Ed25519","x":"` + ed25519X + `",` + member + `}`
+	}
+	manyOps := ""
+	for i := range 16 {
+		manyOps += fmt.Sprintf(`,"%d"`, i)
+	}
 	for name, tt := range map[string]struct {
 		key  string
 		want error
 	}{
-		"an unknown kty":          {`{"kty":"XYZ","x":"AA"}`, jwk.ErrUnsupported},
-		"an unknown curve":        {`{"kty":"EC","crv":"secp256k1","x":"AA","y":"AA"}`, jwk.ErrUnsupported},
-		"an encryption key":       {`{"kty":"OKP","crv":"X25519","x":"AA","use":"enc"}`, jwk.ErrMismatch},
-		"an encryption alg":       {`{"kty":"RSA","alg":"RSA-OAEP","n":"AQ","e":"AQAB"}`, jwk.ErrUnsupported},
-		"key_ops to encrypt":      {`{"kty":"RSA","key_ops":["encrypt"],"n":"AQ","e":"AQAB"}`, jwk.ErrMismatch},
-		"a small RSA key":         {`{"kty":"RSA","n":"AQ","e":"AQAB"}`, jwk.ErrWeak},
-		"a key without its parts": {`{"kty":"EC","crv":"P-256","x":"AA"}`, jwk.ErrMalformed},
-		"a key without kty":       {`{"x":"AA"}`, jwk.ErrUnsupported},
-		"an empty object":         {`{}`, jwk.ErrUnsupported},
+		"an unknown kty":           {`{"kty":"XYZ","x":"AA"}`, jwk.ErrUnsupported},
+		"an unknown curve":         {`{"kty":"EC","crv":"secp256k1","x":"AA","y":"AA"}`, jwk.ErrUnsupported},
+		"an encryption key":        {`{"kty":"OKP","crv":"X25519","x":"AA","use":"enc"}`, jwk.ErrMismatch},
+		"an encryption alg":        {`{"kty":"RSA","alg":"RSA-OAEP","n":"AQ","e":"AQAB"}`, jwk.ErrUnsupported},
+		"key_ops to encrypt":       {`{"kty":"RSA","key_ops":["encrypt"],"n":"AQ","e":"AQAB"}`, jwk.ErrMismatch},
+		"a small RSA key":          {`{"kty":"RSA","n":"AQ","e":"AQAB"}`, jwk.ErrWeak},
+		"a key without its parts":  {`{"kty":"EC","crv":"P-256","x":"AA"}`, jwk.ErrMalformed},
+		"a key without kty":        {`{"x":"AA"}`, jwk.ErrUnsupported},
+		"an empty object":          {`{}`, jwk.ErrUnsupported},
+		"a new type and algorithm": {`{"kty":"NEW","alg":-48,"x":{"y":[1]}}`, jwk.ErrMalformed},
+		"a kty that is a number":   {`{"kty":1}`, jwk.ErrMalformed},
+		"a kid that is a number":   {odd(`"kid":1`), jwk.ErrMalformed},
+		"a long kid":               {odd(`"kid":"` + strings.Repeat("x", 257) + `"`), jwk.ErrMalformed},
+		"no use":                   {odd(`"use":null`), jwk.ErrMalformed},
+		"a crv that is a list":     {`{"kty":"EC","crv":["P-256"],"x":"AA","y":"AA"}`, jwk.ErrMalformed},
+		"key_ops of null":          {odd(`"key_ops":null`), jwk.ErrMalformed},
+		"key_ops of text":          {odd(`"key_ops":"verify"`), jwk.ErrMalformed},
+		"key_ops with a number":    {odd(`"key_ops":["verify",7,{"a":[]}]`), jwk.ErrMalformed},
+		"key_ops that repeat":      {odd(`"key_ops":["verify","verify"]`), jwk.ErrMalformed},
+		"many key_ops":             {odd(`"key_ops":["verify"` + manyOps + `]`), jwk.ErrMalformed},
 	} {
 		set, err := jwk.ParseSet([]byte(`{"keys":[` + tt.key + `,` + good + `],"more":1}`))
 		if err != nil {
@@ -129,6 +150,12 @@ func TestParseSetSkips(t *testing.T) {
 		if set.Len() != 1 || len(set.Skipped()) != 1 || !errors.Is(set.Skipped()[0], tt.want) {
 			t.Errorf("a set with %s: %d keys, skipped %v; want one, and %v", name, set.Len(), set.Skipped(), tt.want)
 		}
+		if _, err := jwk.ParsePublicJWK([]byte(tt.key)); err == nil {
+			t.Errorf("%s alone is a key", name)
+		}
+	}
+	if _, err := jwk.ParsePublicJWK([]byte(odd(`"kid":"a"`))); err != nil {
+		t.Errorf("the key without anything odd: %v", err)
 	}
 }
 
@@ -158,7 +185,12 @@ func TestParseSetRefuses(t *testing.T) {
 		{"HTML", `<!doctype html>`, jwk.ErrMalformed},
 		{"nothing", ``, jwk.ErrMalformed},
 		{"trailing text", `{"keys":[]}x`, jwk.ErrMalformed},
-		{"kty is a number", `{"keys":[{"kty":1}]}`, jwk.ErrMalformed},
+		{"an odd private key", `{"keys":[{"kty":1,"kid":2,"key_ops":null,"d":3}]}`, jwk.ErrMismatch},
+		{"a secret after key_ops that repeat", `{"keys":[{"key_ops":["sign","sign"],"kty":"oct"}]}`, jwk.ErrMismatch},
+		{"an odd member twice", `{"keys":[{"kid":1,"kid":1}]}`, jwk.ErrMalformed},
+		{"a name twice inside an odd member", `{"keys":[{"alg":{"a":1,"a":1}}]}`, jwk.ErrMalformed},
+		{"a name twice inside key_ops", `{"keys":[{"key_ops":[{"a":1,"a":1}]}]}`, jwk.ErrMalformed},
+		{"key_ops without an end", `{"keys":[{"key_ops":["verify","verify"}]}`, jwk.ErrMalformed},
 		{"too many keys", `{"keys":[` + strings.Repeat(`{},`, 1000) + `{}]}`, jwk.ErrMalformed},
 		{"too large", `{"keys":[]}` + strings.Repeat(" ", 1<<20), jwk.ErrMalformed},
 		{"100,000 brackets", `{"keys":[{"kty":` + strings.Repeat("[", 100_000), jwk.ErrMalformed},
