@@ -55,8 +55,8 @@ type Config struct {
 	// MaxWait is how long FindKey waits for a fetch. Default 200 ms.
 	MaxWait time.Duration
 
-	// Logger gets a line when fetching begins to fail and when it works again;
-	// default slog.Default().
+	// Logger gets a line when fetching begins to fail and when it works again,
+	// and one when a set has keys that are left out; default slog.Default().
 	Logger *slog.Logger
 	// Now is the clock; default time.Now.
 	Now func() time.Time

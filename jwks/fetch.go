@@ -93,7 +93,22 @@ func (r *Remote) parse(answer *fetch.Answer) (snapshot, error) {
 	if err != nil {
 		return snapshot{}, fmt.Errorf("key set: %w", err)
 	}
+	r.reportSkipped(fetched.Skipped())
 	return snapshot{set: set, url: r.location.url, etag: answer.Header.Get("ETag")}, nil
+}
+
+// reportSkipped logs that keys were left out: whoever wonders at "no such key"
+// should find the reason. Of a thousand only the first is named, and the same
+// once, since an issuer decides what stands there and how often it is fetched.
+func (r *Remote) reportSkipped(reasons []error) {
+	said := ""
+	if len(reasons) > 0 {
+		said = fmt.Sprint(len(reasons), reasons[0])
+	}
+	if said != "" && said != r.skipped {
+		r.cfg.Logger.Info("keys of the set are left out", "source", r.location.url, "count", len(reasons), "first", reasons[0])
+	}
+	r.skipped = said
 }
 
 // leastLifetime bounds how often an issuer can make us ask.

@@ -38,7 +38,9 @@ type Remote struct {
 	unknownAt time.Time // no fetch for an unknown key's sake before
 	misses    misses
 
-	location location // used by the fetch under way alone
+	// Used by the fetch under way alone.
+	location location
+	skipped  string // what was last logged of keys that were left out
 }
 
 // flight is a fetch that callers may wait for.
