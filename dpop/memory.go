@@ -22,7 +22,8 @@ const generation = time.Minute
 
 // Memory remembers in this process which proofs were used, so that each counts
 // once. Another process has a memory of its own: behind a balancer, a proof
-// counts once in each. It is safe for concurrent use.
+// counts once in each. It is safe for concurrent use. The zero Memory refuses
+// every proof.
 type Memory struct {
 	now  func() time.Time
 	most int
@@ -51,10 +52,15 @@ func NewMemory(most int, now func() time.Time) *Memory {
 	return &Memory{now: now, most: most, current: make(map[key]struct{}), begun: now()}
 }
 
+var errZeroMemory = errors.New("dpop: memory not made by NewMemory, or proof not by a Verifier")
+
 // Use uses a proof up. Of any number of calls with one proof exactly one
 // answers nil, the others ErrReplayed. ErrFull, where there is no room for
 // another: to forget one that is still good would let it count twice.
 func (m *Memory) Use(p *Proof) error {
+	if m == nil || m.now == nil || p == nil || p.key == nil {
+		return errZeroMemory
+	}
 	now := m.now()
 	k := key(p.hash[:len(key{})])
 	m.mu.Lock()

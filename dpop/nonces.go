@@ -25,7 +25,8 @@ const (
 // Nonces makes nonces that every server with the same secret takes, for five
 // minutes, and remembers none. A proof with such a nonce was not made ahead of
 // time: who could sign with a client's key for a while, and can't any more, has
-// no use of the proofs that he has put by.
+// no use of the proofs that he has put by. The zero Nonces gives out none, and
+// takes none.
 type Nonces struct {
 	secrets func() [][]byte
 	now     func() time.Time
@@ -53,8 +54,11 @@ func NewNonces(secrets func() [][]byte, now func() time.Time) (*Nonces, error) {
 	return &Nonces{secrets, now}, nil
 }
 
-// Current returns the nonce to give out now.
+// Current returns the nonce to give out now, "" if there is no secret.
 func (n *Nonces) Current() string {
+	if n == nil || n.secrets == nil {
+		return ""
+	}
 	secrets := n.secrets()
 	if len(secrets) == 0 {
 		return ""
@@ -68,7 +72,7 @@ func (n *Nonces) step() uint32 { return uint32(n.now().Unix() / int64(nonceStep/
 // good reports whether a nonce was given out lately. One from a minute ahead is
 // of another server, whose clock differs.
 func (n *Nonces) good(nonce string) bool {
-	if len(nonce) != base64url.EncodedLen(nonceSize) {
+	if n.secrets == nil || len(nonce) != base64url.EncodedLen(nonceSize) {
 		return false
 	}
 	raw, err := base64url.Decode(nonce)

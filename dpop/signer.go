@@ -9,7 +9,8 @@ import (
 	"github.com/writ-auth/writ/jwt"
 )
 
-// Signer makes proofs with a client's key. It is safe for concurrent use.
+// Signer makes proofs with a client's key. It is safe for concurrent use. The
+// zero Signer makes none.
 type Signer struct {
 	key    *jwk.PrivateKey
 	tokens *jwt.Signer[claims]
@@ -34,11 +35,19 @@ func NewSigner(key *jwk.PrivateKey, now func() time.Time) (*Signer, error) {
 
 // Thumbprint returns the thumbprint of the key, for the parameter dpop_jkt of an
 // authorization request (section 10).
-func (s *Signer) Thumbprint() string { return s.key.Public().Thumbprint() }
+func (s *Signer) Thumbprint() string {
+	if s == nil {
+		return ""
+	}
+	return s.key.Public().Thumbprint()
+}
 
 // Sign makes the proof for one request. nonce is the last one that the server
 // gave, "" if none.
 func (s *Signer) Sign(req Request, nonce string) (string, error) {
+	if s == nil || s.tokens == nil {
+		return "", errors.New("dpop: signer not made by NewSigner")
+	}
 	u, err := url.Parse(req.URL)
 	if err != nil || u.Host == "" {
 		return "", errors.New("dpop: Request.URL is not absolute")

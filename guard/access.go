@@ -18,8 +18,8 @@ import (
 
 // Access says who asks: the verified token of a request. One value is shared by
 // all requests with that token; nothing that a handler does changes it. Only a
-// guard makes one. On a nil Access the methods answer "" and false: nobody, and
-// nothing allowed.
+// guard makes one. On a nil Access, and on one that no guard has made, the methods
+// answer "" and false: nobody, and nothing allowed.
 type Access struct {
 	guard  *Guard
 	issuer *issuer
@@ -184,7 +184,7 @@ func (a *Access) HasPermission(name string) bool {
 // credentials grant, and no person stands behind it: its subject is the client
 // (RFC 9068 section 2.2), or it has none, and it belongs to no session.
 func (a *Access) IsClient() bool {
-	if a == nil || a.claims.SessionID != "" {
+	if a == nil || a.guard == nil || a.claims.SessionID != "" {
 		return false
 	}
 	return a.claims.Subject == "" || a.claims.Subject == a.claims.ClientID
@@ -204,7 +204,7 @@ func (a *Access) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "guard.A
 // ClientSigned.
 func As[C jwt.ClaimSet](a *Access) (C, error) {
 	var none C
-	if a == nil {
+	if a == nil || a.guard == nil {
 		return none, noAccess()
 	}
 	if c, ok := a.decoded.Load((*C)(nil)); ok {

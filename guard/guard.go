@@ -113,8 +113,12 @@ func (g *Guard) Close() error {
 }
 
 // Ready waits until the guard has the keys of every issuer and is up to date
-// with every revocation log that it follows, or until ctx is done.
+// with every revocation log that it follows, or until ctx is done. A guard that
+// New has not made is never ready.
 func (g *Guard) Ready(ctx context.Context) error {
+	if g.verifier == nil {
+		return errors.New("guard: not made by New")
+	}
 	for _, i := range g.issuers {
 		if err := i.ready(ctx); err != nil {
 			return fmt.Errorf("guard: waiting for %s: %w", i.cfg.URL, err)

@@ -355,13 +355,30 @@ func TestZeroGuard(t *testing.T) {
 	if err := g.Close(); err != nil {
 		t.Error(err)
 	}
-	if err := g.Ready(t.Context()); err != nil {
-		t.Error(err)
+	if err := g.Ready(t.Context()); err == nil {
+		t.Error("a zero guard is ready")
 	}
 	g.Stats()
-	if _, err := guard.As[jwt.AccessClaims](nil); status(err) != 401 {
-		t.Errorf("As of nil: got %v, want 401", err)
+}
+
+// An Access that no guard has made is nobody, and may do nothing.
+func TestZeroAccess(t *testing.T) {
+	for name, a := range map[string]*guard.Access{"nil": nil, "zero": new(guard.Access)} {
+		if _, err := guard.As[jwt.AccessClaims](a); status(err) != 401 || !errors.Is(err, guard.ErrNoToken) {
+			t.Errorf("%s: As gave %v, want ErrNoToken", name, err)
+		}
+		if a.IsClient() || a.HasRole("") || a.HasScope("") || a.HasPermission("") || a.SignedByClient() {
+			t.Errorf("%s: it is something, or may do something", name)
+		}
+		if got := a.Claims(); a.Subject() != "" || got.Subject != "" || got.Roles != nil {
+			t.Errorf("%s: got %q, %+v; want nobody", name, a.Subject(), got)
+		}
 	}
+	_, g := newGuard(t, nil)
+	r := get("/").WithContext(guard.NewContext(t.Context(), new(guard.Access)))
+	wantAnswer(t, "zero in the context", serve(g.Handler(handler), r), 401, "")
+	var zero guard.Guard
+	wantAnswer(t, "zero in the context, zero guard", serve(zero.Handler(handler), r), 401, "")
 }
 
 // What a handler does to claims has no effect on the next request.
