@@ -30,7 +30,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if t.Token != nil && !sentOn(r) {
 		var err error
 		if token, err = t.Token(r.Context()); err != nil {
-			return nil, err
+			return nil, unsent(r, err)
 		}
 	}
 	res, err := t.send(r, token)
@@ -62,7 +62,7 @@ func (t *Transport) send(r *http.Request, token string) (*http.Response, error) 
 	last, _ := nonce.(string)
 	proof, err := t.Signer.Sign(Request{Method: method(r), URL: r.URL.String(), AccessToken: token}, last)
 	if err != nil {
-		return nil, err
+		return nil, unsent(r, err)
 	}
 	r = r.Clone(r.Context()) // a RoundTripper leaves the request as it is
 	r.Header.Set("DPoP", proof)
@@ -80,6 +80,14 @@ func (t *Transport) send(r *http.Request, token string) (*http.Response, error) 
 		}
 	}
 	return res, err
+}
+
+// unsent closes the body of a request that no other RoundTripper will close.
+func unsent(r *http.Request, err error) error {
+	if r.Body != nil {
+		_ = r.Body.Close() // what was wrong before counts
+	}
+	return err
 }
 
 func method(r *http.Request) string {

@@ -139,3 +139,28 @@ func TestTransportAtARedirect(t *testing.T) {
 		t.Errorf("within the origin %q, at another %q", got["same"], got["other"])
 	}
 }
+
+// closed notes that it was.
+type closed struct {
+	io.Reader
+	times int
+}
+
+func (c *closed) Close() error {
+	c.times++
+	return nil
+}
+
+// A RoundTripper closes the body of a request that it doesn't send, too.
+func TestTransportClosesTheBody(t *testing.T) {
+	signer := must[*dpop.Signer](t)(dpop.NewSigner(must[*jwk.PrivateKey](t)(jwk.Generate(jwk.ES256)), nil))
+	for name, transport := range map[string]*dpop.Transport{
+		"no token": {Signer: signer, Token: func(context.Context) (string, error) { return "", errors.New("none") }},
+		"no proof": {},
+	} {
+		body := &closed{Reader: strings.NewReader("x")}
+		if _, err := transport.RoundTrip(httptest.NewRequest("POST", orders, body)); err == nil || body.times != 1 {
+			t.Errorf("%s: got %v, body closed %d times; want an error and once", name, err, body.times)
+		}
+	}
+}
