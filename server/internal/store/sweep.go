@@ -16,12 +16,13 @@ import (
 // Sweep removes what nobody can ask for any more: pages of the log, codes and
 // assertions that have expired; sessions, with their grants, that have ended,
 // that are past their absolute end or that nobody used for too long, when the
-// last of their access tokens has expired as well; and what is older in the
-// audit than it is kept. It works in small transactions, so that others need
-// not wait, and answers how many rows it removed. Call it every few minutes:
-// then the tables are as long as what is alive in them, and a little more.
+// last of their access tokens has expired as well; grants that are over in a
+// session that lives on (see overGrants); and what is older in the audit than it
+// is kept. It works in small transactions, so that others need not wait, and
+// answers how many rows it removed. Call it every few minutes: then the tables
+// are as long as what is alive in them, and a little more.
 //
-// A refresh token of a session that is gone is answered as one that never was.
+// A refresh token of a grant that is gone is answered as one that never was.
 //
 // Of a fleet's nodes one sweeps at a time, and one that comes soon after another
 // has nothing to do. A clock that leaps ahead removes nothing that is alive;
@@ -212,78 +213,6 @@ func (t *tx) sweepPage(ctx context.Context, last int64, now time.Time) (removed 
 // outlasts reports whether one of the entries is alive then.
 func outlasts(rows []logRow, then time.Time) bool {
 	return slices.ContainsFunc(rows, func(r logRow) bool { return r.expires == 0 || r.expires > micros(then) })
-}
-
-// Sessions that nobody ended are looked at one after the other, some at each
-// Sweep: an index by when they go idle would be written by every refresh.
-const (
-	walkStep  = 500 // as in step's query
-	walkSteps = 64  // at each Sweep: ten million sessions in a day and two hours
-)
-
-// overSession is the condition of a session that nobody can use, and of which no
-// token is alive.
-const overSession = `NOT EXISTS (SELECT 1 FROM grants g WHERE g.session_id = s.id AND g.mark > $2)
-	AND (s.idle_expiry > 0 AND s.idle_expiry <= $1 OR NOT EXISTS (
-		SELECT 1 FROM grants g JOIN clients c ON c.id = g.client_id
-		WHERE g.session_id = s.id AND g.ended_at = 0 AND g.client_epoch = c.epoch))`
-
-// walk goes on where the last one stopped.
-func (s *Store) walk(ctx context.Context, now time.Time) (removed int64, err error) {
-	for range walkSteps {
-		n, end, err := s.step(ctx, now)
-		removed += n
-		if err != nil || end {
-			return removed, err
-		}
-	}
-	return removed, ctx.Err()
-}
-
-func (s *Store) step(ctx context.Context, now time.Time) (removed int64, end bool, err error) {
-	// The limit is a number in the text: both engines then look for the grants of
-	// so many sessions, and don't plan as if for all that there are.
-	const (
-		last = `SELECT id FROM sessions WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2`
-		list = `SELECT s.id FROM (SELECT id, idle_expiry FROM sessions WHERE id > $3 ORDER BY id LIMIT 500) s WHERE ` + overSession
-	)
-	var to string
-	err = s.sql.get(ctx, []any{&to}, last, s.walked, walkStep-1)
-	if end = errors.Is(err, auth.ErrNotFound); err != nil && !end {
-		return 0, false, err
-	}
-	at, alive := micros(now), micros(now.Add(-afterMark))
-	ids, err := all(ctx, s.sql, func(id *string) []any { return []any{id} }, list, at, alive, s.walked)
-	if err == nil && len(ids) > 0 {
-		removed, err = s.removeOver(ctx, ids, at, alive)
-	}
-	if err == nil {
-		s.walked = to // "" begins anew
-	}
-	return removed, end, err
-}
-
-func (s *Store) removeOver(ctx context.Context, ids []string, at, alive int64) (removed int64, err error) {
-	const remove = `DELETE FROM sessions WHERE id IN (SELECT s.id FROM sessions s WHERE s.id = $3 AND ` + overSession
-	for len(ids) > 0 {
-		some := ids[:min(int(s.atOnce()), len(ids))]
-		n, err := s.gently(ctx, func(ctx context.Context, t *tx) (n int64, err error) {
-			for _, id := range some {
-				gone, err := t.exec(ctx, remove+s.engine.skipLocked+")", at, alive, id)
-				if err != nil {
-					return 0, err
-				}
-				n += gone
-			}
-			return n, nil
-		})
-		if err != nil {
-			return removed, err
-		}
-		removed += n
-		ids = ids[len(some):]
-	}
-	return removed, nil
 }
 
 // horizon is up to when Sweep believes the clock. A machine that starts with a
