@@ -129,6 +129,7 @@ func (s started) text() string {
 		{"  key set", s.Issuer + "/.well-known/jwks.json"},
 		{"  discovery", s.Issuer + "/.well-known/openid-configuration"},
 		{"  HTTP API", s.Issuer + "/openapi.json"},
+		{"  in a browser", s.Issuer + "/account"},
 		{"  sign in", "POST " + s.Issuer + "/v1/login"},
 		{"  metrics, health", "http://" + s.AdminListen + "/metrics, /healthz, /readyz"},
 		{"  data", s.Data},
