@@ -37,8 +37,10 @@ const (
 type book struct {
 	issuer     *issuer
 	extensions []jwk.Extension
+	asking     sync.WaitGroup // the questions under way
 
 	mu      sync.Mutex // never held while a question is under way
+	closed  bool       // no question begins any more
 	signers map[claimant]*signer
 	since   time.Time // JWTs that were made before are refused
 	budget  float64   // questions about strangers that may be asked now
@@ -153,7 +155,7 @@ func (b *book) look(who claimant, w wanted) (*registration, *flight, error) {
 	lacks := usable && !w.in(s.current)
 	over := usable && b.revoked(s.current.epoch)
 	old := !usable || over || !now.Before(s.current.refresh)
-	if s.flight == nil && (old && !now.Before(s.retryAt) || lacks && !now.Before(s.keyAt) && !now.Before(s.retryAt)) {
+	if s.flight == nil && !b.closed && !now.Before(s.retryAt) && (old || lacks && !now.Before(s.keyAt)) {
 		b.ask(who, s, w, lacks, now)
 	}
 	switch {
@@ -218,7 +220,7 @@ func (b *book) ask(who claimant, s *signer, w wanted, forKey bool, now time.Time
 	if forKey {
 		s.keyAt = now.Add(signerCooldown)
 	}
-	go func() {
+	b.asking.Go(func() {
 		ctx, cancel := context.WithTimeout(b.issuer.life, fetch.Timeout)
 		defer cancel()
 		reg, err := b.fetch(ctx, who, w)
@@ -227,7 +229,16 @@ func (b *book) ask(who claimant, s *signer, w wanted, forKey bool, now time.Time
 		defer close(f.done)
 		b.learn(s, reg, err)
 		s.flight = nil
-	}()
+	})
+}
+
+// close waits for the questions under way, which the end of the issuer's life has
+// ended; what is known stays good for as long as it would.
+func (b *book) close() {
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
+	b.asking.Wait()
 }
 
 // learn takes an answer over. The caller holds the lock.

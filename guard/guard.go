@@ -109,6 +109,9 @@ func (g *Guard) Close() error {
 		errs = append(errs, i.close())
 	}
 	g.running.Wait()
+	if g.signed != nil {
+		g.signed.book.close()
+	}
 	return errors.Join(errs...)
 }
 
