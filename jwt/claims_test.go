@@ -147,6 +147,41 @@ func TestAs(t *testing.T) {
 	if _, err := jwt.As[untagged](tok); err == nil || errors.As(err, new(*jwt.Error)) {
 		t.Errorf("got %v, want an error about the type", err)
 	}
+	if _, err := jwt.AsFunc[untagged, jwt.Claims](); err == nil || errors.As(err, new(*jwt.Error)) {
+		t.Errorf("AsFunc: got %v, want an error about the type", err)
+	}
+}
+
+// What one caller does to its claims, no other sees, nor the token.
+func TestAsFuncIsTheCallersOwn(t *testing.T) {
+	type limits struct {
+		jwt.Claims
+		Raw    json.RawMessage  `json:"raw"`
+		Names  []string         `json:"names"`
+		Groups map[string][]int `json:"groups"`
+		Next   *struct {
+			Of []string `json:"of"`
+		} `json:"next"`
+	}
+	key := newSecret(t)
+	payload := strings.TrimSuffix(good, "}") + `,"raw":[1],"names":["a"],"groups":{"g":[1]},"next":{"of":["n"]}}`
+	tok := must[*jwt.Token[jwt.Claims]](t)(newVerifier(t, key).Verify(context.Background(), forge(t, key, header(key), payload)))
+	read, err := jwt.AsFunc[limits, jwt.Claims]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		c, err := read(tok)
+		if err != nil || c.Subject != "u1" || len(c.Audience) != 1 || c.Audience[0] == "x" ||
+			string(c.Raw) != "[1]" || c.Names[0] != "a" || c.Groups["g"][0] != 1 || c.Next.Of[0] != "n" {
+			t.Fatalf("got %+v, %v", c, err)
+		}
+		c.Audience[0], c.Raw[1], c.Names[0], c.Groups["g"][0], c.Next.Of[0] = "x", '2', "x", 2, "x"
+		c.Next.Of, c.Groups["h"] = nil, nil
+	}
+	if _, err := read(nil); err == nil {
+		t.Error("no token was read")
+	}
 }
 
 func TestDecodeUnverified(t *testing.T) {

@@ -59,19 +59,34 @@ func (t *Token[C]) Payload() json.RawMessage {
 
 // As reads the verified payload of t as another claim set. It checks nothing
 // again: what t's verifier expected holds. The error is an *[Error] with
-// [ErrClaim] if a claim doesn't fit a field of D.
+// [ErrClaim] if a claim doesn't fit a field of D. What it returns is the caller's
+// own, with all that it refers to. Each call looks at D's fields anew, which takes
+// longer than reading; see [AsFunc].
 func As[D, C ClaimSet](t *Token[C]) (D, error) {
-	var out, none D
-	if t == nil || t.payload == "" {
-		return none, errors.New("jwt: the token was not made by a Verifier")
+	read, err := AsFunc[D, C]()
+	if err != nil {
+		var none D
+		return none, err
 	}
+	return read(t)
+}
+
+// AsFunc returns As for many tokens: D's fields are compiled once, here. The error
+// names the one that can't be read. The function is safe for concurrent use.
+func AsFunc[D, C ClaimSet]() (func(*Token[C]) (D, error), error) {
 	plan, err := newPayloadPlan(reflect.TypeFor[D](), nil, false)
 	if err != nil {
-		return none, err
+		return nil, err
 	}
-	var f facts
-	if err := plan.read(new(strictjson.Reader), t.payload, claimSetOf(&out), &f); err != nil {
-		return none, err
-	}
-	return out, nil
+	return func(t *Token[C]) (D, error) {
+		var out, none D
+		if t == nil || t.payload == "" {
+			return none, errors.New("jwt: the token was not made by a Verifier")
+		}
+		var f facts
+		if err := plan.read(new(strictjson.Reader), t.payload, claimSetOf(&out), &f); err != nil {
+			return none, err
+		}
+		return out, nil
+	}, nil
 }
