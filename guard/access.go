@@ -7,7 +7,6 @@ import (
 	"io"
 	"math"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -40,8 +39,7 @@ type Access struct {
 	ids     []hash        // its names in the revocation log
 	checked atomic.Uint64 // the state of the log in which none of ids was found
 
-	asked   introspection
-	decoded sync.Map // (*C)(nil) → C, for As
+	asked introspection
 }
 
 // newAccess reads what a verified token says.
@@ -198,27 +196,39 @@ func (a *Access) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "guard.A
 //
 //	shop, err := guard.As[ShopClaims](guard.From(r.Context()))
 //
-// It is decoded once a token, so lists in it are shared: don't change their
-// elements. The error is a *Refusal: of 401 if there is no token or its claims
-// are of other types than C's, and of 403 if its bearer wrote it; see
-// ClientSigned.
+// It is read at each call, so what it returns is the caller's own, with all that
+// it refers to. C's fields are compiled once a guard. The error is a *Refusal: of
+// 401 if there is no token or its claims are of other types than C's, and of 403
+// if its bearer wrote it; see ClientSigned.
 func As[C jwt.ClaimSet](a *Access) (C, error) {
 	var none C
 	if a == nil || a.guard == nil {
 		return none, noAccess()
 	}
-	if c, ok := a.decoded.Load((*C)(nil)); ok {
-		return c.(C), nil
-	}
 	if a.signed {
 		return none, a.guard.refused(errOwnWords(), nil)
 	}
-	c, err := jwt.As[C](a.token)
+	c, err := readAs[C](a)
 	if err != nil {
 		return none, a.guard.refused(a.blame(err), nil)
 	}
-	a.decoded.Store((*C)(nil), c)
 	return c, nil
+}
+
+// readAs reads the payload as a C. There are as many readers as the program has
+// types for claims.
+func readAs[C jwt.ClaimSet](a *Access) (C, error) {
+	type reader = func(*jwt.Token[jwt.AccessClaims]) (C, error)
+	if read, ok := a.guard.readers.Load((*C)(nil)); ok {
+		return read.(reader)(a.token)
+	}
+	read, err := jwt.AsFunc[C, jwt.AccessClaims]()
+	if err != nil {
+		var none C
+		return none, err
+	}
+	a.guard.readers.Store((*C)(nil), read)
+	return read(a.token)
 }
 
 func noAccess() error {

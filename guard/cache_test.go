@@ -243,6 +243,21 @@ func BenchmarkHit(b *testing.B) {
 	}
 }
 
+// BenchmarkAs is what a handler that wants claims of its own costs more.
+func BenchmarkAs(b *testing.B) {
+	g, token := benchmarkGuard(b)
+	a, err := g.Verify(b.Context(), token)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := guard.As[listClaims](a); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkHitParallel(b *testing.B) {
 	g, token := benchmarkGuard(b)
 	ctx := b.Context()

@@ -54,7 +54,7 @@ type ShopClaims struct {
 	Plan string `json:"plan"`
 }
 
-// Claims of your own are read once a token.
+// Claims of your own.
 func ExampleAs() {
 	t := new(testing.T) // in a test, the one it is given
 	issuer := guardtest.NewIssuer(t)

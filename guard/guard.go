@@ -32,6 +32,8 @@ type Guard struct {
 	deny   challenges
 	counts counters
 
+	readers sync.Map // (*C)(nil) → what reads tokens as a C, for As
+
 	started time.Time // real time, as waiting is
 	cancel  context.CancelFunc
 	running sync.WaitGroup // the goroutines of the issuers

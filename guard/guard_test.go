@@ -426,43 +426,6 @@ func TestAccessHidesTheToken(t *testing.T) {
 	}
 }
 
-type appClaims struct {
-	jwt.Claims
-	Plan string `json:"plan"`
-	Org  int    `json:"org_number"`
-}
-
-type badClaims struct {
-	jwt.Claims
-	Plan int `json:"plan"`
-}
-
-func TestAs(t *testing.T) {
-	issuer, g := newGuard(t, nil)
-	type full struct {
-		jwt.AccessClaims
-		Plan string `json:"plan"`
-		Org  int    `json:"org_number"`
-	}
-	token := guardtest.Sign(issuer, full{Plan: "pro", Org: 7, AccessClaims: jwt.AccessClaims{
-		Claims: jwt.Claims{Subject: "u1", Audience: jwt.Audience{audience}}, ClientID: "web"}})
-	a, err := g.Verify(t.Context(), token)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		c, err := guard.As[appClaims](a)
-		if err != nil || c.Plan != "pro" || c.Org != 7 || c.Subject != "u1" {
-			t.Errorf("got %+v, %v", c, err)
-		}
-	}
-	_, err = guard.As[badClaims](a)
-	wantStatus(t, "a claim of another type", err, 401)
-	if !errors.Is(err, jwt.ErrClaim) {
-		t.Errorf("got %v, want ErrClaim", err)
-	}
-}
-
 func TestConcurrency(t *testing.T) {
 	issuer, g := newGuard(t, func(cfg *guard.Config) { cfg.CacheBytes = 64 << 10 })
 	h := g.Handler(handler)
