@@ -2,7 +2,7 @@
 
 // This program writes listed.go: go run listed_gen.go < list of secrets, one a
 // line. Entries shorter than 32 bytes are left out, for NewSecret refuses them
-// by their length. The entries below, from documentation and sample
+// by their length. The entries below, from RFCs, documentation and sample
 // configurations, are added.
 package main
 
@@ -10,6 +10,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"go/format"
 	"log"
@@ -52,9 +53,27 @@ func examples() []string {
 	}
 }
 
+// decoded are examples that are shown in base64url. NewSecret finds the text of
+// them, too.
+func decoded() []string {
+	var all []string
+	for _, s := range []string{
+		"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow", // RFC 7515 A.1
+		"hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg",                                            // RFC 7520 3.5
+		"AAPapAv4LbFbiVawEjagUBluYqN5rhna-8nuldDvOx8",                                            // RFC 7520 3.6
+	} {
+		b, err := base64.RawURLEncoding.DecodeString(s)
+		if err != nil {
+			log.Fatal(err)
+		}
+		all = append(all, string(b))
+	}
+	return all
+}
+
 func main() {
 	seen := map[string]bool{}
-	for _, s := range examples() {
+	for _, s := range append(examples(), decoded()...) {
 		seen[hash(s)] = true
 	}
 	lines := bufio.NewScanner(os.Stdin)

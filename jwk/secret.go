@@ -36,9 +36,11 @@ type macState struct {
 // NewSecret returns a key for HS256, HS384 or HS512 from the bytes as they are:
 // a secret that is written in base64 or hex must be decoded first if the other
 // side does so. It has no key ID until WithKeyID. ErrWeak is the answer to
-// secrets shorter than the hash (RFC 7518 section 3.2), padded or repeated to
-// that length, known from lists and examples, and to public keys and key files
-// in any common form: an HMAC under a public key is a forger's oldest trick.
+// secrets that are shorter than the hash (RFC 7518 section 3.2), as texts without
+// the white space around them; padded or repeated to that length; known from
+// lists and examples, or the base64 or hex of one; and to public keys,
+// certificates and key files: PEM, JWK, SSH, DER, also in base64, hex or UTF-16.
+// An HMAC under a public key is a forger's oldest trick.
 func NewSecret(alg Algorithm, secret []byte) (*Secret, error) {
 	t := alg.traits()
 	if t.family == unknown {

@@ -1,16 +1,24 @@
 package jwk_test
 
 import (
+	"bufio"
 	"bytes"
+	"compress/gzip"
 	"crypto/hmac"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"hash"
+	"maps"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -96,27 +104,53 @@ func TestSecretAlgorithm(t *testing.T) {
 
 func TestWeakSecrets(t *testing.T) {
 	for name, secret := range map[string]string{
-		"jwt.io":                         "a-string-secret-at-least-256-bits-long",
-		"jwt.io, with a line feed":       "a-string-secret-at-least-256-bits-long\n",
-		"Supabase":                       "super-secret-jwt-token-with-at-least-32-characters-long",
-		"old jwt.io with zeros":          "your-256-bit-secret" + strings.Repeat("\x00", 13),
-		"old jwt.io with digits":         "your-256-bit-secret" + strings.Repeat("0", 13),
-		"old jwt.io with equals signs":   "your-256-bit-secret" + strings.Repeat("=", 45),
-		"old jwt.io with spaces before":  strings.Repeat(" ", 20) + "your-256-bit-secret",
-		"old jwt.io padded on both ends": strings.Repeat("*", 10) + "your-256-bit-secret" + strings.Repeat("*", 10),
-		"old jwt.io twice":               "your-256-bit-secret-your-256-bit-secret",
-		"zeros":                          strings.Repeat("\x00", 64),
-		"one letter":                     strings.Repeat("a", 100),
-		"secretsecret":                   strings.Repeat("secret", 6),
-		"changeme":                       strings.Repeat("changeme", 8),
-		"digits":                         "12345678901234567890123456789012",
-		"listed":                         "%^&kwicms319842__71839^HBSksmdil", // see testdata/NOTICE
-		"listed, a UUID":                 "0069c482-d42c-4e4b-bae9-893749215257",
-		"listed, with spaces":            "  0069c482-d42c-4e4b-bae9-893749215257 ",
-		"an SSH key":                     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGk3Yl7QXc7s6c0j7mB2 root@host",
-		"an ECDSA SSH key":               "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAI root",
-		"JSON with kty":                  `{"kty":"RSA","n":"AQAB and so on`,
-		"any JSON object":                `{"this": "is a document, not a secret, is it"}`,
+		"jwt.io":                          "a-string-secret-at-least-256-bits-long",
+		"jwt.io, with a line feed":        "a-string-secret-at-least-256-bits-long\n",
+		"Supabase":                        "super-secret-jwt-token-with-at-least-32-characters-long",
+		"old jwt.io with zeros":           "your-256-bit-secret" + strings.Repeat("\x00", 13),
+		"old jwt.io with digits":          "your-256-bit-secret" + strings.Repeat("0", 13),
+		"old jwt.io with equals signs":    "your-256-bit-secret" + strings.Repeat("=", 45),
+		"old jwt.io with spaces before":   strings.Repeat(" ", 20) + "your-256-bit-secret",
+		"old jwt.io padded on both ends":  strings.Repeat("*", 10) + "your-256-bit-secret" + strings.Repeat("*", 10),
+		"old jwt.io twice":                "your-256-bit-secret-your-256-bit-secret",
+		"zeros":                           strings.Repeat("\x00", 64),
+		"one letter":                      strings.Repeat("a", 100),
+		"secretsecret":                    strings.Repeat("secret", 6),
+		"changeme":                        strings.Repeat("changeme", 8),
+		"digits":                          "12345678901234567890123456789012",
+		"listed":                          "%^&kwicms319842__71839^HBSksmdil", // see testdata/NOTICE
+		"listed, a UUID":                  "0069c482-d42c-4e4b-bae9-893749215257",
+		"listed, with spaces":             "  0069c482-d42c-4e4b-bae9-893749215257 ",
+		"an SSH key":                      "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGk3Yl7QXc7s6c0j7mB2 root@host",
+		"an ECDSA SSH key":                "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAI root",
+		"JSON with kty":                   `{"kty":"RSA","n":"AQAB and so on`,
+		"any JSON object":                 `{"this": "is a document, not a secret, is it"}`,
+		"any JSON list":                   `["this", "is a document, not a secret, is it"]`,
+		"a list of JWKs, cut off":         `[{"kty":"RSA","n":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA`,
+		"31 characters, a line feed":      random[:31] + "\n",
+		"31 characters, CR LF":            random[:31] + "\r\n",
+		"31 characters, a space before":   " " + random[:31],
+		"31 characters, a zero":           random[:31] + "\x00",
+		"31 characters, a no-break space": random[:31] + "\u00a0",
+		"31 characters, a mark":           "\xef\xbb\xbf" + random[:31],
+		"31 characters in UTF-16":         utf16le(random[:31]),
+		"31 characters, marked UTF-16":    "\xff\xfe" + utf16le(random[:31]),
+		"old jwt.io among spaces":         "       your-256-bit-secret       ",
+		"an accent short of 32":           "é" + random[:29] + "\n",
+		"RFC 7515 A.1":                    string(unbase64(t, rfc7515A1)),
+		"RFC 7515 A.1 as text":            rfc7515A1,
+		"RFC 7515 A.1 as a line":          rfc7515A1 + "\n",
+		"RFC 7515 A.1 as hex":             fmt.Sprintf("%x", unbase64(t, rfc7515A1)),
+		"RFC 7520 3.5":                    string(unbase64(t, "hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg")),
+		"RFC 7520 3.5 as padded text":     "hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg=",
+		"listed, as base64":               "JV4ma3dpY21zMzE5ODQyX183MTgzOV5IQlNrc21kaWw=",
+		"hex digits twice":                "0123456789abcdef0123456789abcdef",
+		"sixteen random ones twice":       random[:16] + random[:16],
+		"twenty and twelve of them":       random[:20] + random[:12],
+		"31 random ones twice":            random[:31] + random[:31],
+		"SSH key with options":            `no-pty,command="true" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGk3Yl7QXc7s6c0j7mB2`,
+		"SSH key alone":                   "AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABB",
+		"key of .NET":                     "<RSAKeyValue><Modulus>AQAB</Modulus></RSAKeyValue>",
 	} {
 		if _, err := jwk.NewSecret(jwk.HS256, []byte(secret)); !errors.Is(err, jwk.ErrWeak) {
 			t.Errorf("%s: NewSecret = %v, want ErrWeak", name, err)
@@ -132,10 +166,54 @@ func TestGoodSecrets(t *testing.T) {
 		"hex":                  "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 		"short run at the end": random[:40] + "zzzz",
 		"long, padded":         random + strings.Repeat("=", 20),
+		"32 characters":        random[:32],
+		"with a line feed":     random[:32] + "\n",
+		"with CR LF":           random[:32] + "\r\n",
+		"in UTF-16":            utf16le(random[:32]),
+		"a long one twice":     random[:32] + random[:32],
+		"bytes and a space":    "\x01\x02" + random[:29] + " ",
+		"starts with a list":   "[" + random[:40],
+		"words":                "four score and seven years ago our fathers brought forth",
 	} {
 		if _, err := jwk.NewSecret(jwk.HS256, []byte(secret)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// rfc7515A1 is the secret by which half of all HS256 examples are signed.
+const rfc7515A1 = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"
+
+// utf16le is how a program on Windows may read an ASCII text.
+func utf16le(text string) string {
+	var b strings.Builder
+	for _, c := range []byte(text) {
+		b.Write([]byte{c, 0})
+	}
+	return b.String()
+}
+
+// No entry of the list becomes good by what an editor, a shell or another
+// encoding adds to it.
+func TestListedSecretsInDisguise(t *testing.T) {
+	file := must(os.Open("testdata/secrets/jwt.secrets.part.txt.gz"))(t)
+	defer file.Close()
+	lines := bufio.NewScanner(must(gzip.NewReader(file))(t))
+	tried := 0
+	for lines.Scan() {
+		entry := strings.TrimSpace(lines.Text())
+		if len(entry) < 24 { // with what is added here still too short
+			continue
+		}
+		tried++
+		for _, secret := range []string{entry, entry + "\n", entry + "\r\n", " " + entry + " ", entry + "\t\n\n\n\n\n\n", "\ufeff" + entry, entry + "\x00"} {
+			if _, err := jwk.NewSecret(jwk.HS256, []byte(secret)); !errors.Is(err, jwk.ErrWeak) {
+				t.Errorf("%q: NewSecret = %v, want ErrWeak", secret, err)
+			}
+		}
+	}
+	if lines.Err() != nil || tried < 1000 {
+		t.Errorf("%d entries tried, %v; want a thousand", tried, lines.Err())
 	}
 }
 
@@ -165,6 +243,24 @@ func keyForms(t *testing.T, key *jwk.PublicKey) map[string][]byte {
 	if key, ok := key.CryptoKey().(*rsa.PublicKey); ok {
 		forms["PKCS#1 DER"] = x509.MarshalPKCS1PublicKey(key)
 	}
+	for name, form := range maps.Clone(forms) {
+		forms["mark and "+name] = append([]byte("\xef\xbb\xbf"), form...)
+		forms[name+" as base64"] = base64.StdEncoding.AppendEncode(nil, form)
+		forms[name+" as base64url"] = base64.RawURLEncoding.AppendEncode(nil, form)
+		forms[name+" as hex"] = hex.AppendEncode(nil, form)
+	}
+	delete(forms, "mark and DER") // no text
+	delete(forms, "mark and PKCS#1 DER")
+	body := base64.StdEncoding.EncodeToString(forms["DER"])
+	forms["base64 in lines"] = []byte(body[:48] + "\r\n " + body[48:] + "\r\n")
+	forms["quoted base64"] = []byte(`"` + body + `"`)
+	forms["PEM in UTF-16"] = []byte(utf16le(string(pemText)))
+	forms["PEM in UTF-16 with a mark"] = []byte("\xff\xfe" + utf16le(string(pemText)))
+	forms["PEM after a no-break space"] = append([]byte("\u00a0"), pemText...)
+	forms["PEM after a name"] = append([]byte("JWT_KEY="), pemText...)
+	forms["quoted PEM"] = []byte(strconv.Quote(string(pemText)))
+	forms["base64 of PEM in UTF-16"] = base64.StdEncoding.AppendEncode(nil, forms["PEM in UTF-16"])
+	forms["list of JWKs"] = fmt.Appendf(nil, "[%s]", jwkText)
 	return forms
 }
 
@@ -188,19 +284,36 @@ func TestPublicKeyIsNoSecret(t *testing.T) {
 			t.Errorf("key %x: NewSecret = %v, want ErrWeak", form, err)
 		}
 	}
-	// Of a curve that this package does not know.
-	der = must(os.ReadFile("testdata/josekit/der/EC_secp256k1_spki_public.der"))(t)
-	if _, err := jwk.NewSecret(jwk.HS256, der); !errors.Is(err, jwk.ErrWeak) {
-		t.Errorf("secp256k1 key as DER: NewSecret = %v, want ErrWeak", err)
+	// Also private ones, and those of a curve that this package does not know.
+	files := must(filepath.Glob("testdata/josekit/der/*.der"))(t)
+	for _, file := range files {
+		if strings.Contains(file, "_raw_public") {
+			continue // a bare point is no file of a key
+		}
+		if _, err := jwk.NewSecret(jwk.HS256, must(os.ReadFile(file))(t)); !errors.Is(err, jwk.ErrWeak) {
+			t.Errorf("%s: NewSecret = %v, want ErrWeak", file, err)
+		}
+	}
+	if len(files) < 20 {
+		t.Errorf("%d files of keys", len(files))
 	}
 }
 
-// The bytes of a secret that was generated never look weak.
+// The bytes of a secret that was generated never look weak, nor do they written
+// down. The server makes its own as base64url of as many bytes as the hash has.
 func TestGeneratedSecretsPass(t *testing.T) {
-	for range 500 {
-		s := must(jwk.GenerateSecret(jwk.HS256))(t)
-		if _, err := jwk.NewSecret(jwk.HS256, s.ExportBytes()); err != nil {
-			t.Fatalf("a generated secret is refused: %v", err)
+	for i := range 300 {
+		alg := []jwk.Algorithm{jwk.HS256, jwk.HS384, jwk.HS512}[i%3]
+		b := must(jwk.GenerateSecret(alg))(t).ExportBytes()
+		for _, secret := range []string{
+			string(b), base64.RawURLEncoding.EncodeToString(b), base64.StdEncoding.EncodeToString(b), hex.EncodeToString(b),
+			hex.EncodeToString(b[:len(b)/2]), base64.StdEncoding.EncodeToString(b[:len(b)*3/4]), // just as long as the hash
+		} {
+			for _, end := range []string{"", "\n", "\r\n"} {
+				if _, err := jwk.NewSecret(alg, []byte(secret+end)); err != nil {
+					t.Fatalf("%s: a generated secret, as %q, is refused: %v", alg, secret+end, err)
+				}
+			}
 		}
 	}
 }

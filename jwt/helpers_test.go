@@ -63,6 +63,18 @@ func forge(t testing.TB, key jwk.SigningKey, header, payload string) string {
 	return input + "." + b64(string(must[[]byte](t)(key.Sign([]byte(input)))))
 }
 
+// resign returns token as a secret of ours signs it. Those of some examples are
+// known to everybody, and so refused, which text is asserted to be.
+func resign(t *testing.T, alg jwk.Algorithm, text []byte, token string) (*jwk.Secret, string) {
+	t.Helper()
+	if _, err := jwk.ParseSecretJWK(text); !errors.Is(err, jwk.ErrWeak) {
+		t.Errorf("the secret of an example: %v, want %v", err, jwk.ErrWeak)
+	}
+	key := must[*jwk.Secret](t)(jwk.GenerateSecret(alg))
+	input := token[:strings.LastIndexByte(token, '.')]
+	return key, input + "." + b64(string(must[[]byte](t)(key.Sign([]byte(input)))))
+}
+
 // header is the plainest header for key.
 func header(key jwk.SigningKey) string { return `{"alg":"` + string(key.Algorithm()) + `"}` }
 
