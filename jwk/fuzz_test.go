@@ -119,6 +119,9 @@ func FuzzParseSecretJWK(f *testing.F) {
 
 func FuzzParsePrivatePEM(f *testing.F) {
 	seeds(f, "josekit/pem/*")
+	for _, file := range twoReadings(f) {
+		f.Add(file.data)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, alg := range []jwk.Algorithm{jwk.RS256, jwk.PS256, jwk.ES256, jwk.ES384, jwk.ES512, jwk.EdDSA} {
 			key, err := jwk.ParsePrivatePEM(alg, data)

@@ -63,6 +63,25 @@ func TestOpenSSLKeys(t *testing.T) {
 	}
 }
 
+// One key in all the forms in which openssl writes it is one key.
+func TestOpenSSLForms(t *testing.T) {
+	dir := needOpenSSL(t)
+	for alg, curve := range map[jwk.Algorithm]string{jwk.ES256: "prime256v1", jwk.ES384: "secp384r1", jwk.ES512: "secp521r1"} {
+		openssl(t, dir, "ecparam", "-genkey", "-name", curve, "-out", "key.pem")
+		want := must(jwk.ParsePrivatePEM(alg, must(os.ReadFile(filepath.Join(dir, "key.pem")))(t)))(t).KeyID()
+		for _, form := range []string{
+			"ec", "ec -conv_form compressed", "ec -conv_form hybrid", "ec -no_public", "pkey", "pkey -traditional",
+			"pkey -ec_conv_form compressed", "pkey -ec_conv_form hybrid", "pkcs8 -topk8 -nocrypt",
+		} {
+			openssl(t, dir, append(strings.Fields(form), "-in", "key.pem", "-out", "out.pem")...)
+			key, err := jwk.ParsePrivatePEM(alg, must(os.ReadFile(filepath.Join(dir, "out.pem")))(t))
+			if err != nil || key.KeyID() != want {
+				t.Errorf("%s, %s: %v, %v; want the key %s", curve, form, key, err, want)
+			}
+		}
+	}
+}
+
 func TestOpenSSLRSAPublicKey(t *testing.T) {
 	dir := needOpenSSL(t)
 	openssl(t, dir, "genrsa", "-out", "key.pem", "2048")

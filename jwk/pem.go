@@ -12,7 +12,8 @@ import (
 // ParsePrivatePEM reads a private key as openssl writes it: PKCS#8, PKCS#1, or
 // SEC 1 with or without a block of EC PARAMETERS before it. RSA-PSS keys are
 // read too, for the algorithms that they allow. There must be
-// exactly one key and nothing else. Encrypted files are ErrUnsupported: decrypt
+// exactly one key and nothing else, also within the ASN.1; a curve or a public
+// key that is written beside it must be its own. Encrypted files are ErrUnsupported: decrypt
 // them first, with "openssl pkey -in key.pem -out plain.pem".
 func ParsePrivatePEM(alg Algorithm, data []byte) (*PrivateKey, error) {
 	block, err := onePEM(data)
@@ -24,11 +25,9 @@ func ParsePrivatePEM(alg Algorithm, data []byte) (*PrivateKey, error) {
 	case "PRIVATE KEY":
 		key, err = parsePKCS8(alg, block.Bytes)
 	case "RSA PRIVATE KEY":
-		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
-		err = asn1Error(err, true)
+		key, err = parsePKCS1(block.Bytes)
 	case "EC PRIVATE KEY":
-		key, err = x509.ParseECPrivateKey(block.Bytes)
-		err = asn1Error(err, knownEC(block.Bytes))
+		key, err = parseSEC1(block.Bytes)
 	case "PUBLIC KEY", "RSA PUBLIC KEY":
 		err = fmt.Errorf("%w: a public key where a private key belongs", ErrMismatch)
 	default:
@@ -72,11 +71,43 @@ func ParsePublicPEM(alg Algorithm, data []byte) (*PublicKey, error) {
 }
 
 func parsePKCS8(alg Algorithm, der []byte) (any, error) {
+	public, err := exactPKCS8(der)
+	if err != nil {
+		return nil, err
+	}
+	key, err := insidePKCS8(alg, der)
+	if err != nil {
+		return nil, err
+	}
+	var info pkcs8
+	if _, err := asn1.Unmarshal(der, &info); err != nil {
+		return nil, asn1Error(err, true)
+	}
+	return key, exactKey(key, info.Key, public)
+}
+
+func insidePKCS8(alg Algorithm, der []byte) (any, error) {
 	if key, ok, err := privatePSS(alg, der); ok {
 		return key, err
 	}
 	key, err := x509.ParsePKCS8PrivateKey(der)
 	return key, asn1Error(err, knownPKCS8(der))
+}
+
+func parsePKCS1(der []byte) (any, error) {
+	key, err := x509.ParsePKCS1PrivateKey(der)
+	if err != nil {
+		return nil, asn1Error(err, true)
+	}
+	return key, exactPKCS1(key, der)
+}
+
+func parseSEC1(der []byte) (any, error) {
+	key, err := x509.ParseECPrivateKey(der)
+	if err != nil {
+		return nil, asn1Error(err, knownEC(der))
+	}
+	return key, exactSEC1(key, der)
 }
 
 func parseSPKI(alg Algorithm, der []byte) (any, error) {
@@ -102,12 +133,18 @@ func onePEM(data []byte) (*pem.Block, error) {
 	var blocks []*pem.Block
 	for range min(bytes.Count(rest, begin), 3) {
 		var block *pem.Block
+		if rest = bytes.TrimSpace(rest); !bytes.HasPrefix(rest, begin) {
+			return nil, fmt.Errorf("%w: text between PEM blocks", ErrMalformed)
+		}
 		if block, rest = pem.Decode(rest); block == nil {
 			return nil, fmt.Errorf("%w: damaged PEM block", ErrMalformed)
 		}
 		blocks = append(blocks, block)
 	}
 	if len(blocks) == 2 && blocks[0].Type == "EC PARAMETERS" && blocks[1].Type == "EC PRIVATE KEY" {
+		if err := sameCurve(blocks[0], blocks[1]); err != nil {
+			return nil, err
+		}
 		blocks = blocks[1:]
 	}
 	if len(blocks) != 1 || len(bytes.TrimSpace(rest)) != 0 {
@@ -165,12 +202,7 @@ func knownSPKI(der []byte) bool {
 }
 
 func knownEC(der []byte) bool {
-	var info struct {
-		Version int
-		Key     []byte
-		Curve   asn1.ObjectIdentifier `asn1:"optional,explicit,tag:0"`
-		Public  asn1.BitString        `asn1:"optional,explicit,tag:1"`
-	}
+	var info sec1
 	_, err := asn1.Unmarshal(der, &info)
 	return err != nil || info.Curve == nil || knownCurve(info.Curve)
 }
