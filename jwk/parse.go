@@ -33,6 +33,8 @@ type Parser struct {
 // curves and algorithms that this package knows itself, nor may it answer with a
 // key for one of those. "use", "key_ops" and "kid" are the Parser's business.
 type Extension struct {
+	// Public and Private read a JWK from its string members; Private also checks
+	// that the public ones belong to the private.
 	Public  func(Params) (*PublicKey, error)
 	Private func(Params) (*PrivateKey, error)
 	// SPKI and PKCS8 read what is in a PEM file, for alg and nothing else.

@@ -56,9 +56,9 @@ type AccessClaims struct {
 	EmailVerified     *bool    `json:"email_verified,omitzero"`
 	Name              string   `json:"name,omitzero"`
 	PreferredUsername string   `json:"preferred_username,omitzero"`
-	Org               string   `json:"org,omitzero"`
-	Roles             []string `json:"roles,omitzero"`
-	Permissions       []string `json:"permissions,omitzero"`
+	Org               string   `json:"org,omitzero"`         // the organisation in which the person acts, by its slug
+	Roles             []string `json:"roles,omitzero"`       // names, at the audience and in Org (RFC 9068 section 2.2.3.1)
+	Permissions       []string `json:"permissions,omitzero"` // what these roles allow at the audience
 
 	Confirmation *Confirmation `json:"cnf,omitzero"`
 }
@@ -79,6 +79,10 @@ type IDClaims struct {
 	Nonce           string `json:"nonce,omitzero"` // compared by VerifyNonce
 	AuthorizedParty string `json:"azp,omitzero"`   // compared by the profile
 	SessionID       string `json:"sid,omitzero"`   // back-channel log-out names it
+	// AccessTokenHash is half of the access token's hash (OpenID Connect Core
+	// section 3.1.3.6). Nothing here compares it: with the code flow both tokens
+	// come in one answer over TLS, and whoever takes one from elsewhere, such as a
+	// browser, has to.
 	AccessTokenHash string `json:"at_hash,omitzero"`
 
 	AuthTime NumericDate `json:"auth_time,omitzero"`
