@@ -3,7 +3,9 @@ package fetch_test
 import (
 	"errors"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -100,5 +102,39 @@ func TestCallersRedirectRule(t *testing.T) {
 	client := fetch.New(&http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return mine }})
 	if _, err := client.Get(t.Context(), server.URL, nil, 10); !errors.Is(err, mine) {
 		t.Errorf("got %v, want the caller's error", err)
+	}
+}
+
+// From https to http at the same host is another origin: what comes that way
+// anybody may have written.
+func TestRedirectToPlainHTTP(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://"+r.Host+"/", http.StatusFound)
+	}))
+	defer server.Close()
+	if _, err := fetch.New(server.Client()).Get(t.Context(), server.URL, nil, 10); !errors.Is(err, fetch.ErrRedirect) {
+		t.Errorf("got %v, want ErrRedirect", err)
+	}
+}
+
+// The cookies of the program that lends its client are nothing to the issuer.
+func TestNoCookies(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if len(r.Cookies()) > 0 {
+			t.Errorf("asked with %v", r.Cookies())
+		}
+	}))
+	defer server.Close()
+	address, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jar.SetCookies(address, []*http.Cookie{{Name: "session", Value: "x"}})
+	if _, err := fetch.New(&http.Client{Jar: jar}).Get(t.Context(), server.URL, nil, 10); err != nil {
+		t.Error(err)
 	}
 }
