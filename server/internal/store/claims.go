@@ -60,40 +60,40 @@ func (t *tx) roleChanged(ctx context.Context, roleID string) error {
 // renew replaces a user's epoch, and that of the live grants with it: tokens that
 // are out end, sessions don't. A grant with another epoch than the old one is
 // over, and stays so.
-func (t *tx) renew(ctx context.Context, e auth.Ending, now time.Time) (seq uint64, err error) {
+func (t *tx) renew(ctx context.Context, e auth.Ending, now time.Time) (out ended, err error) {
 	const (
 		read = `SELECT epoch FROM users WHERE id = $1`
 		move = `UPDATE grants SET user_epoch = $1 WHERE user_id = $2 AND user_epoch = $3 AND ended_at = 0`
 	)
 	var old string
 	if err := t.get(ctx, []any{&old}, read, e.UserID); err != nil {
-		return 0, err
+		return out, err
 	}
-	seq, _, err = t.endEpoch(ctx, e, now, e.UserID, read, `UPDATE users SET epoch = $1 WHERE id = $2 AND epoch = $3 RETURNING mark`)
+	out, err = t.endEpoch(ctx, e, now, e.UserID, read, `UPDATE users SET epoch = $1 WHERE id = $2 AND epoch = $3 RETURNING mark`)
 	if err != nil {
-		return 0, err
+		return out, err
 	}
 	if _, err := t.exec(ctx, move, e.NewEpoch, e.UserID, old); err != nil {
-		return 0, err
+		return out, err
 	}
-	return seq, t.moveStatuses(ctx, e.UserID)
+	return out, t.moveStatuses(ctx, e.UserID)
 }
 
 // changing runs a change of what a user's tokens say, and what ends with it.
 func (s *Store) changing(ctx context.Context, userID string, end *auth.Ending, now time.Time, ev auth.Event, change func(context.Context, *tx) error) (uint64, error) {
-	return s.ending(ctx, func(ctx context.Context, t *tx) (seq uint64, err error) {
+	return s.finishing(ctx, now, func(ctx context.Context, t *tx) (out ended, err error) {
 		if err := change(ctx, t); err != nil {
-			return 0, err
+			return out, err
 		}
 		// A user who is gone meanwhile has no tokens.
 		if err := t.claimsChanged(ctx, userID, now); err != nil && !errors.Is(err, auth.ErrNotFound) {
-			return 0, err
+			return out, err
 		}
 		if end != nil {
-			if seq, err = t.end(ctx, *end, now); err != nil {
-				return 0, err
+			if out, err = t.end(ctx, *end, now); err != nil {
+				return out, err
 			}
 		}
-		return seq, t.record(ctx, ev)
+		return out, t.record(ctx, ev)
 	})
 }

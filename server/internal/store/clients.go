@@ -76,21 +76,21 @@ func (s *Store) UpdateClient(ctx context.Context, c auth.Client, end *auth.Endin
 		allowed_origins = $11, backchannel_logout_uri = $12, claims = $13, disabled = $14, updated_at = $15,
 		id_token_alg = $16, skip_consent = $17, dpop_bound = $18, require_pushed = $19, backchannel_session = $20,
 		version = version + 1 WHERE id = $21`
-	return s.ending(ctx, func(ctx context.Context, t *tx) (seq uint64, err error) {
+	return s.finishing(ctx, now, func(ctx context.Context, t *tx) (out ended, err error) {
 		if err := found(t.exec(ctx, update, c.Name, fold(c.Name), encoded(c.RedirectURIs), encoded(c.PostLogoutRedirectURIs),
 			encoded(c.GrantTypes), c.TokenEndpointAuthMethod, raw(c.JWKS), c.JWKSURI, c.Scope, encoded(c.Audiences),
 			encoded(c.AllowedOrigins), c.BackchannelLogoutURI, raw(c.Claims), bit(c.Disabled), micros(now),
 			string(c.IDTokenAlgorithm), bit(c.SkipConsent), bit(c.DPoPBound),
 			bit(c.RequirePushed), bit(c.BackchannelSession), c.ID)); err != nil {
-			return 0, err
+			return out, err
 		}
 		t.concerns(c.ID)
 		if end != nil {
-			if seq, err = t.end(ctx, *end, now); err != nil {
-				return 0, err
+			if out, err = t.end(ctx, *end, now); err != nil {
+				return out, err
 			}
 		}
-		return seq, t.record(ctx, ev)
+		return out, t.record(ctx, ev)
 	})
 }
 
@@ -104,15 +104,15 @@ func (s *Store) DeleteClient(ctx context.Context, id string, now time.Time, ev a
 	if err := s.dropGrants(ctx, over, now); err != nil {
 		return 0, err
 	}
-	return s.ending(ctx, func(ctx context.Context, t *tx) (uint64, error) {
-		seq, err := t.end(ctx, over, now)
+	return s.finishing(ctx, now, func(ctx context.Context, t *tx) (ended, error) {
+		out, err := t.end(ctx, over, now)
 		if err != nil {
-			return 0, err
+			return out, err
 		}
 		if err := found(t.exec(ctx, `DELETE FROM clients WHERE id = $1`, id)); err != nil {
-			return 0, err
+			return out, err
 		}
-		return seq, t.record(ctx, ev)
+		return out, t.record(ctx, ev)
 	})
 }
 

@@ -54,19 +54,19 @@ func (s *Store) Consents(ctx context.Context, userID string) ([]auth.Consent, er
 func (s *Store) RevokeConsent(ctx context.Context, userID, clientID string, now time.Time, ev auth.Event) (seq uint64, err error) {
 	const end = `UPDATE grants SET ended_at = $1, end_reason = 'consent_revoked'
 		WHERE user_id = $2 AND client_id = $3 AND ended_at = 0 RETURNING id, mark, status_index`
-	return s.ending(ctx, func(ctx context.Context, t *tx) (uint64, error) {
+	return s.finishing(ctx, now, func(ctx context.Context, t *tx) (ended, error) {
 		n, err := t.takeBack(ctx, userID, clientID)
 		if err != nil {
-			return 0, err
+			return ended{}, err
 		}
-		ended, err := t.endGrants(ctx, now, end, micros(now), userID, clientID)
+		out, err := t.endGrants(ctx, now, end, micros(now), userID, clientID)
 		if err != nil {
-			return 0, err
+			return ended{}, err
 		}
-		if n == 0 && ended.n == 0 {
-			return 0, auth.ErrNotFound
+		if n == 0 && !out.any {
+			return ended{}, auth.ErrNotFound
 		}
-		return ended.seq, t.record(ctx, ev)
+		return out, t.record(ctx, ev)
 	})
 }
 

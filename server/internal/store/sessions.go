@@ -267,10 +267,12 @@ func (s *Store) Touch(ctx context.Context, sessionID string, seen, idle time.Tim
 }
 
 // liveSession is the condition of a session that somebody can still use: it
-// has not ended or expired, and neither has one of its grants.
+// has not ended or expired, and neither has one of its grants. Rows may not say
+// yet what an epoch says already.
 const liveSession = `s.ended_at = 0 AND s.idle_expiry > $4 AND s.absolute_expiry > $4 AND EXISTS (
 		SELECT 1 FROM grants g JOIN clients c ON c.id = g.client_id
-		WHERE g.session_id = s.id AND g.ended_at = 0 AND g.client_epoch = c.epoch)`
+		WHERE g.session_id = s.id AND g.ended_at = 0 AND g.client_epoch = c.epoch
+			AND g.user_epoch = (SELECT u.epoch FROM users u WHERE u.id = s.user_id))`
 
 // Sessions implements auth.Sessions. Page.Query is a prefix of device or
 // address.

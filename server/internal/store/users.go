@@ -82,32 +82,32 @@ func (s *Store) UpdateUser(ctx context.Context, u auth.User, end *auth.Ending, n
 			verified_at = $7, must_change = $8, disabled = $9, claims = $10, updated_at = $11 WHERE id = $12`
 		clear = `DELETE FROM user_roles WHERE user_id = $1`
 	)
-	return s.ending(ctx, func(ctx context.Context, t *tx) (seq uint64, err error) {
+	return s.finishing(ctx, now, func(ctx context.Context, t *tx) (out ended, err error) {
 		var before auth.User
 		if err := t.get(ctx, userDest(&before), selectUser+`WHERE u.id = $1`, u.ID); err != nil {
-			return 0, err
+			return out, err
 		}
 		if err := found(t.exec(ctx, update, u.Email, key(u.Email), u.Username, key(u.Username), u.Name, fold(u.Name),
 			micros(u.VerifiedAt), bit(u.MustChange), bit(u.Disabled), raw(u.Claims), micros(now), u.ID)); err != nil {
-			return 0, err
+			return out, err
 		}
 		if _, err := t.exec(ctx, clear, u.ID); err != nil {
-			return 0, err
+			return out, err
 		}
 		if err := t.giveRoles(ctx, u); err != nil {
-			return 0, err
+			return out, err
 		}
 		if changedClaims(before, u) {
 			if err := t.claimsChanged(ctx, u.ID, now); err != nil {
-				return 0, err
+				return out, err
 			}
 		}
 		if end != nil {
-			if seq, err = t.end(ctx, *end, now); err != nil {
-				return 0, err
+			if out, err = t.end(ctx, *end, now); err != nil {
+				return out, err
 			}
 		}
-		return seq, t.record(ctx, ev)
+		return out, t.record(ctx, ev)
 	})
 }
 
@@ -115,19 +115,19 @@ func (s *Store) UpdateUser(ctx context.Context, u auth.User, end *auth.Ending, n
 func (s *Store) SetPassword(ctx context.Context, userID, oldHash, newHash string, mustChange bool, newEpoch string, now time.Time, ev auth.Event) (seq uint64, err error) {
 	const set = `UPDATE users SET password_hash = $1, must_change = $2, updated_at = $3
 		WHERE id = $4 AND ($5 = '' OR password_hash = $5)`
-	return s.ending(ctx, func(ctx context.Context, t *tx) (uint64, error) {
+	return s.finishing(ctx, now, func(ctx context.Context, t *tx) (out ended, err error) {
 		n, err := t.exec(ctx, set, newHash, bit(mustChange), micros(now), userID, oldHash)
 		if err != nil {
-			return 0, err
+			return out, err
 		}
 		if n == 0 {
-			return 0, t.passwordMoved(ctx, userID)
+			return out, t.passwordMoved(ctx, userID)
 		}
-		seq, err := t.end(ctx, auth.Ending{UserID: userID, NewEpoch: newEpoch, Reason: "password_change"}, now)
+		out, err = t.end(ctx, auth.Ending{UserID: userID, NewEpoch: newEpoch, Reason: "password_change"}, now)
 		if err != nil {
-			return 0, err
+			return out, err
 		}
-		return seq, t.record(ctx, ev)
+		return out, t.record(ctx, ev)
 	})
 }
 
@@ -157,16 +157,44 @@ func (t *tx) passwordMoved(ctx context.Context, userID string) error {
 }
 
 // DeleteUser implements auth.Users. Sessions, grants and memberships go with
-// the row; the log and the audit stay.
+// the row; the log and the audit stay. The client of each grant is told first.
 func (s *Store) DeleteUser(ctx context.Context, id string, now time.Time, ev auth.Event) (seq uint64, err error) {
-	return s.ending(ctx, func(ctx context.Context, t *tx) (uint64, error) {
-		seq, err := t.end(ctx, auth.Ending{UserID: id, NewEpoch: auth.Random128(), Reason: "deleted"}, now)
+	over := auth.Ending{UserID: id, NewEpoch: auth.Random128(), Reason: "deleted"}
+	if err := s.dropSessions(ctx, over, now); err != nil {
+		return 0, err
+	}
+	return s.finishing(ctx, now, func(ctx context.Context, t *tx) (ended, error) {
+		out, err := t.end(ctx, over, now)
 		if err != nil {
-			return 0, err
+			return out, err
 		}
 		if err := found(t.exec(ctx, `DELETE FROM users WHERE id = $1`, id)); err != nil {
-			return 0, err
+			return out, err
 		}
-		return seq, t.record(ctx, ev)
+		return out, t.record(ctx, ev)
 	})
+}
+
+// dropSessions ends a user with very many grants and removes these before the
+// user, some at a time, as dropGrants does for a client. What begins meanwhile is
+// ended with the user.
+func (s *Store) dropSessions(ctx context.Context, over auth.Ending, now time.Time) error {
+	const many = `SELECT 1 FROM grants WHERE user_id = $1 LIMIT 1 OFFSET $2`
+	if more, err := s.sql.exists(ctx, many, over.UserID, markAtOnce); err != nil || !more {
+		return err
+	}
+	over.NewEpoch = auth.Random128()
+	_, err := s.finishing(ctx, now, func(ctx context.Context, t *tx) (ended, error) { return t.end(ctx, over, now) })
+	for _, drop := range []string{
+		`DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE user_id = $1 LIMIT $2)`,
+		`DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user_id = $1 LIMIT $2)`,
+	} {
+		for n := int64(markAtOnce); n == markAtOnce && err == nil; {
+			err = s.write(ctx, func(ctx context.Context, t *tx) (err error) {
+				n, err = t.exec(ctx, drop, over.UserID, markAtOnce)
+				return err
+			})
+		}
+	}
+	return err
 }

@@ -28,7 +28,8 @@ const (
 	overSession = `NOT EXISTS (SELECT 1 FROM grants g WHERE g.session_id = s.id AND g.mark > $2)
 	AND (s.idle_expiry > 0 AND s.idle_expiry <= $1 OR NOT EXISTS (
 		SELECT 1 FROM grants g JOIN clients c ON c.id = g.client_id
-		WHERE g.session_id = s.id AND g.ended_at = 0 AND g.client_epoch = c.epoch))`
+		WHERE g.session_id = s.id AND g.ended_at = 0 AND g.client_epoch = c.epoch
+			AND g.user_epoch = (SELECT u.epoch FROM users u WHERE u.id = g.user_id)))`
 	overSessions = `SELECT s.id FROM (SELECT id, idle_expiry FROM sessions WHERE id > $3 ORDER BY id LIMIT 500) s WHERE ` + overSession
 )
 

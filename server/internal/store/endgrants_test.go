@@ -1,0 +1,203 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/writ-auth/writ/internal/revlog"
+	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/store"
+)
+
+// full is a session with very many grants, of which next to none has a token that
+// is alive.
+func full(t *testing.T, s *store.Store) *crowd {
+	t.Helper()
+	c := newCrowd(t, s)
+	c.add("over", "web", s0.Add(-time.Hour), nil)
+	c.copies("over", 3000)
+	for i := range 40 {
+		c.add(fmt.Sprint("alive ", i), "phone", s0.Add(time.Hour), func(g *auth.Grant) { g.HandleHash = fmt.Append(nil, "handle ", i) })
+	}
+	c.add("told", "told", s0.Add(-time.Hour), nil)
+	c.add("told too", "told", s0.Add(-time.Hour), nil)
+	return c
+}
+
+func (c *crowd) end(e auth.Ending) (seq uint64) {
+	c.t.Helper()
+	seq, err := c.End(c.t.Context(), e, s0, auth.Event{Action: "end"})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return seq
+}
+
+// is checks a number that the database answers.
+func (c *crowd) is(what, query string, want int) {
+	c.t.Helper()
+	text, err := c.Query(c.t.Context(), `SELECT CAST((`+query+`) AS TEXT)`)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if text != fmt.Sprint(want) {
+		c.t.Errorf("%s: %s, want %d", what, text, want)
+	}
+}
+
+func (c *crowd) revoked(kind revlog.Kind, id string) {
+	c.t.Helper()
+	if found, err := c.Revoked(c.t.Context(), [][16]byte{revlog.Hash(kind, id)}, s0); err != nil || !found {
+		c.t.Errorf("%q is not in the log: %v", id, err)
+	}
+}
+
+const (
+	unended  = `SELECT COUNT(*) FROM grants WHERE ended_at = 0`
+	sessions = `SELECT COUNT(*) FROM sessions WHERE ended_at = 0`
+	entries  = `SELECT COUNT(*) FROM log`
+	ends     = `SELECT COUNT(*) FROM audit WHERE action = 'end'`
+	waiting  = `SELECT COUNT(*) FROM logouts`
+)
+
+// endCrowd: the log says of a session's grants what is alive, and nothing else;
+// each application is told, and all rows say that it is over.
+func endCrowd(t *testing.T, open opener) {
+	c := full(t, open(t, store.Options{Now: func() time.Time { return s0 }}))
+	e := auth.Ending{SessionID: c.first.SessionID, Reason: "logout"}
+	seq := c.end(e)
+	c.is("entries: what is alive, and the sign-in", entries, 41)
+	c.is("the answer is the last entry", `SELECT MAX(seq) FROM log`, int(seq))
+	for i := range 40 {
+		c.revoked(revlog.Session, fmt.Sprint("alive ", i))
+	}
+	c.revoked(revlog.Session, c.first.ID)
+	c.is("grants that haven't ended", unended, 0)
+	c.is("sessions that haven't", sessions, 0)
+	c.is("applications to tell", waiting, 2)
+	c.is("audited", ends, 1)
+	c.is("when it may be forgotten", `SELECT forget_at FROM sessions`, int(s0.Add(time.Hour+auth.LogMemory).UnixMicro()))
+	if seq := c.end(e); seq != 0 {
+		t.Errorf("to end it again answers %d, want 0", seq)
+	}
+	c.is("audited once", ends, 1)
+}
+
+// endExpired: what ends has left no token alive. The log says nothing, the audit
+// does.
+func endExpired(t *testing.T, open opener) {
+	c := newCrowd(t, open(t, store.Options{Now: func() time.Time { return s0 }}))
+	expired := s0.Add(-auth.LogMemory)
+	for _, id := range []string{"one", "two", "three"} {
+		c.add(id, "web", expired, nil)
+	}
+	c.add("alive by a slow clock", "web", expired.Add(time.Microsecond), nil)
+	if seq := c.end(auth.Ending{GrantID: "one", Reason: "theft"}); seq != 0 {
+		t.Errorf("a grant: End = %d, want 0", seq)
+	}
+	if _, err := c.RevokeConsent(t.Context(), c.user.ID, "web", s0, auth.Event{Action: "end"}); err != nil {
+		t.Fatal(err)
+	}
+	c.is("entries", entries, 1)
+	c.revoked(revlog.Session, "alive by a slow clock")
+	c.is("audited", ends, 2)
+	c.is("grants that haven't ended", unended, 1)
+}
+
+// endCrowdOfUser: the epoch says it all, and the rows follow.
+func endCrowdOfUser(t *testing.T, open opener) {
+	c := full(t, open(t, store.Options{Now: func() time.Time { return s0 }}))
+	c.is("the end's number", `SELECT `+fmt.Sprint(c.end(auth.Ending{UserID: c.user.ID, NewEpoch: "new", Reason: "logout_all"})), 1)
+	c.is("entries", entries, 1)
+	c.revoked(revlog.Epoch, c.user.Epoch)
+	c.is("grants that haven't ended", unended, 0)
+	c.is("sessions that haven't", sessions, 0)
+	c.is("applications to tell", waiting, 2)
+	c.is("audited", ends, 1)
+
+	again := c.first // a new sign-in
+	again.ID, again.SessionID, again.UserEpoch = "again", "ses_again", "new"
+	if err := c.Begin(t.Context(), auth.Session{ID: "ses_again", UserID: c.user.ID}, again, auth.Marks{}, auth.Event{}); err != nil {
+		t.Fatal(err)
+	}
+	c.is("grants of the new sign-in", unended, 1)
+}
+
+// deleteCrowd: a user goes, however many grants there are, and every application
+// is told.
+func deleteCrowd(t *testing.T, open opener) {
+	c := full(t, open(t, store.Options{Now: func() time.Time { return s0 }}))
+	if _, err := c.DeleteUser(t.Context(), c.user.ID, s0, auth.Event{Action: "end"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.UserByID(t.Context(), c.user.ID); !errors.Is(err, auth.ErrNotFound) {
+		t.Errorf("the user: %v", err)
+	}
+	c.revoked(revlog.Epoch, c.user.Epoch)
+	c.is("grants", `SELECT COUNT(*) FROM grants`, 0)
+	c.is("applications to tell", waiting, 2)
+	c.is("audited", ends, 1)
+}
+
+// TestEndStepByStep: what refuses the grants comes first, and alone. Their rows
+// follow in steps, between which others get their turn.
+func TestEndStepByStep(t *testing.T) {
+	for name, e := range map[string]auth.Ending{
+		"session": {SessionID: "", Reason: "logout"}, "user": {UserID: "usr_1", NewEpoch: "new", Reason: "logout_all"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := new(watch)
+			c := full(t, open(t, store.Options{Now: func() time.Time { return s0 }}.Wrapped(w.wrap)))
+			if e.UserID == "" {
+				e.SessionID = c.first.SessionID
+			}
+			before := w.commits.Load()
+			first := func(commit func() error) error {
+				err := commit()
+				if w.commits.Load() == before+1 {
+					c.is("rows of grants after the first commit", unended, 3044)
+					live, _, err := c.Sessions(t.Context(), c.user.ID, auth.Page{})
+					if err != nil || len(live) != 0 {
+						t.Errorf("after the first commit %d sessions are alive, %v, want none", len(live), err)
+					}
+				}
+				return err
+			}
+			w.commit.Store(&first)
+			c.end(e)
+			// Two lists, of 2,000 and 1,044, by 100.
+			if n := w.commits.Load() - before; n != 1+20+11 {
+				t.Errorf("%d commits, want 32", n)
+			}
+			c.is("grants that haven't ended", unended, 0)
+		})
+	}
+}
+
+// TestEndGoesOn: an ending that failed half way had no answer, and who asks again
+// gets the rest.
+func TestEndGoesOn(t *testing.T) {
+	w := new(watch)
+	c := full(t, open(t, store.Options{Now: func() time.Time { return s0 }}.Wrapped(w.wrap)))
+	before := w.commits.Load()
+	fails := func(commit func() error) error {
+		if w.commits.Load() > before+3 {
+			return errors.New("the disk is gone")
+		}
+		return commit()
+	}
+	w.commit.Store(&fails)
+	e := auth.Ending{SessionID: c.first.SessionID, Reason: "logout"}
+	if seq, err := c.End(t.Context(), e, s0, auth.Event{Action: "end"}); err == nil {
+		t.Errorf("End = %d without an error", seq)
+	}
+	c.is("grants left", unended, 3044-2*100)
+	w.commit.Store(nil)
+	if seq := c.end(e); seq == 0 {
+		t.Error("to end the rest answers 0")
+	}
+	c.is("grants left", unended, 0)
+	c.is("entries", entries, 41)
+}

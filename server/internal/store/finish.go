@@ -1,0 +1,92 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// Whoever can sign in can make grants, and some day somebody ends them all. That
+// must not take longer the more there are: all other writers would wait, and past
+// what a statement may take nothing would end at all. So where there are many,
+// what refuses them comes first and alone: the user's new epoch with its one entry
+// in the log, or the end of the session. Then come the rows, some at a time, so
+// that others get their turn in between, and the answer when all of it is done.
+//
+// If that fails in between, or the process is killed, there is no answer, and
+// nothing can be refreshed any more; to end it again goes on with the rest.
+const (
+	markAtOnce = 500  // grants that are ended together with what they are of
+	markStep   = 100  // in a transaction, where there are more
+	markList   = 2000 // that are listed at once
+)
+
+// unmarked are the grants that an ending has ended, and whose rows don't say so.
+type unmarked struct {
+	list   string // a query for ids of grants and sessions; "": there are none
+	id     string // of the session or user
+	reason string
+	log    bool      // they are refused by an entry each
+	mark   time.Time // the sessions' own rows end too, with this mark; zero: they don't
+}
+
+// A grant that begins after its user's epoch was replaced has the new one.
+const (
+	unmarkedOfSession = `SELECT id, session_id FROM grants WHERE session_id = $1 AND ended_at = 0 LIMIT $2`
+	unmarkedOfUser    = `SELECT g.id, g.session_id FROM grants g JOIN users u ON u.id = g.user_id
+		WHERE g.user_id = $1 AND g.ended_at = 0 AND g.user_epoch <> u.epoch LIMIT $2`
+)
+
+// leftGrant is a grant that is yet to be marked.
+type leftGrant struct{ id, session string }
+
+// finish marks what an ending left.
+func (s *Store) finish(ctx context.Context, left unmarked, now time.Time) (seq uint64, err error) {
+	for {
+		list, err := all(ctx, s.sql, func(g *leftGrant) []any { return []any{&g.id, &g.session} }, left.list, left.id, markList)
+		if err != nil || len(list) == 0 {
+			return seq, err
+		}
+		for some := range slices.Chunk(list, markStep) {
+			err := s.write(ctx, func(ctx context.Context, t *tx) error {
+				last, err := t.markLeft(ctx, left, some, now)
+				seq = max(seq, last)
+				return err
+			})
+			if err != nil {
+				return seq, err
+			}
+		}
+	}
+}
+
+func (t *tx) markLeft(ctx context.Context, left unmarked, grants []leftGrant, now time.Time) (seq uint64, err error) {
+	const (
+		end        = `UPDATE grants SET ended_at = $1, end_reason = $2 WHERE id = $3 AND ended_at = 0 RETURNING id, mark, status_index`
+		endSession = `UPDATE sessions SET ended_at = $1, end_reason = $2, forget_at = $4 WHERE id = $3 AND ended_at = 0`
+	)
+	sessions := make([]string, 0, len(grants))
+	for _, g := range grants {
+		sessions = append(sessions, g.session)
+		if !left.log {
+			_, err = t.markGrants(ctx, end, micros(now), left.reason, g.id)
+		} else if out, failed := t.endGrants(ctx, now, end, micros(now), left.reason, g.id); failed != nil {
+			err = failed
+		} else {
+			seq = max(seq, out.seq)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	if left.mark.IsZero() {
+		return seq, nil
+	}
+	slices.Sort(sessions)
+	for _, id := range slices.Compact(sessions) {
+		if _, err := t.exec(ctx, endSession, micros(now), left.reason, id, micros(left.mark.Add(afterMark))); err != nil {
+			return 0, err
+		}
+	}
+	return seq, nil
+}
