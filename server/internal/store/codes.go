@@ -77,6 +77,9 @@ func (s *Store) redeem(ctx context.Context, g auth.Grant, marks auth.Marks, ev a
 		if n == 0 {
 			return errRedeemed
 		}
+		if err := t.makeRoom(ctx, g, ev); err != nil {
+			return err
+		}
 		if err := t.insertGrant(ctx, g); err != nil {
 			return err
 		}

@@ -143,7 +143,7 @@ func (t *tx) endGrants(ctx context.Context, now time.Time, text string, args ...
 	}
 	out = ended{any: len(grants) > 0, mark: now}
 	for _, g := range grants {
-		if !g.mark.IsZero() && !g.mark.Add(afterMark).After(now) {
+		if expired(g.mark, now) {
 			continue
 		}
 		if out.seq, err = t.revokeUntil(ctx, revlog.Session, g.id, g.mark, now); err != nil {
@@ -153,6 +153,10 @@ func (t *tx) endGrants(ctx context.Context, now time.Time, text string, args ...
 	}
 	return out, nil
 }
+
+// expired says that every token under a mark has expired, by the clock of every
+// verifier. Without a mark nobody can say so.
+func expired(mark, now time.Time) bool { return !mark.IsZero() && !mark.Add(afterMark).After(now) }
 
 // marked is a grant that an update ended.
 type marked struct {

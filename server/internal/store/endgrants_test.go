@@ -201,3 +201,72 @@ func TestEndGoesOn(t *testing.T) {
 	c.is("grants left", unended, 0)
 	c.is("entries", entries, 41)
 }
+
+// redeem begins a grant of an application, as with a code.
+func (c *crowd) redeem(app string, now time.Time) auth.Grant {
+	c.t.Helper()
+	ctx := c.t.Context()
+	g := grantOf(c.user, c.apps[app])
+	g.SessionID, g.HandleHash, g.CreatedAt = c.first.SessionID, []byte("handle of "+g.ID), now
+	code := auth.AuthorizationCode{Hash: [32]byte([]byte(g.ID + g.ID)[:32]), ClientID: app, SessionID: g.SessionID, Challenge: "challenge",
+		ExpiresAt: now.Add(time.Minute), ForgetAt: now.Add(time.Minute)}
+	if err := c.AddCode(ctx, code); err != nil {
+		c.t.Fatal(err)
+	}
+	begun, err := c.Redeem(ctx, code.Hash, g, now, auth.Marks{Expiry: now.Add(time.Hour)}, auth.Event{Action: "grant.begin"})
+	if err != nil || !begun {
+		c.t.Fatalf("Redeem = %v, %v", begun, err)
+	}
+	return g
+}
+
+// roomOfSession: all clients together fill a session only so far, and one with
+// few grants is let in all the same.
+func roomOfSession(t *testing.T, open opener) {
+	c := newCrowd(t, open(t, store.Options{Now: func() time.Time { return s0 }}))
+	for i := range 11 {
+		app := auth.Client{ID: fmt.Sprint("app ", i), Epoch: "epoch"}
+		if err := c.CreateClient(t.Context(), app, nil, auth.Event{}); err != nil {
+			t.Fatal(err)
+		}
+		c.apps[app.ID] = app
+		c.add("one of "+app.ID, app.ID, s0.Add(time.Hour), nil)
+		c.copies("one of "+app.ID, 44)
+	}
+	c.add("over", "phone", s0.Add(-time.Hour), nil)
+	c.copies("over", 3)
+	all := `SELECT COUNT(*) FROM grants`
+	c.is("grants", all, 500)
+	c.redeem("web", s0)
+	c.is("grants with one of web", all, 500)
+	if n := c.left("phone"); n != 3 {
+		t.Errorf("%d of phone are left, want 3", n)
+	}
+	c.is("entries: nothing alive has gone", entries, 0)
+	for range 4 {
+		c.redeem("web", s0)
+	}
+	c.is("grants with five of web", all, 500)
+	c.is("entries: one that was alive", entries, 1)
+	if _, err := c.HeldByGrant(t.Context(), c.first.ID); err != nil {
+		t.Errorf("the sign-in: %v", err)
+	}
+}
+
+// roomInCrowd: in a session from before there were bounds each grant makes some
+// places, and not all at once.
+func roomInCrowd(t *testing.T, open opener) {
+	c := full(t, open(t, store.Options{Now: func() time.Time { return s0 }}))
+	c.redeem("web", s0)
+	if n := c.left("web"); n != 3001-20+1 {
+		t.Errorf("%d are left, want 2982", n)
+	}
+	g := c.redeem("phone", s0)
+	if n := c.left("phone"); n != 41 {
+		t.Errorf("%d of phone are left, want all 41", n)
+	}
+	if _, err := c.HeldByGrant(t.Context(), g.ID); err != nil {
+		t.Error(err)
+	}
+	c.is("entries", entries, 0)
+}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/writ-auth/writ/internal/revlog"
 	"github.com/writ-auth/writ/server/internal/auth"
 )
 
@@ -46,7 +47,14 @@ func (s *Store) AssignStatus(ctx context.Context, g auth.Grant) (index auth.Stat
 		if err != nil && !errors.Is(err, auth.ErrNotFound) || index != 0 {
 			return err
 		}
-		if index, err = t.takeStatus(ctx, g, ended > 0); err != nil || !stored {
+		over := ended > 0
+		if !stored { // yet, or any more: see replaceGrant
+			hash := revlog.Hash(revlog.Session, g.ID)
+			if over, err = t.exists(ctx, `SELECT 1 FROM log WHERE hash = $1`, hash[:]); err != nil {
+				return err
+			}
+		}
+		if index, err = t.takeStatus(ctx, g, over); err != nil || !stored {
 			return err
 		}
 		_, err = t.exec(ctx, set, int64(index), g.ID)

@@ -91,6 +91,8 @@ func TestEngines(t *testing.T) {
 		"EndExpired":   endExpired,
 		"EndUser":      endCrowdOfUser,
 		"DeleteUser":   deleteCrowd,
+		"Room":         roomOfSession,
+		"RoomInCrowd":  roomInCrowd,
 		"BigClient":    deleteBigClient,
 		"SweepAudit":   sweepAudit,
 		"SweepLog":     sweepLog,

@@ -18,6 +18,8 @@ func authorizationTests() map[string]func(*bench) {
 		"CodeOfOneRequest": codeOfOneRequest,
 		"CodeAndLogout":    codeAndLogout,
 		"CodeRefused":      codeRefused,
+		"Room":             roomOfClient,
+		"RoomByWorth":      roomByWorth,
 		"Consent":          consent,
 		"RevokeConsent":    revokeConsent,
 		"RevokeUnfetched":  revokeUnfetched,
