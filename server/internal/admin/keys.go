@@ -18,7 +18,7 @@ import (
 type Keyring interface {
 	Rotate(ctx context.Context, alg jwk.Algorithm, ev auth.Event) (keyring.Announced, error)
 	Compromised(ctx context.Context, kid string, ev auth.Event) (uint64, keyring.Announced, error)
-	AllCompromised(ctx context.Context, ev auth.Event) (uint64, []keyring.Announced, error)
+	AllCompromised(ctx context.Context, ev auth.Event) (keyring.Replaced, error)
 }
 
 // keys lists the signing keys, the newest first: they are few, so one page
@@ -130,22 +130,21 @@ func (d *Door) compromised(ctx context.Context, actor directory.Actor, kid strin
 func (d *Door) allCompromised(ctx context.Context, actor directory.Actor) (rotated, error) {
 	ev := by(actor)
 	ev.Action, ev.Reason = "key.compromised", "all compromised"
-	seq, successors, err := d.Keyring.AllCompromised(ctx, ev)
+	done, err := d.Keyring.AllCompromised(ctx, ev)
 	if err != nil {
 		return rotated{}, err
 	}
-	out := rotated{ended: ended{Seq: seq}}
-	for _, next := range successors {
+	out := rotated{ended: ended{Seq: done.Seq}}
+	for _, next := range done.Keys {
 		out.Keys = append(out.Keys, viewRotated(next))
 	}
 	if len(out.Keys) > 0 {
 		out.KID, out.Algorithm, out.SignsFrom = out.Keys[0].KID, out.Keys[0].Algorithm, out.Keys[0].SignsFrom
 	}
-	secrets, err := d.Directory.ReplaceAPISecrets(ctx, actor)
-	for _, s := range secrets {
-		out.APISecrets = append(out.APISecrets, viewSecret(s))
+	for _, s := range done.Secrets {
+		out.APISecrets = append(out.APISecrets, apiSecretShown{s.Audience, s.Text, s.KID, s.SignsFrom.UTC()})
 	}
-	return out, err
+	return out, nil
 }
 
 func viewSecret(s directory.NewSecret) apiSecretShown {

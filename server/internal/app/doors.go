@@ -87,11 +87,14 @@ func (a *App) adminListener() http.Handler {
 }
 
 // ready reports whether the server can do its work: not while its database
-// can't be written to, and not while it stops, so that a balancer sends nobody
-// here any more.
+// can't be written to or a key is missing, and not while it stops, so that a
+// balancer sends nobody here any more.
 func (a *App) ready(ctx context.Context) error {
 	if a.draining.Err() != nil {
 		return errors.New("the server is stopping")
+	}
+	if err := a.keys.Lacks(); err != nil {
+		return err
 	}
 	return a.writable.check(ctx, a.now(), a.store.Writable)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 
 	"github.com/writ-auth/writ/server/internal/keyring"
+	"github.com/writ-auth/writ/server/internal/store"
 )
 
 // RunKeys looks after the signing keys as Run does, without a listener.
@@ -18,3 +19,6 @@ const WatchEvery = watchEvery
 
 // Certificate is what the public port shows.
 func Certificate(l *Listeners) *tls.Certificate { return l.certificate.current.Load() }
+
+// Store is the server's database.
+func (a *App) Store() *store.Store { return a.store }

@@ -188,6 +188,13 @@ type Key struct {
 	Mark           time.Time // no token signed by it expires later
 }
 
+// Heirs take the place of all keys and secrets that are revoked at once.
+type Heirs struct {
+	Keys    []Key
+	Secrets []APISecret // those of APIs that are gone meanwhile are left out
+	Events  []Event     // for the audit, of each of them
+}
+
 // LogMemory is how much longer than the tokens in its scope an entry of the
 // revocation log is kept, and a retired key published: the leeway that verifiers
 // may allow, and the difference of their clocks.
@@ -208,6 +215,7 @@ const (
 	KeyNext    KeyState = "next"
 	KeySigning KeyState = "signing"
 	KeyRetired KeyState = "retired"
+	KeyRevoked KeyState = "revoked" // published no more, whatever a clock says
 )
 
 // Event is a line of the audit: who did what to whom, from where, with which

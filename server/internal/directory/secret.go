@@ -42,34 +42,3 @@ func (s *Service) AddAPISecret(ctx context.Context, actor Actor, audienceOrID st
 	}
 	return NewSecret{Secret{row.KID, text}, api.Audience, row.SignsFrom}, failed(err, "secret")
 }
-
-// ReplaceAPISecrets makes a secret for every API whose tokens are signed with
-// one and that has none alive: what is left to do after all were compromised.
-func (s *Service) ReplaceAPISecrets(ctx context.Context, actor Actor) (made []NewSecret, err error) {
-	for page := (auth.Page{Limit: 200}); ; {
-		apis, next, err := s.Directory.APIs(ctx, page)
-		if err != nil {
-			return nil, err
-		}
-		for _, api := range apis {
-			if !hmac(api.Algorithm) {
-				continue
-			}
-			live, err := s.Directory.APISecrets(ctx, api.ID, s.Now())
-			if err != nil {
-				return nil, err
-			}
-			if len(live) > 0 {
-				continue
-			}
-			secret, err := s.AddAPISecret(ctx, actor, api.ID, 0)
-			if err != nil {
-				return nil, err
-			}
-			made = append(made, secret)
-		}
-		if page.Cursor = next; next == "" {
-			return made, nil
-		}
-	}
-}

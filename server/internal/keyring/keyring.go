@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,6 +38,7 @@ type Options struct {
 
 // Secrets is where an API's shared secrets are kept.
 type Secrets interface {
+	APIs(ctx context.Context, p auth.Page) (list []auth.API, next string, err error)
 	APISecrets(ctx context.Context, apiID string, now time.Time) ([]auth.APISecret, error)
 }
 
@@ -63,6 +63,14 @@ type state struct {
 	logKeys *jwk.Set        // with which such heads are checked
 }
 
+// signer is the key that signs for an algorithm, nil if there is none.
+func (s *state) signer(purpose auth.KeyPurpose, alg jwk.Algorithm) *jwk.PrivateKey {
+	if purpose == auth.KeyLog {
+		return s.log
+	}
+	return s.signing[alg]
+}
+
 // Open loads the keys and makes the first of what is missing: a signing key of
 // the default algorithm, a log key and a tag key. ErrSealed if the master key is not the
 // one that sealed the rows.
@@ -74,13 +82,7 @@ func Open(ctx context.Context, opts Options) (*Ring, error) {
 	if _, err := r.Advance(ctx); err != nil {
 		return nil, err
 	}
-	if _, err := r.Signing(ctx, opts.Algorithm); err != nil {
-		return nil, err
-	}
-	if err := r.ensureLog(ctx); err != nil {
-		return nil, err
-	}
-	return r, r.ensureTag(ctx)
+	return r, nil
 }
 
 // Reload reads the keys again, after another node or a person changed them.
@@ -89,6 +91,27 @@ func (r *Ring) Reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return r.use(rows)
+}
+
+// settleTime is how long a change that has been stored may wait for being read.
+const settleTime = 5 * time.Second
+
+// settle is Reload after a change that this node has stored: whoever asked for it
+// may be gone, and it is true all the same. If the keys can't be read now, Run
+// does so as soon as they can.
+func (r *Ring) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	err := r.Reload(ctx)
+	if err != nil {
+		r.poke()
+	}
+	return err
+}
+
+// use makes the rows the keys in use.
+func (r *Ring) use(rows []auth.Key) (err error) {
 	s := &state{signing: map[jwk.Algorithm]*jwk.PrivateKey{}, tags: map[uint32][]byte{}}
 	published := map[auth.KeyPurpose][]*jwk.PublicKey{}
 	for _, row := range rows {
@@ -157,7 +180,7 @@ func sealOf(p auth.KeyPurpose) Purpose {
 }
 
 func (r *Ring) loadPair(s *state, row auth.Key) (*jwk.PublicKey, error) {
-	if !row.PublishedUntil.IsZero() && !r.opts.Now().Before(row.PublishedUntil) {
+	if row.State == auth.KeyRevoked || !row.PublishedUntil.IsZero() && !r.opts.Now().Before(row.PublishedUntil) {
 		return nil, nil
 	}
 	public, err := jwk.ParsePublicJWK(row.Public)
@@ -198,7 +221,10 @@ func (r *Ring) Signing(ctx context.Context, alg jwk.Algorithm) (*jwk.PrivateKey,
 	}
 	r.change.Lock()
 	defer r.change.Unlock()
-	return r.first(ctx, alg)
+	if err := r.first(ctx, auth.KeySign, alg); err != nil {
+		return nil, err
+	}
+	return r.state.Load().signing[alg], nil
 }
 
 // Ready is Signing without waiting: nil where the algorithm has no key yet.
@@ -209,75 +235,41 @@ func (r *Ring) Ready(alg jwk.Algorithm) *jwk.PrivateKey {
 	return r.state.Load().signing[alg]
 }
 
-// first makes an algorithm's first key, with change held.
-func (r *Ring) first(ctx context.Context, alg jwk.Algorithm) (*jwk.PrivateKey, error) {
-	if k, ok := r.state.Load().signing[alg]; ok {
-		return k, nil
-	}
-	key, err := jwk.Generate(alg)
-	if err != nil {
-		return nil, err
-	}
-	now := r.opts.Now()
-	err = r.add(ctx, auth.KeySign, key, auth.KeySigning, now, auth.Event{At: now, Action: "key.create", Reason: "first of its algorithm"})
-	if err != nil && !errors.Is(err, auth.ErrConflict) { // another node was faster: take what it made
-		return nil, fmt.Errorf("make the first %s key: %w", alg, err)
-	}
-	if err := r.Reload(ctx); err != nil {
-		return nil, err
-	}
-	k, ok := r.state.Load().signing[alg]
-	if !ok {
-		return nil, fmt.Errorf("keyring: no signing key for %s", alg)
-	}
-	return k, nil
-}
-
 // add seals and stores a private key.
 func (r *Ring) add(ctx context.Context, purpose auth.KeyPurpose, key *jwk.PrivateKey, state auth.KeyState, signsFrom time.Time, ev auth.Event) error {
-	pem, err := key.ExportPEM()
+	row, err := r.row(purpose, key, state, signsFrom, ev.At)
 	if err != nil {
 		return err
+	}
+	ev.Target, ev.Verdict = row.ID, "allowed"
+	return r.opts.Keys.AddKey(ctx, row, ev)
+}
+
+// row seals a private key.
+func (r *Ring) row(purpose auth.KeyPurpose, key *jwk.PrivateKey, state auth.KeyState, signsFrom, now time.Time) (auth.Key, error) {
+	pem, err := key.ExportPEM()
+	if err != nil {
+		return auth.Key{}, err
 	}
 	public, err := key.Public().MarshalJSON()
 	if err != nil {
-		return err
+		return auth.Key{}, err
 	}
-	ev.Target, ev.Verdict = key.KeyID(), "allowed"
-	return r.opts.Keys.AddKey(ctx, auth.Key{
+	return auth.Key{
 		ID: key.KeyID(), Purpose: purpose, Algorithm: key.Algorithm(), State: state,
 		Public: public, Sealed: r.opts.Sealer.Seal(sealOf(purpose), "keys", key.KeyID(), pem),
-		CreatedAt: ev.At, SignsFrom: signsFrom,
-	}, ev)
+		CreatedAt: now, SignsFrom: signsFrom,
+	}, nil
 }
 
-// ensureLog makes the first log key. Two nodes that start together agree on
-// whichever the store took.
-func (r *Ring) ensureLog(ctx context.Context) error {
-	if r.state.Load().log != nil {
-		return nil
-	}
-	key, err := jwk.Generate(logAlgorithm)
-	if err != nil {
-		return err
-	}
-	now := r.opts.Now()
-	err = r.add(ctx, auth.KeyLog, key, auth.KeySigning, now, auth.Event{At: now, Action: "key.create", Reason: "first log key"})
-	if err != nil && !errors.Is(err, auth.ErrConflict) {
-		return err
-	}
-	return r.Reload(ctx)
-}
-
-// logAlgorithm is what heads of the revocation log are signed with.
-const logAlgorithm = jwk.EdDSA
+var errNoLogKey = errors.New("keyring: there is no log key")
 
 // SignHead signs the head of the revocation log with the key of which it
 // answers the kid. Log keys are good for nothing else.
 func (r *Ring) SignHead(message []byte) (kid string, signature []byte, err error) {
 	key := r.state.Load().log
 	if key == nil {
-		return "", nil, errors.New("keyring: there is no log key")
+		return "", nil, errNoLogKey
 	}
 	signature, err = key.Sign(message)
 	return key.KeyID(), signature, err
@@ -297,26 +289,6 @@ func (r *Ring) Marked(kid string, expiry time.Time) bool {
 
 // Mark remembers that the key's mark is expiry in the store.
 func (r *Ring) Mark(kid string, expiry time.Time) { r.marks.Store(kid, expiry.Unix()) }
-
-// ensureTag makes the first tag key. Two nodes that start together agree on
-// whichever the store took.
-func (r *Ring) ensureTag(ctx context.Context) error {
-	if r.state.Load().tag != 0 {
-		return nil
-	}
-	const number = 1
-	id := strconv.Itoa(number)
-	now := r.opts.Now()
-	row := auth.Key{
-		ID: id, Purpose: auth.KeyTag, Number: number, State: auth.KeySigning,
-		Sealed: r.opts.Sealer.Seal(SealTagKey, "keys", id, random(32)), CreatedAt: now, SignsFrom: now,
-	}
-	ev := auth.Event{At: now, Action: "key.create", Target: "tag " + id, Verdict: "allowed"}
-	if err := r.opts.Keys.AddKey(ctx, row, ev); err != nil && !errors.Is(err, auth.ErrConflict) {
-		return err
-	}
-	return r.Reload(ctx)
-}
 
 // Public is the set that the JWKS endpoint serves.
 func (r *Ring) Public() *jwk.Set { return r.state.Load().public }

@@ -35,11 +35,10 @@ func (r *Ring) Rotate(ctx context.Context, alg jwk.Algorithm, ev auth.Event) (An
 	r.change.Lock()
 	defer r.change.Unlock()
 	if _, ok := r.state.Load().signing[alg]; !ok {
-		first, err := r.first(ctx, alg)
-		if err != nil {
+		if err := r.first(ctx, auth.KeySign, alg); err != nil {
 			return Announced{}, err
 		}
-		return Announced{first.KeyID(), alg, r.opts.Now()}, nil
+		return Announced{r.state.Load().signing[alg].KeyID(), alg, r.opts.Now()}, nil
 	}
 	key, err := jwk.Generate(alg)
 	if err != nil {
@@ -60,7 +59,7 @@ func (r *Ring) Import(ctx context.Context, key *jwk.PrivateKey, ev auth.Event) (
 		if err := r.add(ctx, auth.KeySign, key, auth.KeySigning, ev.At, ev); err != nil {
 			return Announced{}, err
 		}
-		return Announced{key.KeyID(), key.Algorithm(), ev.At}, r.Reload(ctx)
+		return Announced{key.KeyID(), key.Algorithm(), ev.At}, r.settle(ctx)
 	}
 	out, err := r.announce(ctx, auth.KeySign, key, ev.At.Add(r.opts.Announce), ev)
 	if err == nil && out.KID != key.KeyID() {
@@ -83,7 +82,7 @@ func (r *Ring) announce(ctx context.Context, purpose auth.KeyPurpose, key *jwk.P
 	for _, row := range rows {
 		if row.Purpose == purpose && row.State == auth.KeyNext && row.Algorithm == key.Algorithm() {
 			r.poke()
-			return Announced{row.ID, row.Algorithm, row.SignsFrom}, r.Reload(ctx)
+			return Announced{row.ID, row.Algorithm, row.SignsFrom}, r.settle(ctx)
 		}
 	}
 	return Announced{}, err // the conflict was about its kid
@@ -97,9 +96,11 @@ func (r *Ring) poke() {
 	}
 }
 
-// Advance carries out what is due now: announced keys begin to sign, old ones
-// get a successor announced, retired ones whose tokens are over go. It answers
-// when something will be due next; zero if nothing is in sight.
+// Advance reads the keys, as others may have changed them, and carries out what
+// is due now: announced keys begin to sign, old ones get a successor announced,
+// retired ones whose tokens are over go, and what this node can't work without
+// is made where it is missing. It answers when something will be due next; zero
+// if nothing is in sight.
 func (r *Ring) Advance(ctx context.Context) (next time.Time, err error) {
 	r.change.Lock()
 	defer r.change.Unlock()
@@ -107,18 +108,19 @@ func (r *Ring) Advance(ctx context.Context) (next time.Time, err error) {
 	if err != nil {
 		return next, err
 	}
+	if err := r.use(rows); err != nil {
+		return next, err
+	}
 	a := advance{r: r, now: r.opts.Now()}
 	for _, purpose := range []auth.KeyPurpose{auth.KeySign, auth.KeyLog} {
 		for _, keys := range byAlgorithm(rows, purpose) {
-			if err := a.line(ctx, keys); err != nil {
-				return next, err
-			}
+			err = errors.Join(err, a.line(ctx, keys))
 		}
 	}
 	if a.changed {
-		return a.next, r.Reload(ctx)
+		err = errors.Join(err, r.settle(ctx))
 	}
-	return a.next, nil
+	return a.next, errors.Join(err, r.repair(ctx))
 }
 
 // line is the keys of one purpose and algorithm.
@@ -183,8 +185,7 @@ func (a *advance) turn(ctx context.Context, next *auth.Key) error {
 		a.await(next.SignsFrom)
 		return nil
 	}
-	err := a.r.opts.Keys.TurnKey(ctx, next.ID, a.now, auth.Event{At: a.now, Action: "key.sign", Target: next.ID,
-		Verdict: "allowed", Reason: "announced"})
+	err := a.r.turn(ctx, next.ID, a.now, "announced")
 	a.changed = true
 	a.await(a.now.Add(time.Second)) // its own successor may be due
 	if errors.Is(err, auth.ErrNotFound) {
@@ -227,38 +228,47 @@ func (a *advance) await(t time.Time) {
 	}
 }
 
-// follow reads the keys as others may have changed them, and answers what tells
-// of their next change; nil if there are no others.
-func (r *Ring) follow(ctx context.Context) (<-chan struct{}, error) {
-	if r.opts.Changed == nil {
-		return nil, nil
-	}
-	changed := r.opts.Changed()
-	r.change.Lock()
-	defer r.change.Unlock()
-	return changed, r.Reload(ctx)
+// turn lets an announced key sign.
+func (r *Ring) turn(ctx context.Context, kid string, now time.Time, reason string) error {
+	return r.opts.Keys.TurnKey(ctx, kid, now, auth.Event{At: now, Action: "key.sign", Target: kid, Verdict: "allowed", Reason: reason})
 }
+
+// retryAfter is how long Run waits after a first failure; then twice as long.
+const retryAfter = time.Second
 
 // Run advances the keys, and follows what others do to them, until ctx ends.
 func (r *Ring) Run(ctx context.Context, logger *slog.Logger) {
+	var pause time.Duration
 	for ctx.Err() == nil {
-		changed, err := r.follow(ctx)
-		next, advanced := r.Advance(ctx)
-		err = errors.Join(err, advanced)
+		var changed <-chan struct{} // taken before the keys are read
+		if r.opts.Changed != nil {
+			changed = r.opts.Changed()
+		}
+		next, err := r.Advance(ctx)
 		wait := pollEvery
 		switch {
+		case err == nil && !next.IsZero():
+			wait = min(wait, max(next.Sub(r.opts.Now()), time.Millisecond))
 		case err != nil && ctx.Err() == nil:
 			logger.Warn("signing keys can't be looked after", "error", err)
-		case !next.IsZero():
-			wait = min(wait, max(next.Sub(r.opts.Now()), time.Millisecond))
+			pause = min(max(2*pause, retryAfter), pollEvery)
+			wait = pause
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-		case <-r.wake:
-		case <-changed:
-		case <-timer.C:
+		if err == nil {
+			pause = 0
 		}
-		timer.Stop()
+		r.rest(ctx, wait, changed)
+	}
+}
+
+// rest waits, unless there is something to do before.
+func (r *Ring) rest(ctx context.Context, wait time.Duration, changed <-chan struct{}) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-r.wake:
+	case <-changed:
+	case <-timer.C:
 	}
 }

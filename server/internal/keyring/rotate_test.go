@@ -241,9 +241,13 @@ func TestAllCompromised(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, tag := m.CurrentTag()
-	_, successors, err := m.AllCompromised(t.Context(), auth.Event{Action: "key.compromised"})
-	if err != nil || len(successors) != 2 {
-		t.Fatalf("successors %+v, %v; want one for each algorithm", successors, err)
+	old256, err := m.APISecret(t.Context(), api)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, err := m.AllCompromised(t.Context(), auth.Event{Action: "key.compromised"})
+	if err != nil || len(done.Keys) != 2 || done.Seq != 3 {
+		t.Fatalf("%+v, %v; want one key for each algorithm, and 3 in the log", done, err)
 	}
 	for _, kid := range []string{rsa, old, next.KID} {
 		for key := range m.Public().All() {
@@ -255,8 +259,9 @@ func TestAllCompromised(t *testing.T) {
 	if _, now := m.CurrentTag(); bytes.Equal(now, tag) {
 		t.Error("the key of refresh tokens is the old one")
 	}
-	if _, err := m.APISecret(t.Context(), api); err == nil {
-		t.Error("an API's secret survived")
+	secret, err := m.APISecret(t.Context(), api)
+	if err != nil || secret.KeyID() == old256.KeyID() || len(done.Secrets) != 1 || done.Secrets[0].Text != string(secret.ExportBytes()) {
+		t.Errorf("the API's secret is %v, %v; want a new one, and that it is shown: %+v", secret, err, done.Secrets)
 	}
 	page, err := m.store.LogPage(t.Context(), 0, 10, m.clock.now)
 	if err != nil || len(page.Entries) != 3 {

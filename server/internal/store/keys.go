@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/writ-auth/writ/internal/revlog"
@@ -22,17 +23,22 @@ func keyDest(k *auth.Key) []any {
 
 // AddKey implements auth.Keys.
 func (s *Store) AddKey(ctx context.Context, k auth.Key, ev auth.Event) error {
+	return s.write(ctx, func(ctx context.Context, t *tx) error {
+		if err := t.insertKey(ctx, k); err != nil {
+			return err
+		}
+		return t.record(ctx, ev)
+	})
+}
+
+func (t *tx) insertKey(ctx context.Context, k auth.Key) error {
 	const insert = `INSERT INTO keys
 		(id, purpose, number, algorithm, state, public, sealed, created_at, signs_from, published_until, mark)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
-	return s.write(ctx, func(ctx context.Context, t *tx) error {
-		if _, err := t.exec(ctx, insert, k.ID, string(k.Purpose), int64(k.Number), string(k.Algorithm), string(k.State),
-			blob(k.Public), blob(k.Sealed), t.since(k.CreatedAt), micros(k.SignsFrom), micros(k.PublishedUntil), micros(k.Mark)); err != nil {
-			return err
-		}
-		t.keys = true
-		return t.record(ctx, ev)
-	})
+	t.keys = true
+	_, err := t.exec(ctx, insert, k.ID, string(k.Purpose), int64(k.Number), string(k.Algorithm), string(k.State),
+		blob(k.Public), blob(k.Sealed), t.since(k.CreatedAt), micros(k.SignsFrom), micros(k.PublishedUntil), micros(k.Mark))
+	return err
 }
 
 // KeysChanged returns a channel that is closed when another node has changed a
@@ -62,11 +68,14 @@ func (s *Store) TurnKey(ctx context.Context, id string, now time.Time, ev auth.E
 	})
 }
 
+// revoked erases a key's private part and ends its publication. It has a state
+// of its own: no clock that is set back publishes it again.
+const revoked = `UPDATE keys SET state = 'revoked', sealed = NULL, published_until = $1 WHERE purpose = 'sign' AND `
+
 // RevokeKey implements auth.Keys.
-func (s *Store) RevokeKey(ctx context.Context, id string, now time.Time, ev auth.Event) (uint64, error) {
-	const end = retire + `$1 WHERE purpose = 'sign' AND id = $2`
-	return s.ending(ctx, func(ctx context.Context, t *tx) (uint64, error) {
-		if err := found(t.exec(ctx, end, micros(now), id)); err != nil {
+func (s *Store) RevokeKey(ctx context.Context, id string, heir auth.Key, now time.Time, ev, began auth.Event) (seq uint64, successor string, err error) {
+	seq, err = s.ending(ctx, func(ctx context.Context, t *tx) (uint64, error) {
+		if err := found(t.exec(ctx, revoked+`id = $2`, micros(now), id)); err != nil {
 			return 0, err
 		}
 		t.keys = true
@@ -74,16 +83,42 @@ func (s *Store) RevokeKey(ctx context.Context, id string, now time.Time, ev auth
 		if err != nil {
 			return 0, err
 		}
-		return seq, t.record(ctx, ev)
+		if err := t.record(ctx, ev); err != nil {
+			return 0, err
+		}
+		successor, err = t.succeed(ctx, heir, now, began)
+		return seq, err
 	})
+	return seq, successor, err
+}
+
+// succeed sees to it that somebody signs for heir's algorithm, and says who.
+func (t *tx) succeed(ctx context.Context, heir auth.Key, now time.Time, began auth.Event) (successor string, err error) {
+	const (
+		signs = `SELECT id FROM keys WHERE purpose = 'sign' AND algorithm = $1 AND state = 'signing'`
+		turn  = `UPDATE keys SET state = 'signing', signs_from = CASE WHEN signs_from > $2 THEN $2 ELSE signs_from END
+			WHERE purpose = 'sign' AND algorithm = $1 AND state = 'next' RETURNING id`
+	)
+	err = t.get(ctx, []any{&successor}, signs, string(heir.Algorithm))
+	if !errors.Is(err, auth.ErrNotFound) {
+		return successor, err
+	}
+	err = t.get(ctx, []any{&successor}, turn, string(heir.Algorithm), micros(now))
+	if errors.Is(err, auth.ErrNotFound) {
+		successor, err = heir.ID, t.insertKey(ctx, heir)
+	}
+	if err != nil {
+		return "", err
+	}
+	began.Target = successor
+	return successor, t.record(ctx, began)
 }
 
 // RevokeAllKeys implements auth.Keys.
-func (s *Store) RevokeAllKeys(ctx context.Context, now time.Time, ev auth.Event) (uint64, error) {
+func (s *Store) RevokeAllKeys(ctx context.Context, heirs auth.Heirs, now time.Time, ev auth.Event) (uint64, error) {
 	const (
-		end        = retire + `$1 WHERE purpose = 'sign' RETURNING id`
+		end        = revoked + `state <> 'revoked' RETURNING id`
 		dropOthers = `DELETE FROM keys WHERE purpose IN ('tag', 'log')`
-		endSecrets = `UPDATE api_secrets SET expires_at = $1 WHERE expires_at = 0 OR expires_at > $1`
 	)
 	return s.ending(ctx, func(ctx context.Context, t *tx) (seq uint64, err error) {
 		t.keys = true
@@ -99,11 +134,51 @@ func (s *Store) RevokeAllKeys(ctx context.Context, now time.Time, ev auth.Event)
 		if _, err := t.exec(ctx, dropOthers); err != nil {
 			return 0, err
 		}
-		if _, err := t.exec(ctx, endSecrets, micros(now)); err != nil {
+		if err := t.record(ctx, ev); err != nil {
 			return 0, err
 		}
-		return seq, t.record(ctx, ev)
+		return seq, t.inherit(ctx, heirs)
 	})
+}
+
+// inherit stores what takes the place of all that was revoked.
+func (t *tx) inherit(ctx context.Context, heirs auth.Heirs) error {
+	const (
+		api  = `SELECT 1 FROM apis WHERE id = $1`
+		bare = `SELECT 1 FROM apis a WHERE a.algorithm IN ('HS256', 'HS384', 'HS512')
+			AND NOT EXISTS (SELECT 1 FROM api_secrets s WHERE s.api_id = a.id) LIMIT 1`
+	)
+	for _, k := range heirs.Keys {
+		if err := t.insertKey(ctx, k); err != nil {
+			return err
+		}
+	}
+	// Not ended at a time: a clock that is set back would give them life again.
+	if _, err := t.exec(ctx, `DELETE FROM api_secrets`); err != nil {
+		return err
+	}
+	for _, secret := range heirs.Secrets {
+		there, err := t.exists(ctx, api, secret.APIID)
+		if err == nil && there {
+			err = t.insertAPISecret(ctx, secret)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	lacking, err := t.exists(ctx, bare)
+	if err != nil {
+		return err
+	}
+	if lacking { // an API was made while the secrets were
+		return &auth.ConflictError{Field: "secret"}
+	}
+	for _, ev := range heirs.Events {
+		if err := t.record(ctx, ev); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // DropKeys implements auth.Keys.

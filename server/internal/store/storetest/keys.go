@@ -8,7 +8,7 @@ import (
 )
 
 func keyTests() map[string]func(*bench) {
-	return map[string]func(*bench){"Add": addKeys, "Taken": keyTaken, "Turn": turnKey, "Revoke": revokeKeys}
+	return map[string]func(*bench){"Add": addKeys, "Taken": keyTaken, "Turn": turnKey, "Revoke": revokeKeys, "RevokeAll": revokeAllKeys}
 }
 
 func addKeys(b *bench) {
@@ -90,30 +90,99 @@ func turnKey(b *bench) {
 		"the log's": auth.KeyRetired, "the log's next": auth.KeySigning})
 }
 
-// revokeKeys: what leaked ends at once, and the log never forgets it.
+// revokeKeys: what leaked ends at once, and the log never forgets it. In the same
+// transaction somebody takes its place.
 func revokeKeys(b *bench) {
+	signing := func(id string) auth.Key {
+		return auth.Key{ID: id, Purpose: auth.KeySign, Algorithm: "ES256", State: auth.KeySigning, Sealed: []byte{1}, CreatedAt: b.now(), SignsFrom: b.now()}
+	}
+	next := signing("b")
+	next.State, next.SignsFrom = auth.KeyNext, b.now().Add(time.Hour)
+	first := signing("a")
+	first.Mark = b.now().Add(time.Hour)
+	for _, k := range []auth.Key{first, next} {
+		b.must(b.AddKey(b.ctx, k, event("key.add")))
+	}
+	revoke := func(id, heir string, seq uint64, successor string) {
+		b.Helper()
+		gotSeq, who, err := b.RevokeKey(b.ctx, id, signing(heir), b.now(), event("key.revoke"), event("key.sign"))
+		b.must(err)
+		b.same("number of "+id, gotSeq, seq)
+		b.same("who signs after "+id, who, successor)
+	}
+	revoke("a", "heir", 1, "b") // which was announced
+	revoke("a", "heir", 2, "b") // once more: nobody else needs to sign
+	revoke("b", "c", 3, "c")
+	got, err := b.Keys(b.ctx)
+	b.must(err)
+	revoked := func(k auth.Key) auth.Key {
+		k.State, k.Sealed, k.PublishedUntil = auth.KeyRevoked, nil, b.now()
+		return k
+	}
+	next.SignsFrom = b.now()
+	b.same("keys", got, []auth.Key{revoked(first), revoked(next), signing("c")})
+	b.same("successions in the audit", b.audited("key.sign"), 2)
+	_, _, err = b.RevokeKey(b.ctx, "none", signing("d"), b.now(), event("key.revoke"), event("key.sign"))
+	b.is("a key that isn't there", err, auth.ErrNotFound)
+	b.must(b.AddKey(b.ctx, auth.Key{ID: "1", Purpose: auth.KeyTag, Number: 1, State: auth.KeySigning, Sealed: []byte{1}}, event("key.add")))
+	_, _, err = b.RevokeKey(b.ctx, "1", signing("d"), b.now(), event("key.revoke"), event("key.sign"))
+	b.is("a tag key by its number", err, auth.ErrNotFound)
+	b.is("a mark on a revoked key", b.Raise(b.ctx, auth.Marks{KID: "b", Expiry: b.now().Add(time.Hour)}), auth.ErrEpochChanged)
+}
+
+// revokeAllKeys: everything has its heir in the same transaction, or nothing has
+// happened.
+func revokeAllKeys(b *bench) {
+	key := func(id string, purpose auth.KeyPurpose, state auth.KeyState, number uint32) auth.Key {
+		return auth.Key{ID: id, Purpose: purpose, Algorithm: "EdDSA", State: state, Number: number, Sealed: []byte(id), CreatedAt: b.now()}
+	}
 	for _, k := range []auth.Key{
-		{ID: "a", Purpose: auth.KeySign, Algorithm: "ES256", State: auth.KeySigning, Sealed: []byte{1}, CreatedAt: b.now(), Mark: b.now().Add(time.Hour)},
-		{ID: "b", Purpose: auth.KeySign, Algorithm: "ES256", State: auth.KeyNext, Sealed: []byte{1}, CreatedAt: b.now()},
-		{ID: "1", Purpose: auth.KeyTag, Number: 1, State: auth.KeySigning, Sealed: []byte{1}, CreatedAt: b.now()},
-		{ID: "l", Purpose: auth.KeyLog, Algorithm: "EdDSA", State: auth.KeySigning, Sealed: []byte{1}, CreatedAt: b.now()},
+		key("a", auth.KeySign, auth.KeySigning, 0), key("b", auth.KeySign, auth.KeyNext, 0), key("c", auth.KeySign, auth.KeyRetired, 0),
+		key("1", auth.KeyTag, auth.KeySigning, 1), key("l", auth.KeyLog, auth.KeySigning, 0), key("m", auth.KeyLog, auth.KeyNext, 0),
 	} {
 		b.must(b.AddKey(b.ctx, k, event("key.add")))
 	}
-	seq, err := b.RevokeKey(b.ctx, "a", b.now(), event("key.revoke"))
+	secret := func(id, api string) auth.APISecret {
+		return auth.APISecret{ID: id, APIID: api, KID: "kid of " + id, Sealed: []byte(id), CreatedAt: b.now(), SignsFrom: b.now()}
+	}
+	old := secret("sec_old", "")
+	b.must(b.CreateAPI(b.ctx, auth.API{ID: "api_1", Audience: "https://one", Algorithm: "HS256"}, &old, event("api.create")))
+	b.must(b.CreateAPI(b.ctx, auth.API{ID: "api_2", Audience: "https://two", Algorithm: "ES256"}, nil, event("api.create")))
+	before, err := b.Keys(b.ctx)
 	b.must(err)
-	b.same("number", seq, uint64(1))
-	_, err = b.RevokeKey(b.ctx, "1", b.now(), event("key.revoke"))
-	b.is("a tag key by its number", err, auth.ErrNotFound)
-	seq, err = b.RevokeAllKeys(b.ctx, b.now(), event("key.revoke_all"))
+	tag := key("1", auth.KeyTag, auth.KeySigning, 1)
+	tag.Sealed = []byte("new")
+	heirs := auth.Heirs{
+		Keys:   []auth.Key{key("x", auth.KeySign, auth.KeySigning, 0), key("y", auth.KeyLog, auth.KeySigning, 0), tag},
+		Events: []auth.Event{event("key.create"), event("key.create"), event("key.create"), event("api.secret")},
+	}
+
+	_, err = b.RevokeAllKeys(b.ctx, heirs, b.now(), event("key.revoke_all"))
+	b.is("no secret for an API that needs one", err, auth.ErrConflict)
+	after, err := b.Keys(b.ctx)
+	b.must(err)
+	b.same("keys after a conflict", after, before)
+	secrets, err := b.APISecrets(b.ctx, "api_1", b.now())
+	b.must(err)
+	b.same("secrets after a conflict", len(secrets), 1)
+	b.same("events after a conflict", b.audited("key.revoke_all")+b.audited("key.create"), 0)
+
+	heirs.Secrets = []auth.APISecret{secret("sec_new", "api_1"), secret("sec_lost", "api_gone")}
+	seq, err := b.RevokeAllKeys(b.ctx, heirs, b.now(), event("key.revoke_all"))
 	b.must(err)
 	b.same("number", seq, uint64(3))
-	got, err := b.Keys(b.ctx)
+	after, err = b.Keys(b.ctx)
 	b.must(err)
-	b.same("how many are left", len(got), 2)
-	for _, k := range got {
-		b.same("state of "+k.ID, k.State, auth.KeyRetired)
-		b.same("private part of "+k.ID, k.Sealed, []byte(nil))
-		b.same("end of "+k.ID, k.PublishedUntil, b.now())
+	revoked := func(id string) auth.Key {
+		k := key(id, auth.KeySign, auth.KeyRevoked, 0)
+		k.Sealed, k.PublishedUntil = nil, b.now()
+		return k
 	}
+	b.same("keys", after, []auth.Key{tag, revoked("a"), revoked("b"), revoked("c"), heirs.Keys[0], heirs.Keys[1]})
+	b.clock.Advance(-time.Hour) // even so
+	secrets, err = b.APISecrets(b.ctx, "api_1", b.now())
+	b.must(err)
+	b.clock.Advance(time.Hour)
+	b.same("secrets", secrets, heirs.Secrets[:1])
+	b.same("events", b.audited("key.revoke_all")+b.audited("key.create")+b.audited("api.secret"), 5)
 }

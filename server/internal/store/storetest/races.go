@@ -216,14 +216,17 @@ func raiseAndTurnKey(b *bench) {
 }
 
 func raiseAndRevokeKey(b *bench) {
+	key := func(i int) auth.Key {
+		return auth.Key{ID: fmt.Sprint("kid", i), Purpose: auth.KeySign, Algorithm: "ES256", State: auth.KeySigning}
+	}
+	b.must(b.AddKey(b.ctx, key(0), event("key.add")))
 	for i := range rounds {
-		kid := fmt.Sprint("kid", i)
-		b.must(b.AddKey(b.ctx, auth.Key{ID: kid, Purpose: auth.KeySign, Algorithm: "ES256", State: auth.KeySigning}, event("key.add")))
+		kid := key(i).ID
 		errs := together(2, func(n int) error {
 			if n == 0 {
 				return b.Raise(b.ctx, auth.Marks{Expiry: b.now().Add(time.Hour), KID: kid})
 			}
-			_, err := b.RevokeKey(b.ctx, kid, b.now(), event("key.revoke"))
+			_, _, err := b.RevokeKey(b.ctx, kid, key(i+1), b.now(), event("key.revoke"), event("key.sign"))
 			return err
 		})
 		b.must(errs[1])
