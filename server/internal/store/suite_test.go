@@ -95,6 +95,7 @@ func TestEngines(t *testing.T) {
 		"RoomInCrowd":  roomInCrowd,
 		"BigClient":    deleteBigClient,
 		"SweepAudit":   sweepAudit,
+		"AuditLeap":    sweepAuditLeap,
 		"SweepLog":     sweepLog,
 		"SweepMoves":   sweepMoves,
 		"OlderNode":    olderNode,

@@ -41,13 +41,14 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) (removed int64, err er
 			return removed, err
 		}
 	}
-	n, err := s.sweepLog(ctx, now)
-	removed += n
-	if err != nil {
-		return removed, err
+	for _, job := range []func(context.Context, time.Time) (int64, error){s.sweepAudit, s.sweepLog, s.walk} {
+		n, err := job(ctx, now)
+		removed += n
+		if err != nil {
+			return removed, err
+		}
 	}
-	n, err = s.walk(ctx, now)
-	return removed + n, err
+	return removed, nil
 }
 
 // chore removes rows by a statement whose last parameter is how many at most.
@@ -107,17 +108,11 @@ func (s *Store) chores(now time.Time) []chore {
 			SELECT hash FROM codes WHERE forget_at <= $1 ORDER BY forget_at LIMIT $2`
 		devices = `DELETE FROM devices WHERE hash IN (
 			SELECT hash FROM devices WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2`
-		// The oldest come first, so no index by time is needed.
-		audit = `DELETE FROM audit WHERE at <= $1 AND id IN (SELECT id FROM audit ORDER BY id LIMIT $2`
 	)
 	at := micros(now)
-	list := []chore{{ended, []any{at}}, {expired, []any{at}}, {assertions, []any{at}}, {codes, []any{at}},
+	return []chore{{ended, []any{at}}, {expired, []any{at}}, {assertions, []any{at}}, {codes, []any{at}},
 		{devices, []any{micros(now.Add(-deviceMemory))}},
 		{oldStatuses, []any{micros(now.Add(-statusRest))}}}
-	if s.retention > 0 {
-		list = append(list, chore{audit, []any{micros(now.Add(-s.retention))}})
-	}
-	return list
 }
 
 // deviceMemory is how long a device that still asks hears that its code has
@@ -285,4 +280,5 @@ type swept struct {
 	horizon  horizon
 	walked   string // the last session that walk looked at
 	pace     int64  // see atOnce; 0: not known yet
+	ahead    passed // in the audit
 }

@@ -286,6 +286,42 @@ func sweepAudit(t *testing.T, open opener) {
 	}
 }
 
+// Events of a clock that ran ahead stay until their time has come, and those
+// before and after them go at theirs.
+func sweepAuditLeap(t *testing.T, open opener) {
+	var elapsed time.Duration
+	s := open(t, store.Options{AuditRetention: time.Hour}.Elapsing(func() time.Duration { return elapsed }))
+	ctx := t.Context()
+	record := func(n int, at time.Time) {
+		t.Helper()
+		for range n {
+			if err := s.Record(ctx, auth.Event{At: at, Action: "act"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	sweep := func(after time.Duration, want int64) {
+		t.Helper()
+		elapsed = after
+		if n, err := s.Sweep(ctx, s0.Add(after)); err != nil || n != want {
+			t.Errorf("Sweep after %v = %d, %v, want %d", after, n, err, want)
+		}
+	}
+	const leap = 30 * time.Hour
+	record(500, s0.Add(leap))
+	record(10, s0)
+	record(450, s0.Add(leap+2*time.Hour))
+	record(10, s0.Add(10*time.Minute))
+	sweep(0, 0)
+	sweep(time.Hour, 10)
+	sweep(70*time.Minute, 10)
+	record(10, s0.Add(2*time.Hour))
+	sweep(2*time.Hour, 0)
+	sweep(3*time.Hour, 10)
+	sweep(leap+time.Hour, 500)
+	sweep(leap+3*time.Hour, 450)
+}
+
 // A page is read in the order of numbers: followers ask for one at each
 // revocation, and none may cost as much as the log is long.
 func TestLogPageReadsNothingButThePage(t *testing.T) {
