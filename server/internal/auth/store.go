@@ -198,14 +198,17 @@ type Keys interface {
 	// stays published until its mark plus LogMemory, so that no token outlives
 	// its key. ErrNotFound if id is not announced (any more).
 	TurnKey(ctx context.Context, id string, now time.Time, ev Event) error
+	// HastenKey brings forward from when on an announced key, or one that signs,
+	// is said to sign. ErrNotFound if id is neither, or signs from then on already.
+	HastenKey(ctx context.Context, id string, signsFrom time.Time, ev Event) error
 	// RevokeKey ends the use and the publication of a signing key at once,
 	// erases its private part, and logs its kid without an end. If then nobody
 	// signs for the algorithm, which is also heir's, the announced key does, or
 	// else heir, of which began is audited. It answers who signs.
 	RevokeKey(ctx context.Context, id string, heir Key, now time.Time, ev, began Event) (seq uint64, successor string, err error)
 	// RevokeAllKeys does that to every signing key, announced and retired ones
-	// too, removes the tag and log keys and every API's secrets, and puts heirs in
-	// their place. ErrConflict, and nothing has happened, if there is an API that
+	// too, removes the tag and log keys and every API's secrets, whose kids are
+	// logged as well, and puts heirs in their place. ErrConflict, and nothing has happened, if there is an API that
 	// needs a secret and got none.
 	RevokeAllKeys(ctx context.Context, heirs Heirs, now time.Time, ev Event) (seq uint64, err error)
 	// DropKeys removes the keys whose publication is over.

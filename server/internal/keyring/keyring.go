@@ -45,7 +45,8 @@ type Secrets interface {
 // Ring is the open keyring, safe for concurrent use.
 type Ring struct {
 	opts    Options
-	change  sync.Mutex // one at a time makes, turns or ends keys
+	change  sync.Mutex           // one at a time makes, turns or ends keys
+	odd     map[string]time.Time // by kid, since when it is said to sign at a time that can't be; see doubt
 	state   atomic.Pointer[state]
 	marks   sync.Map      // kid → unix seconds: no token that it signed expires later
 	secrets sync.Map      // secret row id → *jwk.Secret

@@ -45,7 +45,11 @@ func (r *Ring) Rotate(ctx context.Context, alg jwk.Algorithm, ev auth.Event) (An
 		return Announced{}, err
 	}
 	ev.At = r.opts.Now()
-	return r.announce(ctx, auth.KeySign, key, ev.At.Add(r.opts.Announce), ev)
+	out, err := r.announce(ctx, auth.KeySign, key, ev.At.Add(r.opts.Announce), ev)
+	if latest := ev.At.Add(r.opts.Announce); err == nil && odd(out.SignsFrom, latest) {
+		out.SignsFrom, err = latest, r.hasten(ctx, out.KID, latest, ev.At)
+	}
+	return out, err
 }
 
 // Import announces a private key that was made elsewhere; the first of its
@@ -111,12 +115,13 @@ func (r *Ring) Advance(ctx context.Context) (next time.Time, err error) {
 	if err := r.use(rows); err != nil {
 		return next, err
 	}
-	a := advance{r: r, now: r.opts.Now()}
+	a := advance{r: r, now: r.opts.Now(), odd: map[string]time.Time{}}
 	for _, purpose := range []auth.KeyPurpose{auth.KeySign, auth.KeyLog} {
 		for _, keys := range byAlgorithm(rows, purpose) {
 			err = errors.Join(err, a.line(ctx, keys))
 		}
 	}
+	r.odd = a.odd
 	if a.changed {
 		err = errors.Join(err, r.settle(ctx))
 	}
@@ -159,13 +164,22 @@ type advance struct {
 	now     time.Time
 	next    time.Time
 	changed bool
+	odd     map[string]time.Time // see Ring.odd
 }
 
 func (a *advance) line(ctx context.Context, l *line) error {
 	if err := a.drop(ctx, l.retired); err != nil {
 		return err
 	}
+	if l.signing != nil {
+		if err := a.doubt(ctx, l.signing, a.now); err != nil {
+			return err
+		}
+	}
 	if l.next != nil {
+		if err := a.doubt(ctx, l.next, a.now.Add(a.r.opts.Announce)); err != nil {
+			return err
+		}
 		return a.turn(ctx, l.next)
 	}
 	if l.signing == nil || a.r.opts.Period <= 0 {
@@ -178,6 +192,45 @@ func (a *advance) line(ctx context.Context, l *line) error {
 		return nil
 	}
 	return a.succeed(ctx, *l.signing)
+}
+
+// A clock that ran ahead, if but for a moment, has left keys that sign from a
+// year on, and nothing would rotate until then. Times that no key of today's can
+// have are brought forward, once they have stayed odd for a while: it may be this
+// clock that is wrong, as that of a machine without a battery is when it starts.
+const (
+	oddAhead    = 24 * time.Hour // less is waited for
+	oddPatience = time.Hour
+)
+
+func odd(signsFrom, latest time.Time) bool { return signsFrom.After(latest.Add(oddAhead)) }
+
+// doubt brings forward when a key signs if no clock that is right can have said so.
+func (a *advance) doubt(ctx context.Context, k *auth.Key, latest time.Time) error {
+	if !odd(k.SignsFrom, latest) {
+		return nil
+	}
+	since, known := a.r.odd[k.ID]
+	if !known || since.After(a.now) {
+		since = a.now
+	}
+	if a.now.Before(since.Add(oddPatience)) {
+		a.odd[k.ID] = since
+		a.await(since.Add(oddPatience))
+		return nil
+	}
+	k.SignsFrom = latest
+	return a.r.hasten(ctx, k.ID, latest, a.now)
+}
+
+// hasten lets a key sign from an earlier time on.
+func (r *Ring) hasten(ctx context.Context, kid string, signsFrom, now time.Time) error {
+	err := r.opts.Keys.HastenKey(ctx, kid, signsFrom, auth.Event{At: now, Action: "key.hasten", Target: kid, Verdict: "allowed",
+		Reason: "announced by a clock that ran ahead"})
+	if errors.Is(err, auth.ErrNotFound) {
+		return nil // another node has done it
+	}
+	return err
 }
 
 func (a *advance) turn(ctx context.Context, next *auth.Key) error {

@@ -246,8 +246,8 @@ func TestAllCompromised(t *testing.T) {
 		t.Fatal(err)
 	}
 	done, err := m.AllCompromised(t.Context(), auth.Event{Action: "key.compromised"})
-	if err != nil || len(done.Keys) != 2 || done.Seq != 3 {
-		t.Fatalf("%+v, %v; want one key for each algorithm, and 3 in the log", done, err)
+	if err != nil || len(done.Keys) != 2 || done.Seq != 4 {
+		t.Fatalf("%+v, %v; want one key for each algorithm, and 4 in the log, one of them of the secret", done, err)
 	}
 	for _, kid := range []string{rsa, old, next.KID} {
 		for key := range m.Public().All() {
@@ -264,8 +264,8 @@ func TestAllCompromised(t *testing.T) {
 		t.Errorf("the API's secret is %v, %v; want a new one, and that it is shown: %+v", secret, err, done.Secrets)
 	}
 	page, err := m.store.LogPage(t.Context(), 0, 10, m.clock.now)
-	if err != nil || len(page.Entries) != 3 {
-		t.Errorf("%d entries in the log, %v; want 3", len(page.Entries), err)
+	if err != nil || len(page.Entries) != 4 {
+		t.Errorf("%d entries in the log, %v; want 4", len(page.Entries), err)
 	}
 	again, err := openRingAt(t, m.store, 1, m.clock.Now, 0)
 	if err != nil {

@@ -68,6 +68,19 @@ func (s *Store) TurnKey(ctx context.Context, id string, now time.Time, ev auth.E
 	})
 }
 
+// HastenKey implements auth.Keys.
+func (s *Store) HastenKey(ctx context.Context, id string, signsFrom time.Time, ev auth.Event) error {
+	const hasten = `UPDATE keys SET signs_from = $2
+		WHERE id = $1 AND purpose IN ('sign', 'log') AND state IN ('next', 'signing') AND signs_from > $2`
+	return s.write(ctx, func(ctx context.Context, t *tx) error {
+		if err := found(t.exec(ctx, hasten, id, micros(signsFrom))); err != nil {
+			return err
+		}
+		t.keys = true
+		return t.record(ctx, ev)
+	})
+}
+
 // revoked erases a key's private part and ends its publication. It has a state
 // of its own: no clock that is set back publishes it again.
 const revoked = `UPDATE keys SET state = 'revoked', sealed = NULL, published_until = $1 WHERE purpose = 'sign' AND `
@@ -119,14 +132,20 @@ func (s *Store) RevokeAllKeys(ctx context.Context, heirs auth.Heirs, now time.Ti
 	const (
 		end        = revoked + `state <> 'revoked' RETURNING id`
 		dropOthers = `DELETE FROM keys WHERE purpose IN ('tag', 'log')`
+		// Not ended at a time: a clock that is set back would give them life again.
+		dropSecrets = `DELETE FROM api_secrets RETURNING kid`
 	)
 	return s.ending(ctx, func(ctx context.Context, t *tx) (seq uint64, err error) {
 		t.keys = true
-		kids, err := all(ctx, t.statements, func(kid *string) []any { return []any{kid} }, end, micros(now))
+		kids, err := all(ctx, t.statements, oneText, end, micros(now))
 		if err != nil {
 			return 0, err
 		}
-		for _, kid := range kids {
+		secrets, err := all(ctx, t.statements, oneText, dropSecrets)
+		if err != nil {
+			return 0, err
+		}
+		for _, kid := range append(kids, secrets...) {
 			if seq, err = t.revoke(ctx, revlog.Key, kid, time.Time{}); err != nil {
 				return 0, err
 			}
@@ -152,10 +171,6 @@ func (t *tx) inherit(ctx context.Context, heirs auth.Heirs) error {
 		if err := t.insertKey(ctx, k); err != nil {
 			return err
 		}
-	}
-	// Not ended at a time: a clock that is set back would give them life again.
-	if _, err := t.exec(ctx, `DELETE FROM api_secrets`); err != nil {
-		return err
 	}
 	for _, secret := range heirs.Secrets {
 		there, err := t.exists(ctx, api, secret.APIID)

@@ -3,12 +3,14 @@ package storetest
 import (
 	"time"
 
+	"github.com/writ-auth/writ/internal/revlog"
 	"github.com/writ-auth/writ/jwk"
 	"github.com/writ-auth/writ/server/internal/auth"
 )
 
 func keyTests() map[string]func(*bench) {
-	return map[string]func(*bench){"Add": addKeys, "Taken": keyTaken, "Turn": turnKey, "Revoke": revokeKeys, "RevokeAll": revokeAllKeys}
+	return map[string]func(*bench){"Add": addKeys, "Taken": keyTaken, "Turn": turnKey, "Hasten": hastenKey,
+		"Revoke": revokeKeys, "RevokeAll": revokeAllKeys}
 }
 
 func addKeys(b *bench) {
@@ -88,6 +90,35 @@ func turnKey(b *bench) {
 	}
 	b.same("states", states, map[string]auth.KeyState{"next": auth.KeySigning, "other": auth.KeySigning,
 		"the log's": auth.KeyRetired, "the log's next": auth.KeySigning})
+}
+
+// hastenKey: a key that is announced, or signs, may be said to do so earlier, and
+// never later.
+func hastenKey(b *bench) {
+	later := b.now().Add(365 * 24 * time.Hour)
+	key := func(id string, purpose auth.KeyPurpose, state auth.KeyState, algorithm jwk.Algorithm) auth.Key {
+		return auth.Key{ID: id, Purpose: purpose, Algorithm: algorithm, State: state, Sealed: []byte(id), CreatedAt: b.now(), SignsFrom: later}
+	}
+	keys := []auth.Key{key("a", auth.KeySign, auth.KeySigning, "ES256"), key("b", auth.KeySign, auth.KeyNext, "ES256"),
+		key("c", auth.KeyLog, auth.KeyNext, "EdDSA"), key("d", auth.KeySign, auth.KeyRetired, "ES256"), key("e", auth.KeyTag, auth.KeySigning, "")}
+	for _, k := range keys {
+		b.must(b.AddKey(b.ctx, k, event("key.add")))
+	}
+	sooner := b.now().Add(time.Hour)
+	hasten := func(id string, to time.Time) error { return b.HastenKey(b.ctx, id, to, event("key.hasten")) }
+	for i := range 3 {
+		b.must(hasten(keys[i].ID, sooner))
+		keys[i].SignsFrom = sooner
+	}
+	b.is("to the same time", hasten("a", sooner), auth.ErrNotFound)
+	b.is("to a later time", hasten("a", later), auth.ErrNotFound)
+	b.is("a retired key", hasten("d", sooner), auth.ErrNotFound)
+	b.is("a tag key", hasten("e", sooner), auth.ErrNotFound)
+	b.is("a missing key", hasten("none", sooner), auth.ErrNotFound)
+	got, err := b.Keys(b.ctx)
+	b.must(err)
+	b.same("keys", got, keys)
+	b.same("events", b.audited("key.hasten"), 3)
 }
 
 // revokeKeys: what leaked ends at once, and the log never forgets it. In the same
@@ -170,7 +201,12 @@ func revokeAllKeys(b *bench) {
 	heirs.Secrets = []auth.APISecret{secret("sec_new", "api_1"), secret("sec_lost", "api_gone")}
 	seq, err := b.RevokeAllKeys(b.ctx, heirs, b.now(), event("key.revoke_all"))
 	b.must(err)
-	b.same("number", seq, uint64(3))
+	b.same("number", seq, uint64(4))
+	for _, kid := range []string{"a", "b", "c", "kid of sec_old"} {
+		logged, err := b.Revoked(b.ctx, [][16]byte{revlog.Hash(revlog.Key, kid)}, b.now())
+		b.must(err)
+		b.same("the log has "+kid, logged, true)
+	}
 	after, err = b.Keys(b.ctx)
 	b.must(err)
 	revoked := func(id string) auth.Key {
