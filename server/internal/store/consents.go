@@ -52,14 +52,26 @@ func (s *Store) Consents(ctx context.Context, userID string) ([]auth.Consent, er
 // goes too: else whoever had a person allow a device of theirs would wait with
 // fetching until the person has looked, and taken it back.
 func (s *Store) RevokeConsent(ctx context.Context, userID, clientID string, now time.Time, ev auth.Event) (seq uint64, err error) {
-	const end = `UPDATE grants SET ended_at = $1, end_reason = 'consent_revoked'
-		WHERE user_id = $2 AND client_id = $3 AND ended_at = 0 RETURNING id, mark, status_index`
+	const (
+		reason = "consent_revoked"
+		many   = `SELECT 1 FROM grants WHERE user_id = $1 AND client_id = $2 AND ended_at = 0 LIMIT 1 OFFSET $3`
+		end    = `UPDATE grants SET ended_at = $1, end_reason = $2
+			WHERE user_id = $3 AND client_id = $4 AND ended_at = 0 RETURNING id, mark, status_index`
+	)
 	return s.finishing(ctx, now, func(ctx context.Context, t *tx) (ended, error) {
 		n, err := t.takeBack(ctx, userID, clientID)
 		if err != nil {
 			return ended{}, err
 		}
-		out, err := t.endGrants(ctx, now, end, micros(now), userID, clientID)
+		more, err := t.exists(ctx, many, userID, clientID, markAtOnce)
+		if err != nil {
+			return ended{}, err
+		}
+		if more {
+			left := unmarked{list: unmarkedOfConsent, of: []any{userID, clientID}, reason: reason, log: true}
+			return ended{any: true, left: left}, t.record(ctx, ev)
+		}
+		out, err := t.endGrants(ctx, now, end, micros(now), reason, userID, clientID)
 		if err != nil {
 			return ended{}, err
 		}

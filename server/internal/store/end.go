@@ -117,7 +117,7 @@ func (t *tx) endSession(ctx context.Context, e auth.Ending, now time.Time) (out 
 		return ended{}, err
 	}
 	if more {
-		out = ended{any: true, left: unmarked{list: unmarkedOfSession, id: e.SessionID, reason: e.Reason, log: true}}
+		out = ended{any: true, left: unmarked{list: unmarkedOfSession, of: []any{e.SessionID}, reason: e.Reason, log: true}}
 		err = t.get(ctx, []any{toTime(&out.mark)}, highest, e.SessionID)
 	} else {
 		out, err = t.endGrants(ctx, now, endGrants, micros(now), e.Reason, e.SessionID)
@@ -196,7 +196,7 @@ func (t *tx) endUser(ctx context.Context, e auth.Ending, now time.Time) (out end
 		return ended{}, err
 	}
 	if more {
-		out.left = unmarked{list: unmarkedOfUser, id: e.UserID, reason: e.Reason, mark: out.mark}
+		out.left = unmarked{list: unmarkedOfUser, of: []any{e.UserID}, reason: e.Reason, mark: out.mark}
 		return out, nil
 	}
 	if _, err := t.exec(ctx, endGrants, micros(now), e.Reason, e.UserID); err != nil {

@@ -106,6 +106,32 @@ func endExpired(t *testing.T, open opener) {
 	c.is("grants that haven't ended", unended, 1)
 }
 
+// endCrowdOfConsent: what rests on a consent ends with it, in however many sessions
+// that is, and nothing else does.
+func endCrowdOfConsent(t *testing.T, open opener) {
+	c := full(t, open(t, store.Options{Now: func() time.Time { return s0 }}))
+	c.is("grants of it", unended+` AND client_id = 'web'`, 3001)
+	seq, err := c.RevokeConsent(t.Context(), c.user.ID, "web", s0, auth.Event{Action: "end"})
+	if err != nil || seq != 0 {
+		t.Errorf("RevokeConsent = %d, %v, want 0: of none is a token alive", seq, err)
+	}
+	c.is("grants that haven't ended", unended+` AND client_id = 'web'`, 0)
+	c.is("and why", `SELECT COUNT(*) FROM grants WHERE end_reason = 'consent_revoked'`, 3001)
+	c.is("grants of others", unended, 43)
+	c.is("sessions", sessions, 1)
+	c.add("late", "phone", s0.Add(time.Hour), nil)
+	c.copies("late", 599)
+	seq, err = c.RevokeConsent(t.Context(), c.user.ID, "phone", s0, auth.Event{Action: "end"})
+	if err != nil || seq != 640 {
+		t.Errorf("RevokeConsent = %d, %v, want 640, the last entry", seq, err)
+	}
+	c.is("entries", entries, 640)
+	c.is("audited", ends, 2)
+	if _, err := c.RevokeConsent(t.Context(), c.user.ID, "phone", s0, auth.Event{Action: "end"}); !errors.Is(err, auth.ErrNotFound) {
+		t.Errorf("once more: %v, want that there is nothing", err)
+	}
+}
+
 // endCrowdOfUser: the epoch says it all, and the rows follow.
 func endCrowdOfUser(t *testing.T, open opener) {
 	c := full(t, open(t, store.Options{Now: func() time.Time { return s0 }}))

@@ -10,11 +10,13 @@ import (
 // must not take longer the more there are: all other writers would wait, and past
 // what a statement may take nothing would end at all. So where there are many,
 // what refuses them comes first and alone: the user's new epoch with its one entry
-// in the log, or the end of the session. Then come the rows, some at a time, so
-// that others get their turn in between, and the answer when all of it is done.
+// in the log, the end of the session, or that of the consent. Then come the rows,
+// some at a time, so that others get their turn in between, and the answer when all
+// of it is done.
 //
 // If that fails in between, or the process is killed, there is no answer, and
-// nothing can be refreshed any more; to end it again goes on with the rest.
+// nothing can be refreshed any more, but for what rested on a consent; to end it
+// again goes on with the rest.
 const (
 	markAtOnce = 500  // grants that are ended together with what they are of
 	markStep   = 100  // in a transaction, where there are more
@@ -24,7 +26,7 @@ const (
 // unmarked are the grants that an ending has ended, and whose rows don't say so.
 type unmarked struct {
 	list   string // a query for ids of grants and sessions; "": there are none
-	id     string // of the session or user
+	of     []any  // its parameters but for the last, how many at most
 	reason string
 	log    bool      // they are refused by an entry each
 	mark   time.Time // the sessions' own rows end too, with this mark; zero: they don't
@@ -35,6 +37,7 @@ const (
 	unmarkedOfSession = `SELECT id, session_id FROM grants WHERE session_id = $1 AND ended_at = 0 LIMIT $2`
 	unmarkedOfUser    = `SELECT g.id, g.session_id FROM grants g JOIN users u ON u.id = g.user_id
 		WHERE g.user_id = $1 AND g.ended_at = 0 AND g.user_epoch <> u.epoch LIMIT $2`
+	unmarkedOfConsent = `SELECT id, session_id FROM grants WHERE user_id = $1 AND client_id = $2 AND ended_at = 0 LIMIT $3`
 )
 
 // leftGrant is a grant that is yet to be marked.
@@ -43,7 +46,7 @@ type leftGrant struct{ id, session string }
 // finish marks what an ending left.
 func (s *Store) finish(ctx context.Context, left unmarked, now time.Time) (seq uint64, err error) {
 	for {
-		list, err := all(ctx, s.sql, func(g *leftGrant) []any { return []any{&g.id, &g.session} }, left.list, left.id, markList)
+		list, err := all(ctx, s.sql, func(g *leftGrant) []any { return []any{&g.id, &g.session} }, left.list, append(left.of, markList)...)
 		if err != nil || len(list) == 0 {
 			return seq, err
 		}

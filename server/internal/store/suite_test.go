@@ -90,6 +90,7 @@ func TestEngines(t *testing.T) {
 		"EndCrowd":     endCrowd,
 		"EndExpired":   endExpired,
 		"EndUser":      endCrowdOfUser,
+		"EndConsent":   endCrowdOfConsent,
 		"DeleteUser":   deleteCrowd,
 		"Room":         roomOfSession,
 		"RoomInCrowd":  roomInCrowd,
