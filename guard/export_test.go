@@ -1,6 +1,9 @@
 package guard
 
-import "net/http"
+import (
+	"net/http"
+	"time"
+)
 
 // For tests in package guard_test.
 var CookieValue = cookie
@@ -26,4 +29,16 @@ func PublicTwice(patterns []string) (func(*http.Request) (byGuard, byServeMux bo
 		return nil, err
 	}
 	return func(r *http.Request) (bool, bool) { return p.match(r), clean(r) && p.decide(r) }, nil
+}
+
+// StringsAt, Active and Signer read what issuers answer.
+var (
+	StringsAt = stringsAt
+	Active    = readActive
+)
+
+// Signer are the members of an answer about a client's keys, by name.
+func Signer(text string) (members map[string]string, age time.Duration, err error) {
+	m, err := readSigner(text)
+	return map[string]string{"client_id": m.client, "audience": m.audience, "scope": m.scope, "epoch": m.epoch}, m.age, err
 }
