@@ -76,6 +76,9 @@ func Run(ctx context.Context, env Environment) int {
 	if err == nil {
 		return exitOK
 	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = errInterrupted
+	}
 	fmt.Fprintln(env.Stderr, "writ: "+oneLine(strings.ReplaceAll(err.Error(), "\n", "; ")))
 	var usage *usageError
 	if errors.As(err, &usage) {
@@ -83,6 +86,9 @@ func Run(ctx context.Context, env Environment) int {
 	}
 	return exitFailed
 }
+
+// errInterrupted stands for whatever was under way when a signal came.
+var errInterrupted = errors.New("interrupted")
 
 func (p *program) run(ctx context.Context) error {
 	helped := false
