@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -216,11 +217,12 @@ func outlasts(rows []logRow, then time.Time) bool {
 // So time is believed as far as this process has seen it pass by the monotonic
 // clock, from where Sweep came to last time, which the database knows; and a
 // clock that is further ahead, after a long stop for one, is believed when it
-// has stayed so for a day. Until then Sweep works on, a little behind.
+// has stayed so for a day of work, of which the database knows too: a machine may
+// be off every night. Until then Sweep works on, a little behind.
 type horizon struct {
 	to    time.Time
 	at    time.Duration // of the process's life, when it was there
-	ahead time.Duration // since when the clock has been too far ahead; 0: it is not
+	ahead time.Duration // how long the clock has been too far ahead; 0: it is not
 }
 
 const (
@@ -232,19 +234,41 @@ const (
 
 // advance answers the time to go by.
 func (h *horizon) advance(now time.Time, elapsed time.Duration) time.Time {
-	passed := h.to.Add(elapsed - h.at)
+	step := elapsed - h.at
+	passed := h.to.Add(step)
 	switch {
 	case h.to.IsZero(), !now.After(passed.Add(horizonSlack)):
 		h.to, h.ahead = now, 0
 	case h.ahead == 0:
-		h.to, h.ahead = passed, max(elapsed, 1)
-	case elapsed-h.ahead >= horizonPatience:
+		h.to, h.ahead = passed, 1
+	case h.ahead+step >= horizonPatience:
 		h.to, h.ahead = now, 0
 	default:
-		h.to = passed
+		h.to, h.ahead = passed, h.ahead+step
 	}
 	h.at = elapsed
 	return h.to
+}
+
+// String is what the database keeps: where it is and, if so, how long the clock
+// has been ahead.
+func (h *horizon) String() string {
+	text := strconv.FormatInt(micros(h.to), 10)
+	if h.ahead > 0 {
+		text += " " + h.ahead.String()
+	}
+	return text
+}
+
+// parseHorizon reads what the database keeps; ok is false for what is none.
+func parseHorizon(text string) (h horizon, ok bool) {
+	to, ahead, waits := strings.Cut(text, " ")
+	n, err := strconv.ParseInt(to, 10, 64)
+	if err == nil && waits {
+		h.ahead, err = time.ParseDuration(ahead)
+	}
+	h.to = fromMicros(n)
+	return h, err == nil
 }
 
 // believe answers the time to sweep by, and whether it is this node's turn.
@@ -255,9 +279,10 @@ func (s *Store) believe(ctx context.Context, now time.Time) (to time.Time, due b
 	if err != nil && !errors.Is(err, auth.ErrNotFound) {
 		return to, false, err
 	}
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n != micros(h.to) {
+	if stored, ok := parseHorizon(text); ok && micros(stored.to) != micros(h.to) {
 		mine := !h.to.IsZero()
-		h.to, h.at = fromMicros(n), s.elapsed() // a node of another, or of an earlier life
+		h = stored // a node of another, or of an earlier life
+		h.at = s.elapsed()
 		if ago := now.Sub(h.to); mine && ago >= 0 && ago < sweepPause {
 			s.horizon = h
 			return to, false, nil
@@ -265,7 +290,7 @@ func (s *Store) believe(ctx context.Context, now time.Time) (to time.Time, due b
 	}
 	to = h.advance(now, s.elapsed())
 	err = s.single(ctx, func(ctx context.Context, t *tx) error {
-		_, err := t.exec(ctx, put, settingHorizon, strconv.FormatInt(micros(to), 10))
+		_, err := t.exec(ctx, put, settingHorizon, h.String())
 		return err
 	})
 	if err == nil {

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -266,6 +268,42 @@ func sweepLeap(t *testing.T, open opener) {
 		elapsed += time.Hour
 	}
 	sweep(s0.Add(year), 1)
+}
+
+// TestSweepOnAMachineThatSleeps: it is off every night. Its clock is believed after
+// a day of work, be that in two parts.
+func TestSweepOnAMachineThatSleeps(t *testing.T) {
+	dsn := "sqlite:" + filepath.Join(t.TempDir(), "writ.db")
+	ctx := t.Context()
+	const day = 24 * time.Hour
+	removed := map[int]int64{}
+	for i := range 4 {
+		var elapsed time.Duration
+		s, err := store.Open(ctx, store.Options{DSN: dsn}.Elapsing(func() time.Duration { return elapsed }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			for _, at := range []time.Duration{day + time.Hour, 3*day + time.Hour, 3*day + 20*time.Hour} {
+				if _, err := s.UseAssertion(ctx, "svc", sha256.Sum256([]byte(at.String())), s0.Add(at)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for ; elapsed <= 14*time.Hour; elapsed += time.Hour {
+			n, err := s.Sweep(ctx, s0.Add(time.Duration(i)*day+elapsed))
+			if err != nil {
+				t.Fatal(err)
+			}
+			removed[i] += n
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := (map[int]int64{0: 0, 1: 1, 2: 0, 3: 1}); !maps.Equal(removed, want) {
+		t.Errorf("removed each day: %v, want %v", removed, want)
+	}
 }
 
 func sweepAudit(t *testing.T, open opener) {
