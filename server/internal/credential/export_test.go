@@ -31,3 +31,15 @@ func (h *Hasher) Beside() int {
 	}
 	return h.beside.process.cmd.Process.Pid
 }
+
+// CommonPasswords counts the list for as far as it is sorted.
+func CommonPasswords() (n int) {
+	for last := ""; (n+1)*commonSize <= len(commonHashes); n++ {
+		next := commonHashes[n*commonSize : (n+1)*commonSize]
+		if next <= last {
+			break
+		}
+		last = next
+	}
+	return n
+}

@@ -174,7 +174,7 @@ func TestVerifyTooLong(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	h := credential.New(credential.Options{})
-	good := []string{"12345678", "пароль12", "🐎🐎🐎🐎🐎🐎🐎🐎", strings.Repeat("x", 1024), "        "}
+	good := []string{"87654312", "пароль12", "🐎🐎🐎🐎🐎🐎🐎🐴", strings.Repeat("xy", 512), "       ,"}
 	bad := []string{"", "1234567", "пароль1", "🐎🐎🐎🐎🐎🐎🐎", strings.Repeat("x", 1025), strings.Repeat("ü", 513), "1234567\xff8", "12345678\x00"}
 	for _, password := range good {
 		if err := h.Check("password", password); err != nil {
@@ -190,6 +190,27 @@ func TestCheck(t *testing.T) {
 		if password != "" && err != nil && strings.Contains(err.Error(), password) {
 			t.Errorf("the error shows the password: %v", err)
 		}
+	}
+}
+
+// TestCheckGuessable: what anybody would try first is refused, in whatever case: the
+// list's passwords and the person's own names, and nothing that merely has one in it.
+func TestCheckGuessable(t *testing.T) {
+	h := credential.New(credential.Options{})
+	person := []string{"ada.lovelace@example.com", "ada-the-first", ""}
+	for password, want := range map[string]bool{
+		"password": true, "12345678": true, "PassWord1": true, "qwertyuiop": true, "iloveyou": true, "zzzzzzzz": true, "🐎🐎🐎🐎🐎🐎🐎🐎": true, "        ": true,
+		"ada.lovelace": true, "Ada.Lovelace@Example.com": true, "ADA-THE-FIRST": true,
+		"example.com": false, "ada.lovelace 1843": false, "password of mine": false, " password": false,
+		"correct horse battery staple": false, "tangible-plum-otter": false,
+	} {
+		err := h.Check("password", password, person...)
+		if got := errors.Is(err, credential.Guessable); got != want {
+			t.Errorf("%q: %v, want it refused as guessable: %v", password, err, want)
+		}
+	}
+	if n := credential.CommonPasswords(); n != 15_769 {
+		t.Errorf("%d passwords are on the list, in order and none twice; want 15,769", n)
 	}
 }
 

@@ -45,8 +45,9 @@ type Options struct {
 
 // Passwords is the password policy and the hash.
 type Passwords interface {
-	// Check refuses a password that the policy does; the error names field.
-	Check(field, password string) error
+	// Check refuses a password that the policy does, for a person with these names;
+	// the error names field.
+	Check(field, password string, person ...string) error
 	Hash(ctx context.Context, password string) (string, error)
 }
 

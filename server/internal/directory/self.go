@@ -42,7 +42,7 @@ func (s *Service) Signup(ctx context.Context, in SignupFields, address string) (
 		return u, err
 	}
 	ctx = credential.Network(ctx, limit.Network(address))
-	if u.PasswordHash, err = s.hash(ctx, "password", in.Password); err != nil {
+	if u.PasswordHash, err = s.hash(ctx, in.Password, u); err != nil {
 		return u, err
 	}
 	err = s.Users.CreateUser(ctx, u, s.event(act{Actor{ID: u.ID, Address: address}, "user.signup", u.ID}))

@@ -37,7 +37,7 @@ func (s *Service) CreateUser(ctx context.Context, actor Actor, in UserFields) (a
 	}
 	set(&u.MustChange, in.MustChange)
 	if in.Password != nil {
-		hash, err := s.hash(ctx, "password", *in.Password)
+		hash, err := s.hash(ctx, *in.Password, u)
 		if err != nil {
 			return u, err
 		}
@@ -46,8 +46,9 @@ func (s *Service) CreateUser(ctx context.Context, actor Actor, in UserFields) (a
 	return u, failed(s.Users.CreateUser(ctx, u, s.changed(a, gains("roles", nil, u.Roles))), "user")
 }
 
-func (s *Service) hash(ctx context.Context, field, password string) (string, error) {
-	if err := s.Passwords.Check(field, password); err != nil {
+// hash checks and hashes a new password of u.
+func (s *Service) hash(ctx context.Context, password string, u auth.User) (string, error) {
+	if err := s.Passwords.Check("password", password, u.Email, u.Username, u.Name); err != nil {
 		return "", err
 	}
 	return s.Passwords.Hash(ctx, password)
@@ -132,15 +133,14 @@ func (s *Service) checkRoles(ctx context.Context, a act, field string, roles []s
 // roles are in those. seq is the revocation log's number of that, 0 if nothing
 // ended.
 func (s *Service) UpdateUser(ctx context.Context, actor Actor, id string, in UserFields) (u auth.User, seq uint64, err error) {
-	hash := ""
+	hash, a := "", act{actor, "user.update", id}
 	if in.Password != nil {
-		if hash, err = s.hash(ctx, "password", *in.Password); err != nil {
+		if hash, err = s.hashAnother(ctx, a, in); err != nil {
 			return u, 0, err
 		}
 	}
 	s.edit.Lock()
 	defer s.edit.Unlock()
-	a := act{actor, "user.update", id}
 	before, err := s.reach(ctx, a)
 	if err != nil {
 		return u, 0, err
@@ -160,6 +160,18 @@ func (s *Service) UpdateUser(ctx context.Context, actor Actor, id string, in Use
 		return u, seq, failed(err, "user")
 	}
 	return s.resetPassword(ctx, a, u, hash, in.MustChange != nil && *in.MustChange)
+}
+
+// hashAnother is hash for a user who is there, with the names that in says.
+func (s *Service) hashAnother(ctx context.Context, a act, in UserFields) (string, error) {
+	u, err := s.reach(ctx, a)
+	if err != nil {
+		return "", err
+	}
+	set(&u.Email, in.Email)
+	set(&u.Username, in.Username)
+	set(&u.Name, in.Name)
+	return s.hash(ctx, *in.Password, u)
 }
 
 // reach reads the user that an act is about, if the actor may touch them.

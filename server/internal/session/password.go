@@ -46,7 +46,7 @@ func (s *Service) ByChangeToken(ctx context.Context, token string) (auth.User, e
 // ChangePassword replaces the password and ends every session of the user:
 // whoever knew the old one is out. It answers the revocation log's number.
 func (s *Service) ChangePassword(ctx context.Context, in PasswordChange) (uint64, error) {
-	if err := s.Passwords.Check("new_password", in.New); err != nil {
+	if err := s.Passwords.Check("new_password", in.New, in.User.Email, in.User.Username, in.User.Name); err != nil {
 		return 0, err
 	}
 	ctx = credential.Network(ctx, limit.Network(in.Address))
@@ -74,7 +74,7 @@ func (s *Service) ChangePassword(ctx context.Context, in PasswordChange) (uint64
 // borrowed browser must not become a stolen account. Guesses count as failed
 // sign-ins do.
 func (s *Service) checkCurrent(ctx context.Context, in PasswordChange) error {
-	attempt, err := s.Throttle.Attempt(ctx, in.User.ID, in.Address)
+	attempt, err := s.Throttle.Attempt(ctx, guessOfPassword+in.User.ID, in.Address)
 	if err != nil {
 		return err
 	}

@@ -45,6 +45,8 @@ func (t table) flawed(flaw credential.Flaw) (text string, ok bool) {
 		text = fill(text, strconv.Itoa(credential.MaxPassword))
 	case credential.NoText:
 		text, ok = t["error.password.text"]
+	case credential.Guessable:
+		text, ok = t["error.password.guessable"]
 	}
 	return text, ok
 }
