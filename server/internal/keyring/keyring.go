@@ -75,12 +75,18 @@ func (s *state) signer(purpose auth.KeyPurpose, alg jwk.Algorithm) *jwk.PrivateK
 // Open loads the keys and makes the first of what is missing: a signing key of
 // the default algorithm, a log key and a tag key. ErrSealed if the master key is not the
 // one that sealed the rows.
+//
+// What else is due waits for Run or Advance: a verb of the command line opens the
+// ring of a server that isn't running, with settings that need not be the server's,
+// and must not announce a key on their account.
 func Open(ctx context.Context, opts Options) (*Ring, error) {
 	r := &Ring{opts: opts, wake: make(chan struct{}, 1)}
 	if err := r.Reload(ctx); err != nil {
 		return nil, err
 	}
-	if _, err := r.Advance(ctx); err != nil {
+	r.change.Lock()
+	defer r.change.Unlock()
+	if err := r.repair(ctx); err != nil {
 		return nil, err
 	}
 	return r, nil

@@ -3,6 +3,7 @@ package keyring_test
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"testing"
 	"time"
 
@@ -166,6 +167,24 @@ func TestRotationAfterADowntime(t *testing.T) {
 	m.at(1000*time.Hour + announce)
 	if m.signer("") == old {
 		t.Error("the announced key does not sign")
+	}
+}
+
+// TestOpenRotatesNothing: who opens the ring for a moment, such as a verb of the
+// command line, need not have the server's settings.
+func TestOpenRotatesNothing(t *testing.T) {
+	m := movingRing(t, 0)
+	before, err := m.store.Keys(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.clock.now = noon.Add(1000 * time.Hour)
+	if _, err := openRingAt(t, m.store, 1, m.clock.Now, 72*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	after, err := m.store.Keys(t.Context())
+	if err != nil || !reflect.DeepEqual(after, before) {
+		t.Errorf("%d keys, %v, want the %d from before", len(after), err, len(before))
 	}
 }
 
