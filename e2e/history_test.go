@@ -46,6 +46,7 @@ type history struct {
 	ended      []ended
 	checked    int // of ended, in every audit since
 	violations []string
+	output     string // of the server, at the first violation
 }
 
 // ended is a session whose end was acknowledged, or brought about by a token
@@ -80,6 +81,9 @@ func newHistory(t *testing.T, s *server, refreshers, visitors int) *history {
 func (h *history) violation(format string, args ...any) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if len(h.violations) == 0 {
+		h.output = h.server.output.String()
+	}
 	h.violations = append(h.violations, fmt.Sprintf(format, args...))
 }
 
@@ -94,6 +98,9 @@ func (h *history) report(t *testing.T) {
 	t.Helper()
 	for _, v := range h.violations[:min(10, len(h.violations))] {
 		t.Error(v)
+	}
+	if len(h.violations) > 0 {
+		t.Logf("at the first the server had written:\n%s", h.output)
 	}
 	t.Log(h)
 }

@@ -63,7 +63,7 @@ type server struct {
 	flags       []string
 	under       []string // the command, such as a tracer, that runs it; nil: none
 	cmd         *exec.Cmd
-	output      *bytes.Buffer
+	output      *transcript
 }
 
 // newServer prepares a server on free ports and an empty data directory.
@@ -120,7 +120,7 @@ func (s *server) start() {
 		"--admin-listen", fmt.Sprintf("127.0.0.1:%d", s.admin), "--data", filepath.Join(s.dir, "data")}, s.flags...)
 	line := slices.Concat(s.under, []string{s.binary}, args)
 	s.cmd = exec.Command(line[0], line[1:]...)
-	s.output = &bytes.Buffer{}
+	s.output = new(transcript)
 	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
 	s.cmd.Dir = s.dir
 	s.cmd.Env = append(os.Environ(), "WRIT_ADMIN_EMAIL="+adminEmail, "WRIT_ADMIN_PASSWORD="+adminPassword)
@@ -222,6 +222,24 @@ func (s *server) must(status int, method, path, bearer string, body any) answer 
 		s.t.Fatalf("%s %s: %d, want %d: %s", method, path, a.status, status, a.body)
 	}
 	return a
+}
+
+// transcript is what a server has written so far; it may be read meanwhile.
+type transcript struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (t *transcript) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.Write(p)
+}
+
+func (t *transcript) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.String()
 }
 
 // tokens is what /v1/login and /v1/refresh answer in token mode.
