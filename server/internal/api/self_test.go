@@ -171,6 +171,22 @@ func TestChangePassword(t *testing.T) {
 	s.do("POST", "/v1/login", encode(t, "email", adminMail, "password", newPassword)).ok()
 }
 
+// Who fails to sign in under a user's id, which every API knows, doesn't keep that
+// user from changing the password.
+func TestStrangersDontStopAPasswordChange(t *testing.T) {
+	s := start(t)
+	mine := s.login(adminMail).ok()
+	id := mine.body["user"].(map[string]any)["id"].(string)
+	for _, name := range []string{id, "password\x00" + id} {
+		for range 10 {
+			s.do("POST", "/v1/login", encode(t, "username", name, "password", "wrong password")).is(401, "invalid_credentials")
+		}
+		s.do("POST", "/v1/login", encode(t, "username", name, "password", "wrong password")).is(429, "too_many_requests")
+	}
+	change := encode(t, "current_password", password, "new_password", newPassword)
+	s.do("POST", "/v1/password/change", change, bearer(mine.str("access_token"))).ok()
+}
+
 func TestForcedPasswordChange(t *testing.T) {
 	s := start(t)
 	s.user("ada@example.com", "must_change_password", true)

@@ -59,11 +59,19 @@ func (s *Service) SignIn(ctx context.Context, in SignIn) (Tokens, error) {
 	return Tokens{}, auth.Errorf(auth.CodeConflict, "Sessions of this user were being ended; sign in again.")
 }
 
+// What somebody guesses at, before the name under which it is counted. Who signs
+// in types any name, a user's id too, and must not use up the attempts of that
+// user's own change of password.
+const (
+	guessOfLogin    = "login\x00"
+	guessOfPassword = "password\x00"
+)
+
 // checkPassword answers the user whose password it is. It costs one hash
 // whether or not there is such a user.
 func (s *Service) checkPassword(ctx context.Context, in SignIn) (auth.User, error) {
 	ctx = credential.Network(ctx, limit.Network(in.Address))
-	attempt, err := s.Throttle.Attempt(ctx, in.Login, in.Address)
+	attempt, err := s.Throttle.Attempt(ctx, guessOfLogin+in.Login, in.Address)
 	if err != nil {
 		return auth.User{}, err
 	}
