@@ -66,9 +66,14 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
+// maxAtOnce is how many bytes are made room for on the word of a client, which is
+// more than nearly every body has. Who announces more and is slow to send it, on
+// thousands of connections, doesn't have us hold memory for that.
+const maxAtOnce = 4 << 10
+
 // readAll reads a body whose length is stated into as many bytes.
 func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if r.ContentLength < 0 {
+	if r.ContentLength < 0 || r.ContentLength > maxAtOnce {
 		return io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 	}
 	body := make([]byte, r.ContentLength)

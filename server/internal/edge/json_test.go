@@ -222,6 +222,29 @@ func TestReadJSONTooLarge(t *testing.T) {
 	}
 }
 
+// A client that announces a large body and sends little of it has no memory held
+// for the rest.
+func TestRoomForWhatCame(t *testing.T) {
+	slow := &roomy{}
+	r := httptest.NewRequest("POST", "/x", slow)
+	r.Header.Set("Content-Type", "application/json")
+	r.ContentLength = edge.MaxBody
+	if err := edge.ReadJSON(httptest.NewRecorder(), r, &request{}); err == nil {
+		t.Error("a body that breaks off is taken")
+	}
+	if slow.most > 4<<10 {
+		t.Errorf("room for %d bytes before the first has come", slow.most)
+	}
+}
+
+// roomy is a body that breaks off, and notes how much it was to fill.
+type roomy struct{ most int }
+
+func (r *roomy) Read(p []byte) (int, error) {
+	r.most = max(r.most, len(p))
+	return 0, io.ErrUnexpectedEOF
+}
+
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) {
