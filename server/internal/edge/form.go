@@ -67,8 +67,7 @@ func parseForm(body string) (Form, error) {
 			return nil, auth.Errorf(auth.CodeInvalid, "The form is malformed.")
 		}
 		if _, twice := f[name]; twice {
-			at := join("", name)
-			return nil, auth.Invalid(at, "%s is there twice", at)
+			return nil, errTwice(name)
 		}
 		if len(f) == maxParameters {
 			return nil, auth.Errorf(auth.CodeInvalid, "The form has more than %d parameters.", maxParameters)
@@ -82,6 +81,19 @@ func parseForm(body string) (Form, error) {
 		maps.DeleteFunc(f, func(_, value string) bool { return value == "" })
 	}
 	return f, nil
+}
+
+// maxNamed is longer than the name of any parameter that there is.
+const maxNamed = 32
+
+// errTwice names a parameter that came twice, if it looks like one. A page shows
+// this under our own name, by a link that anybody can make: it must not say what
+// they like.
+func errTwice(name string) error {
+	if len(name) > maxNamed || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
+		return auth.Errorf(auth.CodeInvalid, "A parameter is there twice.")
+	}
+	return auth.Invalid(name, "%s is there twice", name)
 }
 
 func unescapePair(pair string) (name, value string, ok bool) {
