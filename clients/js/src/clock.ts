@@ -9,8 +9,8 @@ import type { Platform } from "./platform.ts";
  * the other, and a clock set forward costs no more than an early refresh. How
  * wrong the clock is doesn't matter: it is only compared with itself.
  */
-export function stopwatch({ performance, Date }: Platform): () => number {
-  const monotonic = performance.now();
-  const wall = Date.now();
-  return () => Math.max(performance.now() - monotonic, Date.now() - wall);
+export function stopwatch(p: Platform): () => number {
+  const monotonic = p.performance.now();
+  const wall = p.Date.now();
+  return () => Math.max(p.performance.now() - monotonic, p.Date.now() - wall);
 }

@@ -28,7 +28,7 @@ export function newCall(p: Platform, issuer: string, cookies: boolean): Call {
         ...(body && { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }),
         ...init,
       });
-      answer = JSON.parse(await response.text());
+      answer = await response.json();
     } catch {
       // No answer, or one that a proxy or the login page of a hotel gave.
       throw new WritError("network", response?.status);

@@ -9,20 +9,17 @@ const patience = 2000;
  * once, so the lock only spares it some work.
  */
 export async function underLock<T>(p: Platform, name: string, work: () => Promise<T>): Promise<T> {
-  const locks = p.navigator?.locks;
-  if (!locks) return work();
   const waiting = new AbortController();
   const timer = p.setTimeout(() => waiting.abort(), patience);
-  let begun = false;
-  try {
-    return await locks.request(name, { signal: waiting.signal }, () => {
-      begun = true;
-      p.clearTimeout(timer);
-      return work();
-    });
-  } catch (error) {
-    if (begun) throw error; // the work's own
+  let begun: Promise<T> | undefined;
+  const begin = () => {
     p.clearTimeout(timer);
-    return work();
+    return (begun ??= work());
+  };
+  try {
+    await p.navigator!.locks!.request(name, { signal: waiting.signal }, begin);
+  } catch {
+    // It wasn't to be had; what the work itself throws comes below.
   }
+  return begin();
 }

@@ -5,18 +5,6 @@ import type { Platform } from "./platform.ts";
 import type { Session } from "./session.ts";
 import type { Reason, User } from "./types.ts";
 
-const second = 1000;
-/** How long a refresh may take. */
-const longest = 10 * second;
-const glance = 250;
-/**
- * How long the news of another tab may take to arrive: that it has just
- * refreshed, or, as this page loads, that somebody is signed in.
- */
-const hearing = 50;
-/** How often, in seconds, a session is looked at that can't be refreshed. */
-const recheck = 300;
-
 export interface Refresher {
   /**
    * Refreshes, unless one has just failed; all who ask at the same time share
@@ -50,6 +38,13 @@ export interface Surroundings {
 
 /** Makes what refreshes, one at a time, and judges what comes of it. */
 export function newRefresher(p: Platform, { call, session, alone, audience, accepted, ended, done }: Surroundings): Refresher {
+  const second = 1000;
+  const longest = 10_000; // a refresh may take
+  const glance = 250;
+  // The news of another tab may take so long to arrive: that it has just
+  // refreshed, or, as this page loads, that somebody is signed in.
+  const hearing = 50;
+  const recheck = 300; // seconds after which a session is looked at that can't be refreshed
   let flight: Promise<void> | undefined;
   let abort: AbortController | undefined; // of the refresh under way, unless it was given up
   let failures = 0;

@@ -1,6 +1,6 @@
 import { stopwatch } from "./clock.ts";
 import type { Answer } from "./issuer.ts";
-import type { Platform } from "./platform.ts";
+import type { Channel, Platform } from "./platform.ts";
 import type { Reason } from "./types.ts";
 
 /**
@@ -27,11 +27,12 @@ export interface Heard {
 }
 
 export function openTabs(p: Platform, name: string, heard: Heard): Tabs {
-  // On a server an open channel would keep the process from ending.
-  const channel = p.document && p.BroadcastChannel && new p.BroadcastChannel(name);
+  let channel: Channel | undefined;
   const post = (...message: Message) => channel?.postMessage(message);
-  if (channel) {
-    channel.onmessage = ({ data: [told, reason, age, at] }: { data: Message }) => {
+  try {
+    // On a server an open channel would keep the process from ending.
+    channel = p.document && new p.BroadcastChannel!(name);
+    channel!.onmessage = ({ data: [told, reason, age, at] }: { data: Message }) => {
       if (age !== undefined) {
         // A tab that was frozen hears late: what it hears has aged on the way.
         const then = age + Math.max(0, p.Date.now() - at!);
@@ -40,12 +41,17 @@ export function openTabs(p: Platform, name: string, heard: Heard): Tabs {
       } else if (told) heard.over(told as string, reason!);
       else heard.hello();
     };
+  } catch {
+    // There is none, or, as in Firefox where cookies are blocked, none for this page.
   }
   return {
     hello: post,
     // In the cookie modes the server puts no token into an answer.
     answer: (answer, age, reason) => post(answer, reason, age, p.Date.now()),
     over: post,
-    close: () => channel?.close(),
+    close() {
+      channel?.close();
+      channel = undefined; // what is closed throws at who still says something
+    },
   };
 }

@@ -15,7 +15,7 @@ export interface Wake {
  * Makes what refreshes in time, and when the page wakes up. awake is called
  * then, with whether the page was frozen and so may have missed something.
  */
-export function newWake(p: Platform, session: Session, { refresh, wait, online }: Refresher, awake: (frozen: boolean) => void): Wake {
+export function newWake(p: Platform, session: Session, refresher: Refresher, awake: (frozen: boolean) => void): Wake {
   const off = new AbortController();
   let { document } = p;
   let timer: unknown;
@@ -25,17 +25,17 @@ export function newWake(p: Platform, session: Session, { refresh, wait, online }
     // A hidden page doesn't count: a forgotten tab would keep a session alive
     // that nobody uses.
     if (!document || (session.user && document.visibilityState === "hidden")) return Infinity;
-    return Math.max(session.due - session.age(), wait());
+    return Math.max(session.due - session.age(), refresher.wait());
   }
 
   function plan(): void {
     const delay = left();
     p.clearTimeout(timer);
-    if (delay < Infinity) timer = p.setTimeout(() => (left() > 0 ? plan() : refresh()), Math.min(delay, longest));
+    if (delay < Infinity) timer = p.setTimeout(() => (left() > 0 ? plan() : refresher.refresh()), Math.min(delay, longest));
   }
 
   function listen({ type, persisted }: Event & { persisted?: boolean }): void {
-    if (type === "online") online();
+    if (type === "online") refresher.online();
     // After the back/forward cache: there no news from other tabs arrive.
     awake(!!persisted);
   }

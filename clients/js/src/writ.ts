@@ -35,8 +35,8 @@ export function createWrit(options: Options, p: Platform = globalThis as unknown
 
   const tabs = openTabs(p, name, {
     hello() {
-      // Asked only in the cookie modes, where tabs share one session.
-      if (session.answer) tabs.answer(session.answer, session.age());
+      // Asked in the cookie modes, where tabs share one session; in token mode by who is after the tokens.
+      if (cookies && session.answer) tabs.answer(session.answer, session.age());
     },
     answer(answer, age, reason) {
       const known = session.answer;
@@ -102,27 +102,22 @@ export function createWrit(options: Options, p: Platform = globalThis as unknown
     return inOrder(() =>
       alone(async () => {
         const age = stopwatch(p);
-        try {
-          const answer = await call<Answer>("login", { ...credentials, mode, audience });
-          if (before !== departures) {
-            owed = answer;
-            await settle();
-            throw new WritError("signed_out");
-          }
-          if (cookies && !audience) {
-            // Browsers may drop cookies without a word, above all those of another host.
-            await call("me").catch((error: WritError) => {
-              throw error.code === "unauthenticated" ? new WritError("cookies_blocked") : error;
-            });
-          }
-          accepted(answer, age, "signed_in");
-          return answer.user;
-        } catch (error) {
-          plan(); // what the sign-in interrupted
-          throw error;
+        const answer = await call<Answer>("login", { ...credentials, mode, audience });
+        if (before !== departures) {
+          owed = answer;
+          await settle();
+          throw new WritError("signed_out");
         }
+        if (cookies && !audience) {
+          // Browsers may drop cookies without a word, above all those of another host.
+          await call("me").catch((error: WritError) => {
+            throw error.code === "unauthenticated" ? new WritError("cookies_blocked") : error;
+          });
+        }
+        accepted(answer, age, "signed_in");
+        return answer.user;
       }),
-    );
+    ).finally(plan); // what a sign-in interrupted that failed
   }
 
   function signOut(): Promise<void> {
@@ -162,12 +157,11 @@ export function createWrit(options: Options, p: Platform = globalThis as unknown
           await call("logout-all", undefined, cookies ? {} : { headers: { Authorization: "Bearer " + answer.access_token } });
         } catch (error) {
           session.due = 0; // the token is for another API now
-          plan();
           throw error;
         }
         leave();
       }),
-    );
+    ).finally(plan);
   }
 
   if (!cookies) session.end("unauthenticated");

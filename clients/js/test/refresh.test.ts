@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { load, signedIn } from "./page.ts";
+import { load, outcome, signedIn } from "./page.ts";
 import { refusal } from "./server.ts";
 import { World } from "./world.ts";
 
@@ -310,6 +310,14 @@ test("dispose stops everything", async () => {
   await world.run(60 * minute);
   expect(other.writ.user).toBeUndefined();
   expect(world.take("/v1/refresh")).toHaveLength(1);
+});
+
+test("a client that was disposed of still signs out, and in", async () => {
+  const { world, writ, grant } = await signedIn();
+  writ.dispose();
+  expect(await outcome(world, writ.signOut())).toBeUndefined();
+  expect(grant.ended).toBe("sign-out");
+  expect(await outcome(world, writ.signIn({ email: "alice@example.com", password: "right" }))).toMatchObject({ email: "alice@example.com" });
 });
 
 test("a listener that throws harms nobody", async () => {

@@ -176,3 +176,27 @@ test("late news of a session that was signed out of don't bring it back", async 
   expect(writ.user).toBeNull();
   expect(later.writ.user).toBeNull();
 });
+
+test("a browser that has locks and channels, and refuses them, is one without", async () => {
+  const world = new World();
+  world.insecure = true;
+  world.server.begin(world.jar);
+  const pages = [load(world), load(world)];
+  await world.run(60 * minute);
+  expect(pages.map((p) => p.writ.user?.email)).toEqual(Array(2).fill("alice@example.com"));
+  expect(world.server.verdicts.theft).toBeUndefined();
+  await outcome(world, pages[0]!.writ.signOut());
+  expect(world.jar.size).toBe(0);
+});
+
+test("a script of the page that asks as a tab does is told no token", async () => {
+  const world = new World();
+  const { writ } = load(world, { mode: "token" });
+  await outcome(world, writ.signIn(alice));
+  const heard: unknown[] = [];
+  const channel = new (world.open().BroadcastChannel!)("writ token https://app.example");
+  channel.onmessage = ({ data }) => heard.push(data);
+  channel.postMessage([]);
+  await world.run(100);
+  expect(heard).toEqual([]);
+});

@@ -60,6 +60,8 @@ export class World {
   keeps = true;
   withLocks = true;
   withChannels = true;
+  /** Locks and channels are there, and throw: for a frame without an origin, or in Firefox where cookies are blocked. */
+  insecure = false;
   #tasks: Task[] = [];
   #n = 0;
   held = new Map<string, { tab: Tab }>();
@@ -165,6 +167,7 @@ export class Tab implements Platform {
     if (world.withChannels) {
       this.BroadcastChannel = class extends TabChannel {
         constructor(name: string) {
+          if (world.insecure) throw insecure();
           super(tab, name);
         }
       };
@@ -206,7 +209,7 @@ export class Tab implements Platform {
   fetch = (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
     const given = input instanceof globalThis.Request ? input : undefined;
     const url = new URL(given?.url ?? String(input), this.document.baseURI);
-    const { signal } = init;
+    const signal = init.signal ?? given?.signal;
     this.busy++;
     return new Promise<Response>((resolve, reject) => {
       const fail = () => reject(new TypeError("Failed to fetch"));
@@ -251,6 +254,7 @@ export class Tab implements Platform {
 
   #lock<T>(name: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const { world } = this;
+    if (world.insecure) return Promise.reject(insecure());
     return new Promise((resolve, reject) => {
       const grant = () => {
         const done = work();
@@ -274,7 +278,10 @@ export class Tab implements Platform {
   }
 }
 
+const insecure = () => new DOMException("The operation is insecure.", "SecurityError");
+
 class TabChannel implements Channel {
+  closed = false;
   onmessage: ((event: MessageEvent) => void) | null = null;
   readonly tab: Tab;
   readonly name: string;
@@ -286,6 +293,7 @@ class TabChannel implements Channel {
   }
 
   postMessage(message: unknown): void {
+    if (this.closed) throw new DOMException("Channel is closed", "InvalidStateError");
     const data = structuredClone(message);
     for (const tab of this.tab.world.tabs) {
       for (const channel of tab.channels) {
@@ -297,6 +305,7 @@ class TabChannel implements Channel {
   }
 
   close(): void {
+    this.closed = true;
     this.onmessage = null;
   }
 }
