@@ -89,6 +89,13 @@ export interface Writ {
    * modes nothing is added to the request; in token mode a bearer token is.
    */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
+  /**
+   * Asks the server now, in place of waiting for the next refresh: after the
+   * name was changed, a role given, or a new password set, which ends sessions.
+   * Resolves to what is known then. It never rejects: where the server is out of
+   * reach, or has just been, nothing changes.
+   */
+  refresh(): Promise<User | null | undefined>;
   /** Calls listener after every change of the user; what it returns ends that. */
   onChange(listener: Listener): () => void;
   /** Stops all timers, events and requests under way. The session itself lives on. */

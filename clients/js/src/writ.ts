@@ -176,6 +176,10 @@ export function createWrit(options: Options, p: Platform = globalThis as unknown
     signIn,
     signOut,
     signOutEverywhere,
+    async refresh() {
+      await refresher.refresh();
+      return session.user;
+    },
     fetch: newFetch(p, session, refresher, apis, refreshOn403),
     onChange(listener) {
       session.listeners.add(listener);

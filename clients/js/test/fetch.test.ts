@@ -1,6 +1,6 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { alice, load, outcome, signedIn } from "./page.ts";
-import { issuer, World, type Answered } from "./world.ts";
+import { issuer, settled, World, type Answered } from "./world.ts";
 
 const expired = (): Answered => ({ status: 401, body: {}, headers: { "WWW-Authenticate": 'Bearer realm="api", error="invalid_token"' } });
 
@@ -78,7 +78,6 @@ test("many refused at once share one refresh, and each is tried once more", asyn
 });
 
 test.each([
-  ["401 without a reason", () => ({ status: 401, body: {}, headers: { "WWW-Authenticate": "Bearer" } })],
   ["401 for another reason", () => ({ status: 401, body: {}, headers: { "WWW-Authenticate": 'Bearer error="insufficient_user_authentication"' } })],
   ["401 of another scheme", () => ({ status: 401, body: {}, headers: { "WWW-Authenticate": "Basic" } })],
   ["401 alone", () => ({ status: 401, body: {} })],
@@ -90,6 +89,67 @@ test.each([
   await outcome(world, writ.fetch("/api/thing"));
   expect(world.take("/api/thing")).toHaveLength(1);
   expect(world.take("/v1/refresh")).toHaveLength(0);
+});
+
+test("cookies that went without the client, as with a new password, are missed by the next request", async () => {
+  const { world, writ, grant, told } = await signedIn();
+  const other = load(world);
+  await world.run(100);
+  world.server.end(grant, "password");
+  world.jar.clear();
+  const challenge = () => world.take("/api/thing").length;
+  expect(await outcome(world, writ.fetch("/api/thing"))).toMatchObject({ status: 401 });
+  expect([writ.user, other.writ.user, told.at(-1), challenge()]).toEqual([null, null, "nobody unauthenticated", 1]);
+});
+
+test("an API that the cookies don't reach costs a refresh in half a minute, and signs nobody out", async () => {
+  const { world, writ } = await signedIn();
+  world.instead = (r) => (r.path.startsWith("/api") ? { status: 401, body: {}, headers: { "WWW-Authenticate": 'Bearer realm="api"' } } : undefined);
+  for (let i = 0; i < 20; i++) expect(await outcome(world, writ.fetch("/api/thing"))).toMatchObject({ status: 401 });
+  expect(world.take("/v1/refresh")).toHaveLength(1);
+  expect(world.take("/api/thing")).toHaveLength(21);
+  expect(writ.user).toBeTruthy();
+});
+
+describe("a request that is given up", () => {
+  test("doesn't wait for a refresh, which goes on", async () => {
+    const { world, writ, tab } = await signedIn();
+    tab.hide();
+    world.sleep(20 * 60_000);
+    world.way = () => ({ there: 10, back: 8000 });
+    const giving = new AbortController();
+    const asked = writ.fetch("/api/thing", { signal: giving.signal }).catch(() => "rejected");
+    await world.run(1000);
+    giving.abort();
+    await settled();
+    expect(await Promise.race([asked, "pending"])).toBe("rejected");
+    await world.run(10_000);
+    expect(world.take("/v1/refresh")).toHaveLength(1);
+    expect(world.take("/api/thing")).toHaveLength(0);
+    expect(writ.user).toBeTruthy();
+  });
+
+  test("doesn't begin", async () => {
+    const { world, writ } = await signedIn();
+    world.sleep(20 * 60_000);
+    const asked = writ.fetch(new Request(issuer + "/api/thing", { signal: AbortSignal.abort() })).catch(() => "rejected");
+    await settled();
+    expect(await Promise.race([asked, "pending"])).toBe("rejected");
+  });
+
+  test("isn't answered with the refusal of a token, nor sent again", async () => {
+    const { world, writ } = await signedIn();
+    refuse(world, 1);
+    world.way = (r) => ({ there: 10, back: r.path === "/v1/refresh" ? 8000 : 10 });
+    const giving = new AbortController();
+    const asked = writ.fetch("/api/thing", { signal: giving.signal }).catch(() => "rejected");
+    await world.run(1000);
+    giving.abort();
+    await settled();
+    expect(await Promise.race([asked, "pending"])).toBe("rejected");
+    await world.run(10_000);
+    expect(world.take("/api/thing")).toHaveLength(1);
+  });
 });
 
 test("403 where the API answers so to expired tokens", async () => {

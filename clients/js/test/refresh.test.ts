@@ -312,6 +312,19 @@ test("dispose stops everything", async () => {
   expect(world.take("/v1/refresh")).toHaveLength(1);
 });
 
+test("asks at once when it is told to", async () => {
+  const { world, writ, grant, told } = await signedIn();
+  grant.user = { ...grant.user, name: "Alice" } as typeof grant.user;
+  expect(await outcome(world, writ.refresh())).toMatchObject({ name: "Alice" });
+  expect(told.at(-1)).toBe("alice@example.com updated");
+  world.way = () => ({ there: 1, back: 1, lost: "request" });
+  expect(await outcome(world, writ.refresh())).toMatchObject({ name: "Alice" });
+  world.way = () => ({ there: 1, back: 1 });
+  await world.run(5000);
+  world.server.end(grant, "password");
+  expect(await outcome(world, writ.refresh())).toBeNull();
+});
+
 test("a client that was disposed of still signs out, and in", async () => {
   const { world, writ, grant } = await signedIn();
   writ.dispose();

@@ -135,7 +135,7 @@ export class Server {
 }
 
 function person({ user }: Grant): object {
-  return { ...user, email_verified: true, username: "", name: "", roles: [], created_at: "2026-01-01T00:00:00Z" };
+  return { email_verified: true, username: "", name: "", roles: [], created_at: "2026-01-01T00:00:00Z", ...user };
 }
 
 export function refusal(code: string, status = 401, headers: Record<string, string> = {}): Answered {
