@@ -30,10 +30,13 @@ func (a *App) importKey(w http.ResponseWriter, r *http.Request) error {
 		key = key.WithKeyID(in.KeyID)
 	}
 	out, err := a.keys.Import(r.Context(), key, auth.Event{Actor: directory.OperatorID, Action: "key.import", Reason: "operator"})
-	if errors.Is(err, auth.ErrConflict) {
+	var taken *auth.ConflictError
+	switch {
+	case errors.As(err, &taken) && taken.Field == auth.FieldRevokedKey:
+		return auth.Errorf(auth.CodeConflict, "The key ID %q was revoked, and verifiers would refuse every token with it. If the key itself hasn't leaked, as after a restore, import it under another key ID (kid).", key.KeyID())
+	case errors.Is(err, auth.ErrConflict):
 		return auth.Errorf(auth.CodeConflict, "The server has this key already, or another %s key is announced: wait until that one signs.", in.Algorithm)
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
 	return edge.WriteJSON(w, http.StatusCreated, map[string]any{"kid": out.KID, "algorithm": out.Algorithm, "signs_from": out.SignsFrom.UTC()})

@@ -81,3 +81,6 @@ func (e *ConflictError) Error() string { return "auth: " + e.Field + " is taken"
 
 // Is makes errors.Is(err, ErrConflict) true.
 func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
+
+// FieldRevokedKey is the field of a kid that was revoked, and stays so.
+const FieldRevokedKey = "revoked kid"

@@ -191,7 +191,8 @@ type Keys interface {
 	Keys(ctx context.Context) ([]Key, error)
 	// AddKey stores a key. A second KeySign key, or KeyLog key, of one algorithm
 	// in state KeySigning, or in KeyNext, or a second KeyTag of one number, is a
-	// *ConflictError: two nodes that start or rotate at once agree on one.
+	// *ConflictError: two nodes that start or rotate at once agree on one. So is,
+	// with FieldRevokedKey, a KeySign key whose kid is in the revocation log.
 	AddKey(ctx context.Context, k Key, ev Event) error
 	// TurnKey makes an announced key sign in place of the one of its purpose and
 	// algorithm that signs, if there is one. That retires: its private part is erased, and it

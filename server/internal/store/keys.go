@@ -24,11 +24,27 @@ func keyDest(k *auth.Key) []any {
 // AddKey implements auth.Keys.
 func (s *Store) AddKey(ctx context.Context, k auth.Key, ev auth.Event) error {
 	return s.write(ctx, func(ctx context.Context, t *tx) error {
+		if k.Purpose == auth.KeySign {
+			if err := t.unrevoked(ctx, k.ID); err != nil {
+				return err
+			}
+		}
 		if err := t.insertKey(ctx, k); err != nil {
 			return err
 		}
 		return t.record(ctx, ev)
 	})
+}
+
+// unrevoked refuses a kid that is in the log: every token that names it would be
+// refused, and it may be the key that leaked. The log never forgets a key.
+func (t *tx) unrevoked(ctx context.Context, kid string) error {
+	hash := revlog.Hash(revlog.Key, kid)
+	logged, err := t.exists(ctx, `SELECT 1 FROM log WHERE hash = $1`, hash[:])
+	if err == nil && logged {
+		return &auth.ConflictError{Field: auth.FieldRevokedKey}
+	}
+	return err
 }
 
 func (t *tx) insertKey(ctx context.Context, k auth.Key) error {

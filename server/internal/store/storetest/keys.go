@@ -158,6 +158,9 @@ func revokeKeys(b *bench) {
 	b.must(b.AddKey(b.ctx, auth.Key{ID: "1", Purpose: auth.KeyTag, Number: 1, State: auth.KeySigning, Sealed: []byte{1}}, event("key.add")))
 	_, _, err = b.RevokeKey(b.ctx, "1", signing("d"), b.now(), event("key.revoke"), event("key.sign"))
 	b.is("a tag key by its number", err, auth.ErrNotFound)
+	_, err = b.DropKeys(b.ctx, b.now())
+	b.must(err)
+	b.taken("a revoked key that comes back", b.AddKey(b.ctx, signing("a"), event("key.add")), auth.FieldRevokedKey)
 	b.is("a mark on a revoked key", b.Raise(b.ctx, auth.Marks{KID: "b", Expiry: b.now().Add(time.Hour)}), auth.ErrEpochChanged)
 }
 
