@@ -2,8 +2,11 @@ package dpop_test
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/rsa"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -262,11 +265,32 @@ func TestNonces(t *testing.T) {
 	if err := try(first); !errors.Is(err, dpop.ErrNonce) {
 		t.Errorf("under a secret that is gone: %v", err)
 	}
+	first = n.Current()
+	for _, lost := range [][]byte{nil, {}, make([]byte, 15)} {
+		secrets = [][]byte{lost}
+		forged := base64.RawURLEncoding.EncodeToString(forgedNonce(now, lost))
+		if err := try(forged); !errors.Is(err, dpop.ErrNonce) || n.Current() != "" {
+			t.Errorf("under a secret of %d bytes: %v, and %q is given out", len(lost), err, n.Current())
+		}
+		secrets = [][]byte{lost, []byte("fedcba9876543210")}
+		if err := try(first); err != nil || n.Current() != first {
+			t.Errorf("beside a secret of %d bytes: %v, and %q is given out, want %q", len(lost), err, n.Current(), first)
+		}
+	}
 	for name, f := range map[string]func() [][]byte{"none": nil, "no secret": func() [][]byte { return nil }, "short": func() [][]byte { return [][]byte{make([]byte, 15)} }} {
 		if _, err := dpop.NewNonces(f, nil); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}
+}
+
+// forgedNonce is what anybody can make who knows the secret, as of one that is none.
+func forgedNonce(now time.Time, secret []byte) []byte {
+	step := binary.BigEndian.AppendUint32(nil, uint32(now.Unix()/60))
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte("writ dpop nonce v1\x00"))
+	mac.Write(step)
+	return append(step, mac.Sum(nil)[:16]...)
 }
 
 func proofOf(t testing.TB, v *dpop.Verifier, s *dpop.Signer) *dpop.Proof {

@@ -37,8 +37,9 @@ const minSecret = 16
 
 // NewNonces returns Nonces under secrets that secrets returns: the first makes
 // nonces, all are taken. Give a function that looks them up where they change.
-// Each needs 16 bytes at least; what it is used for besides must not be a MAC
-// over the bytes "writ dpop nonce v1" and a zero byte. now may be nil.
+// Each needs 16 bytes at least, and is left out while it has fewer; what it is
+// used for besides must not be a MAC over the bytes "writ dpop nonce v1" and a
+// zero byte. now may be nil.
 func NewNonces(secrets func() [][]byte, now func() time.Time) (*Nonces, error) {
 	if secrets == nil || len(secrets()) == 0 {
 		return nil, errors.New("dpop: NewNonces needs a secret")
@@ -56,10 +57,7 @@ func NewNonces(secrets func() [][]byte, now func() time.Time) (*Nonces, error) {
 
 // Current returns the nonce to give out now, "" if there is no secret.
 func (n *Nonces) Current() string {
-	if n == nil || n.secrets == nil {
-		return ""
-	}
-	secrets := n.secrets()
+	secrets := n.usable()
 	if len(secrets) == 0 {
 		return ""
 	}
@@ -67,12 +65,28 @@ func (n *Nonces) Current() string {
 	return base64url.Encode(append(raw, nonceTag(secrets[0], raw)...))
 }
 
+// usable are the secrets of now that are some: of a secret that its owner has just
+// lost, and hands over as nil, anybody could make nonces, for as far ahead as he
+// likes.
+func (n *Nonces) usable() (secrets [][]byte) {
+	if n == nil || n.secrets == nil {
+		return nil
+	}
+	for _, s := range n.secrets() {
+		if len(s) >= minSecret {
+			secrets = append(secrets, s)
+		}
+	}
+	return secrets
+}
+
 func (n *Nonces) step() uint32 { return uint32(n.now().Unix() / int64(nonceStep/time.Second)) }
 
 // good reports whether a nonce was given out lately. One from a minute ahead is
 // of another server, whose clock differs.
 func (n *Nonces) good(nonce string) bool {
-	if n.secrets == nil || len(nonce) != base64url.EncodedLen(nonceSize) {
+	secrets := n.usable()
+	if len(secrets) == 0 || len(nonce) != base64url.EncodedLen(nonceSize) {
 		return false
 	}
 	raw, err := base64url.Decode(nonce)
@@ -83,7 +97,7 @@ func (n *Nonces) good(nonce string) bool {
 		return false
 	}
 	found := false
-	for _, secret := range n.secrets() {
+	for _, secret := range secrets {
 		found = hmac.Equal(raw[4:], nonceTag(secret, raw[:4])) || found
 	}
 	return found
