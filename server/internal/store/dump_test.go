@@ -376,8 +376,6 @@ func TestPlace(t *testing.T) {
 	}
 }
 
-// TestPlaceMovesTheLog: a write-ahead log whose database was removed, or can't
-// be read, must not be played back into the new one.
 // TestPlaceKeepsWholeFiles puts no database into the place of which a part is
 // elsewhere. Here it is a reader that keeps SQLite from bringing the log into the
 // file, on a full disk it would be the disk.
@@ -420,6 +418,8 @@ func TestPlaceKeepsWholeFiles(t *testing.T) {
 	}
 }
 
+// TestPlaceMovesTheLog: a write-ahead log whose database was removed, or can't
+// be read, must not be played back into the new one.
 func TestPlaceMovesTheLog(t *testing.T) {
 	for name, damage := range map[string]func(path string) error{
 		"removed": os.Remove,
