@@ -124,20 +124,13 @@ func errClient() error {
 
 // Authenticate answers the client that presents c. CodeInvalid if it presents
 // what can't be judged, CodeInvalidCredentials for everything that is wrong
-// with the client, "invalid_grant" if that is a grant, CodeTooMany after too many failures of this client at this
-// address.
+// with the client, "invalid_grant" if that is a grant, and CodeTooMany in their place
+// after too many failures.
 func (s *Service) Authenticate(ctx context.Context, c Credentials) (Client, error) {
 	given, err := c.read()
 	if err != nil {
 		return Client{}, err
 	}
-	// A user may be called as a client is: what befalls one must not befall the
-	// other.
-	attempt, err := s.Throttle.Attempt(ctx, "client\x00"+given.id, c.Address)
-	if err != nil {
-		return Client{}, err
-	}
-	defer attempt.Release()
 	known, err := s.Clients.Registration(ctx, given.id)
 	if err != nil && !errors.Is(err, auth.ErrNotFound) {
 		return Client{}, err
@@ -147,15 +140,26 @@ func (s *Service) Authenticate(ctx context.Context, c Credentials) (Client, erro
 		return Client{}, err
 	}
 	if !ok {
-		attempt.Failed()
-		return Client{}, s.refused(ctx, known, c.Address, "credentials", answerTo(given.method))
+		return Client{}, s.failed(ctx, given, known, c.Address)
 	}
-	attempt.Succeeded()
 	client := Client{known, given.method}
 	if claims == nil {
 		return client, nil
 	}
 	return client, s.use(ctx, client, *claims, given.assertion, c.Address, answerTo(given.method))
+}
+
+// failed counts a failure and answers it: it slows down who fails, and nobody
+// else. Secrets are 256 random bits, and keys no less: whoever has the right one
+// has not guessed it, and must not be kept waiting by others at their address, of
+// which one may still have the secret of yesterday and try it without end.
+func (s *Service) failed(ctx context.Context, given presented, known *auth.Registration, address string) error {
+	attempt, err := s.Throttle.Attempt(ctx, given.id, address)
+	if err != nil {
+		return err
+	}
+	attempt.Failed()
+	return s.refused(ctx, known, address, "credentials", answerTo(given.method))
 }
 
 // answerTo is the one answer to whatever is wrong with a client that comes by a
