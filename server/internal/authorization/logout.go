@@ -37,10 +37,16 @@ func (s *Service) ParseLogout(ctx context.Context, params map[string]string) (Lo
 		return l, err
 	}
 	l.ReturnTo = params["post_logout_redirect_uri"]
-	if l.ReturnTo != "" && (l.Client == nil || !slices.Contains(l.Client.Client.PostLogoutRedirectURIs, l.ReturnTo)) {
-		return l, auth.Invalid("post_logout_redirect_uri", "The application asked to return to an address that is not registered for it.")
+	return l, l.mayReturn()
+}
+
+// mayReturn refuses an address that the client may not, or no longer, have people
+// sent to.
+func (l Logout) mayReturn() error {
+	if l.ReturnTo == "" || l.Client != nil && !l.Client.Client.Disabled && slices.Contains(l.Client.Client.PostLogoutRedirectURIs, l.ReturnTo) {
+		return nil
 	}
-	return l, nil
+	return auth.Invalid("post_logout_redirect_uri", "The application asked to return to an address that is not registered for it.")
 }
 
 // readLogoutHint finds out which client's ID token it is. One that isn't ours,
@@ -84,7 +90,10 @@ func (s *Service) OpenLogout(ctx context.Context, ticket string) (Logout, error)
 	if age := s.Now().Sub(l.Begun); age > TicketTTL || age < -TicketTTL {
 		return Logout{}, errTicket(nil)
 	}
-	return l, s.leaver(ctx, &l)
+	if err := s.leaver(ctx, &l); err != nil {
+		return l, err
+	}
+	return l, l.mayReturn()
 }
 
 // Meant answers the grant of the ID token that was shown, nil if it is over or

@@ -43,11 +43,12 @@ func loopback(uri string) (host, rest string, ok bool) {
 	return "", "", false
 }
 
-// native says whether an address leads to an application on the person's
-// machine that shares it with others: an own scheme, or a loopback address.
-func native(uri string) bool {
-	if _, _, ok := loopback(uri); ok {
-		return true
-	}
-	return !strings.HasPrefix(uri, "https://") && !strings.HasPrefix(uri, "http://")
+// web says whether a browser can post a form to an address.
+func web(uri string) bool {
+	return strings.HasPrefix(uri, "https://") || strings.HasPrefix(uri, "http://")
 }
+
+// native says whether an address leads to an application on the person's
+// machine that shares it with others: an own scheme, or this machine by whatever
+// name. Plain http is registered for nothing else.
+func native(uri string) bool { return !strings.HasPrefix(uri, "https://") }

@@ -161,6 +161,9 @@ func readMode(req *Request, params map[string]string) error {
 	switch mode := Mode(params["response_mode"]); mode {
 	case "", ModeQuery:
 	case ModeFormPost:
+		if !web(req.RedirectURI) {
+			return refuse("invalid_request", "A form can be sent to an https or http address only.")
+		}
 		req.Mode = mode
 	default:
 		return refuse("invalid_request", "This response_mode does not exist here.")
@@ -268,6 +271,24 @@ func Allowed(c *auth.Registration, audience string) []string {
 		}
 	}
 	return allowed
+}
+
+// Left leaves of what a person allowed a client what it may have today: what an
+// administrator has taken from it since is gone. False if the API is the client's
+// no longer, or nothing is left of the scopes: there are APIs that take a token
+// without any for one without limits.
+func (s *Service) Left(c *auth.Registration, audience string, scope []string) (left []string, ok bool) {
+	if audience != s.Issuer && c.API(audience) == nil {
+		return nil, false
+	}
+	allowed := Allowed(c, audience)
+	left = []string{}
+	for _, name := range scope {
+		if slices.Contains(allowed, name) {
+			left = append(left, name)
+		}
+	}
+	return left, len(left) > 0 || len(scope) == 0
 }
 
 // personal are the scopes that name claims about a person.

@@ -356,10 +356,27 @@ func TestConsent(t *testing.T) {
 func TestNativeIsAskedAgain(t *testing.T) {
 	s := start(t)
 	s.person()
-	native := s.service("native", `,"token_endpoint_auth_method":"none","redirect_uris":["http://127.0.0.1/cb","https://app.example/cb"]`)
+	native := s.service("native", `,"token_endpoint_auth_method":"none",
+		"redirect_uris":["http://127.0.0.1/cb","https://app.example/cb","http://localhost:5003/cb","http://127.0.0.2:5004/cb"]`)
 	b := s.browser()
 	b.code(native, "redirect_uri", "http://127.0.0.1:5001/cb")
+	for _, here := range []string{"http://localhost:5003/cb", "http://127.0.0.2:5004/cb"} {
+		b.get(native.request("redirect_uri", here, "prompt", "none")).tells("consent_required")
+	}
 	b.own(b.get(native.request("redirect_uri", "http://127.0.0.1:5002/cb"))).page(200, "Allow access?")
 	b.get(native.request("redirect_uri", "http://127.0.0.1:5002/cb", "prompt", "none")).tells("consent_required")
 	s.hide(b.get(native.request()).back().Get("code"))
+}
+
+// A browser can't post a form to an application's own scheme: the code would go
+// nowhere, or elsewhere.
+func TestFormToOwnScheme(t *testing.T) {
+	s := start(t)
+	s.person()
+	app := s.service("native", `,"token_endpoint_auth_method":"none","redirect_uris":["com.example.app:/cb"]`)
+	a := s.browser().get(app.request("redirect_uri", "com.example.app:/cb", "response_mode", "form_post"))
+	a.tells("invalid_request")
+	if to := a.to(); !strings.HasPrefix(to, "com.example.app:/cb?error=") {
+		t.Errorf("sent to %s", to)
+	}
 }

@@ -115,6 +115,17 @@ func TestLogoutTricks(t *testing.T) {
 		}
 	}
 	b.get(logoutAt("post_logout_redirect_uri", outside)).page(400, "This did not work") // whose?
+	// Nor to an application that was turned off, or to where it may no longer: also
+	// if the page that asks was shown before.
+	s.appClient("gone", "")
+	for _, change := range []string{`{"disabled":true}`, `{"disabled":false,"post_logout_redirect_uris":[]}`} {
+		page := b.get(logoutAt("client_id", "gone", "post_logout_redirect_uri", outside)).page(200, "Sign out?")
+		s.admin("PATCH", "/v1/admin/clients/gone", change).is(200)
+		b.get(logoutAt("client_id", "gone", "post_logout_redirect_uri", outside)).page(400, "This did not work")
+		b.post("/oauth/logout/confirm", "ticket", page.hidden("ticket"), "answer", "yes").page(400, "This did not work")
+		s.admin("PATCH", "/v1/admin/clients/gone", `{"disabled":false,"post_logout_redirect_uris":["`+outside+`"]}`).is(200)
+	}
+	stays("an application that is gone")
 	b.get(logoutAt("id_token_hint", token, "client_id", "other")).page(400, "This did not work")
 	b.get(logoutAt("client_id", "app")+"&client_id=app").page(400, "This did not work")
 	stays("addresses")
