@@ -66,7 +66,8 @@ func (a *App) openServices(mux *http.ServeMux, clients *clientauth.Service) erro
 		Tokens: tokens, Sessions: a.sessions, Clients: a.store, Mint: a.mint, Issuance: issuer, Audit: a.store, Now: a.now,
 	})
 	token.New(token.Options{
-		Clients: clients, Issuer: issuer, Codes: a.authorization, Sessions: a.sessions, Exchange: exchanger, Signers: clients, Devices: a.devices, Proofs: a.proofs,
+		Clients: clients, Issuer: issuer, Codes: a.authorization, Sessions: a.sessions, Exchange: exchanger, Signers: clients, Devices: a.devices,
+		Allowances: a.authorization, Proofs: a.proofs,
 	}).Register(mux)
 	introspect.New(introspect.Options{Issuer: a.cfg.Issuer, Clients: clients, Tokens: tokens}).Register(mux)
 	clientkeys.New(clientkeys.Options{Clients: clients, Registry: a.store, Keys: a.clientKeys}).Register(mux)

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -45,6 +46,11 @@ func (s *Service) CreateAPI(ctx context.Context, actor Actor, in APIFields) (aut
 	if err := s.applyAPI(&api, in); err != nil {
 		return api, nil, err
 	}
+	s.edit.Lock()
+	defer s.edit.Unlock()
+	if err := s.beginAudience(ctx, actor, api.Audience); err != nil {
+		return api, nil, err
+	}
 	ev := s.event(act{actor, "api.create", api.ID})
 	if !hmac(api.Algorithm) {
 		return api, nil, failed(s.Directory.CreateAPI(ctx, api, nil, ev), "API")
@@ -80,13 +86,45 @@ func (s *Service) UpdateAPI(ctx context.Context, actor Actor, audienceOrID strin
 	return api, failed(s.Directory.UpdateAPI(ctx, api, s.event(act{actor, "api.update", api.ID})), "API")
 }
 
-// DeleteAPI removes an API. Its tokens live until they expire.
+// DeleteAPI removes an API, also from every client that could ask tokens for it.
+// Those that are out live until they expire.
 func (s *Service) DeleteAPI(ctx context.Context, actor Actor, audienceOrID string) error {
+	s.edit.Lock()
+	defer s.edit.Unlock()
 	api, err := s.API(ctx, audienceOrID)
 	if err != nil {
 		return err
 	}
+	if err := s.forgetAudience(ctx, actor, api.Audience); err != nil {
+		return err
+	}
 	return failed(s.Directory.DeleteAPI(ctx, api.ID, s.event(act{actor, "api.delete", api.ID})), "API")
+}
+
+// beginAudience takes an audience that is about to be an API's from clients that
+// still name it, of an API that was there before.
+func (s *Service) beginAudience(ctx context.Context, actor Actor, audience string) error {
+	switch _, err := s.Directory.APIByAudience(ctx, audience); {
+	case errors.Is(err, auth.ErrNotFound):
+		return s.forgetAudience(ctx, actor, audience)
+	default: // it is taken, and those clients are its own
+		return err
+	}
+}
+
+// forgetAudience takes an audience from every client that names it. An API that
+// is made under the name of one that is gone is another API: nobody has let
+// those clients in.
+func (s *Service) forgetAudience(ctx context.Context, actor Actor, audience string) error {
+	return each(ctx, s.Directory.Clients, func(c auth.Client) (bool, error) {
+		if !slices.Contains(c.Audiences, audience) {
+			return true, nil
+		}
+		before := c.Audiences
+		c.Audiences, c.UpdatedAt = slices.DeleteFunc(slices.Clone(before), func(a string) bool { return a == audience }), s.Now()
+		_, err := s.Directory.UpdateClient(ctx, c, nil, c.UpdatedAt, s.changed(act{actor, "client.update", c.ID}, gains("audiences", before, c.Audiences)))
+		return true, failed(err, "client")
+	})
 }
 
 // API answers one API.

@@ -88,7 +88,7 @@ func AccessTokenHash(alg jwk.Algorithm, token string) (string, error) {
 		hash = crypto.SHA256
 	case jwk.RS384, jwk.PS384, jwk.ES384:
 		hash = crypto.SHA384
-	case jwk.RS512, jwk.PS512, jwk.ES512, jwk.EdDSA:
+	case jwk.RS512, jwk.PS512, jwk.ES512, jwk.EdDSA, jwk.Ed25519:
 		hash = crypto.SHA512
 	default:
 		return "", fmt.Errorf("mint: no at_hash is defined for %s", alg)

@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -129,7 +130,7 @@ func TestIDTokenAlgorithms(t *testing.T) {
 	s := start(t)
 	s.person()
 	b := s.browser()
-	for _, alg := range []jwk.Algorithm{"", jwk.ES256, jwk.ES384, jwk.PS512, jwk.EdDSA} {
+	for _, alg := range []jwk.Algorithm{"", jwk.ES256, jwk.ES384, jwk.PS512, jwk.EdDSA, jwk.Ed25519} {
 		id := "app" + string(alg)
 		app := s.appClient(id, `,"skip_consent":true,"id_token_signed_response_alg":"`+string(alg)+`"`)
 		a := s.redeem(app, b.code(app)).is(200)
@@ -144,5 +145,74 @@ func TestIDTokenAlgorithms(t *testing.T) {
 	}
 	for _, alg := range []string{"none", "HS256", "rs256"} {
 		s.admin("POST", "/v1/admin/clients", `{"client_id":"x","redirect_uris":["`+callback+`"],"id_token_signed_response_alg":"`+alg+`"}`).is(400)
+	}
+}
+
+// An API that the administrator takes from a client is gone for it: at the next
+// refresh, for a code that is under way, and for a device that has been allowed.
+// So is a scope; and a token that had some never becomes one without any.
+func TestTakenFromClient(t *testing.T) {
+	s := start(t)
+	s.person()
+	b := s.browser()
+	all, kept := `{"audiences":["`+orders+`","`+stock+`"],"scope":"openid read write"}`, `{"audiences":["`+stock+`"]}`
+	app := s.appClient("app", `,"skip_consent":true`)
+	tv := s.deviceClient("tv", `,"token_endpoint_auth_method":"none"`)
+	give := func(what string) {
+		t.Helper()
+		s.admin("PATCH", "/v1/admin/clients/app", what).is(200)
+		s.admin("PATCH", "/v1/admin/clients/tv", what).is(200)
+	}
+	allowed := func() string {
+		t.Helper()
+		a := s.begin(tv, "audience", orders, "scope", "read write").is(200)
+		ask := b.own(b.post("/device", "user_code", a.str("user_code"))).page(200, "Allow this device?")
+		b.own(b.post("/device/answer", "ticket", ask.hidden("ticket"), "answer", "allow")).page(200, "Your device is signed in")
+		return s.hide(a.str("device_code"))
+	}
+	give(all)
+	token := s.redeem(app, b.code(app, "audience", orders, "scope", "read write")).is(200).str("refresh_token")
+	code, device := b.code(app, "audience", orders, "scope", "read write"), allowed()
+
+	give(kept)
+	s.refreshAs(app, token).fails(400, "invalid_grant")
+	s.redeem(app, code).fails(400, "invalid_grant")
+	s.polls(tv, device).fails(400, "invalid_grant")
+	give(`{"audiences":["` + orders + `"],"scope":"openid other"}`)
+	s.refreshAs(app, token).fails(400, "invalid_grant")
+	s.redeem(app, code).fails(400, "invalid_grant")
+	s.polls(tv, device).fails(400, "invalid_grant")
+
+	// Nothing of that has used anything up, and what is left is given.
+	give(`{"scope":"openid write"}`)
+	for what, a := range map[string]*answer{"refresh": s.refreshAs(app, token), "code": s.redeem(app, code), "device": s.polls(tv, device)} {
+		if got := a.is(200).str("scope"); got != "write" {
+			t.Errorf("%s: scope %q", what, got)
+		}
+	}
+}
+
+// An API that is made under the name of one that is gone is another one: the
+// clients of the old one may ask nothing for it until somebody lets them.
+func TestAnotherAPIOfTheSameName(t *testing.T) {
+	s := start(t)
+	s.person()
+	c := s.usual("svc")
+	app := s.appClient("app", `,"skip_consent":true,"scope":"openid read","audiences":["`+stock+`"]`)
+	refresh := s.redeem(app, s.browser().code(app, "scope", "read")).is(200).str("refresh_token")
+	s.admin("POST", "/v1/admin/apis", `{"audience":"`+stock+`"}`).is(409) // changes nothing
+	s.token(c, stock)
+	s.admin("DELETE", "/v1/admin/apis/"+url.PathEscape(stock), "").is(204)
+	if a := s.admin("GET", "/v1/admin/clients/svc", "").is(200); strings.Contains(a.text, stock) || !strings.Contains(a.text, orders) {
+		t.Errorf("after the API is gone: %s", a.text)
+	}
+	s.admin("POST", "/v1/admin/apis", `{"audience":"`+stock+`"}`).is(201)
+	s.post("/oauth/token", []string{"grant_type", "client_credentials", "audience", stock}, c.basic()).fails(400, "invalid_target")
+	s.refreshAs(app, refresh).fails(400, "invalid_grant")
+	s.token(c, orders)
+	s.admin("PATCH", "/v1/admin/clients/svc", `{"audiences":["`+orders+`","`+stock+`"]}`).is(200)
+	s.token(c, stock)
+	if events := s.admin("GET", "/v1/admin/audit?q=client.update", "").is(200); strings.Count(events.text, "audiences -"+stock) != 2 {
+		t.Errorf("the audit has %s", events.text)
 	}
 }

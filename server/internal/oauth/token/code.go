@@ -18,9 +18,24 @@ type Codes interface {
 	Redeem(ctx context.Context, in authorization.Redemption, code auth.AuthorizationCode) (session.ClientTokens, error)
 }
 
+// Allowances knows what clients may have.
+type Allowances interface {
+	// Left leaves of scopes that were granted at an audience what the client may
+	// have today; false if that is nothing.
+	Left(client *auth.Registration, audience string, scope []string) (left []string, ok bool)
+}
+
+// errTaken is for a client that may have nothing of what it was granted any more.
+func errTaken() error {
+	return auth.Errorf("invalid_grant", "The client may no longer have what was granted.")
+}
+
 // authorizationCode is RFC 6749, section 4.1.3, with PKCE. What the tokens are
 // for was settled when the person agreed: the request chooses nothing.
-type authorizationCode struct{ codes Codes }
+type authorizationCode struct {
+	codes      Codes
+	allowances Allowances
+}
 
 // Entitle implements Grant.
 func (g authorizationCode) Entitle(ctx context.Context, req client.Request) (Entitlement, error) {
@@ -36,6 +51,10 @@ func (g authorizationCode) Entitle(ctx context.Context, req client.Request) (Ent
 	code, err := g.codes.Claim(ctx, in)
 	if err != nil {
 		return Entitlement{}, err
+	}
+	var ok bool
+	if code.Scope, ok = g.allowances.Left(req.Client.Registration, code.Audience, code.Scope); !ok {
+		return Entitlement{}, errTaken()
 	}
 	return Entitlement{
 		APIs:  []auth.API{{Audience: code.Audience}},
@@ -60,7 +79,10 @@ type Sessions interface {
 }
 
 // refreshToken is RFC 6749, section 6, with the same rotation as everybody's.
-type refreshToken struct{ sessions Sessions }
+type refreshToken struct {
+	sessions   Sessions
+	allowances Allowances
+}
 
 // Entitle implements Grant. Whose token it is is looked at before anything that
 // could end a grant: a stolen token in another client's hands ends nothing.
@@ -76,7 +98,10 @@ func (g refreshToken) Entitle(ctx context.Context, req client.Request) (Entitlem
 	if held.Grant.ClientID != req.Client.ID() || held.Grant.ClientID == auth.ClientWrit {
 		return Entitlement{}, errRefresh()
 	}
-	most := stillAllowed(held.Grant, req.Client.Registration)
+	most, ok := g.allowances.Left(req.Client.Registration, held.Grant.Audience, held.Grant.Scope)
+	if !ok {
+		return Entitlement{}, errTaken()
+	}
 	return Entitlement{
 		APIs:  []auth.API{{Audience: held.Grant.Audience}},
 		Scope: most,
@@ -87,18 +112,6 @@ func (g refreshToken) Entitle(ctx context.Context, req client.Request) (Entitlem
 			return issued(out), asGrant(err)
 		},
 	}, nil
-}
-
-// stillAllowed leaves of what was granted what the client may have today.
-func stillAllowed(g auth.Grant, c *auth.Registration) []string {
-	allowed := authorization.Allowed(c, g.Audience)
-	left := []string{}
-	for _, name := range g.Scope {
-		if slices.Contains(allowed, name) {
-			left = append(left, name)
-		}
-	}
-	return left
 }
 
 // narrow takes what is asked for, if it is no more than there is.

@@ -17,7 +17,10 @@ type Devices interface {
 
 // deviceCode is RFC 8628, section 3.4. As with a code, the person has settled
 // what the tokens are for.
-type deviceCode struct{ devices Devices }
+type deviceCode struct {
+	devices    Devices
+	allowances Allowances
+}
 
 // Entitle implements Grant.
 func (g deviceCode) Entitle(ctx context.Context, req client.Request) (Entitlement, error) {
@@ -29,6 +32,10 @@ func (g deviceCode) Entitle(ctx context.Context, req client.Request) (Entitlemen
 	d, err := g.devices.Claim(ctx, in)
 	if err != nil {
 		return Entitlement{}, err
+	}
+	var ok bool
+	if d.Scope, ok = g.allowances.Left(req.Client.Registration, d.Audience, d.Scope); !ok {
+		return Entitlement{}, errTaken()
 	}
 	return Entitlement{
 		APIs:  []auth.API{{Audience: d.Audience}},

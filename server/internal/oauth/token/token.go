@@ -24,14 +24,15 @@ const Path = "/oauth/token"
 
 // Options are what a Door is made of; every field is required.
 type Options struct {
-	Clients  client.Authenticator
-	Issuer   Issuer // makes the tokens of clients
-	Codes    Codes
-	Sessions Sessions
-	Exchange Exchanger
-	Signers  Signers
-	Devices  Devices
-	Proofs   client.Proofs
+	Clients    client.Authenticator
+	Issuer     Issuer // makes the tokens of clients
+	Codes      Codes
+	Sessions   Sessions
+	Exchange   Exchanger
+	Signers    Signers
+	Devices    Devices
+	Allowances Allowances
+	Proofs     client.Proofs
 }
 
 // Door is the token endpoint.
@@ -44,11 +45,11 @@ type Door struct {
 // New makes the door.
 func New(opts Options) *Door {
 	d := &Door{proofs: opts.Proofs, grants: map[string]Grant{
-		auth.GrantAuthorizationCode: authorizationCode{opts.Codes},
-		auth.GrantRefreshToken:      refreshToken{opts.Sessions},
+		auth.GrantAuthorizationCode: authorizationCode{opts.Codes, opts.Allowances},
+		auth.GrantRefreshToken:      refreshToken{opts.Sessions, opts.Allowances},
 		auth.GrantClientCredentials: clientCredentials{opts.Issuer},
 		auth.GrantTokenExchange:     tokenExchange{opts.Exchange},
-		auth.GrantDeviceCode:        deviceCode{opts.Devices},
+		auth.GrantDeviceCode:        deviceCode{opts.Devices, opts.Allowances},
 		auth.GrantJWTBearer:         jwtBearer{clientCredentials{opts.Issuer}, opts.Signers},
 	}}
 	d.endpoint = client.Endpoint{Path: Path, Clients: opts.Clients, Serve: d.serve, Pages: true, Bearer: true}
