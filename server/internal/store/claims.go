@@ -57,14 +57,27 @@ func (t *tx) roleChanged(ctx context.Context, roleID string) error {
 	return err
 }
 
+// renewAtOnce is how many live grants a user may have so that they outlive their
+// tokens. It is one statement, since a grant with the old epoch is over: of more,
+// all others would wait, and past what a statement may take nothing would end.
+// Nobody signs in so often; a program may that never signs out.
+const renewAtOnce = 10_000
+
 // renew replaces a user's epoch, and that of the live grants with it: tokens that
 // are out end, sessions don't. A grant with another epoch than the old one is
-// over, and stays so.
+// over, and stays so. A user who has too many grants loses the sessions too.
 func (t *tx) renew(ctx context.Context, e auth.Ending, now time.Time) (out ended, err error) {
 	const (
 		read = `SELECT epoch FROM users WHERE id = $1`
+		many = `SELECT 1 FROM grants WHERE user_id = $1 AND ended_at = 0 LIMIT 1 OFFSET $2`
 		move = `UPDATE grants SET user_epoch = $1 WHERE user_id = $2 AND user_epoch = $3 AND ended_at = 0`
 	)
+	if more, err := t.exists(ctx, many, e.UserID, renewAtOnce); err != nil || more {
+		if err == nil {
+			out, err = t.endUser(ctx, e, now)
+		}
+		return out, err
+	}
 	var old string
 	if err := t.get(ctx, []any{&old}, read, e.UserID); err != nil {
 		return out, err

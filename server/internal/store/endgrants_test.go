@@ -106,6 +106,24 @@ func endExpired(t *testing.T, open opener) {
 	c.is("grants that haven't ended", unended, 1)
 }
 
+// renewCrowd: a user's sessions outlive what their tokens say, unless there are so
+// many grants that nobody could wait for them.
+func renewCrowd(t *testing.T, open opener) {
+	for _, c := range []struct{ grants, left, sessions int }{{10_000, 10_000, 1}, {10_001, 0, 0}} {
+		crowd := newCrowd(t, open(t, store.Options{Now: func() time.Time { return s0 }}))
+		crowd.add("one", "web", s0.Add(time.Hour), nil)
+		crowd.copies("one", c.grants-2) // and the sign-in's
+		crowd.is("grants before", unended, c.grants)
+		if seq := crowd.end(auth.Ending{UserID: crowd.user.ID, NewEpoch: "new", Tokens: true, Reason: "roles"}); seq != 1 {
+			t.Errorf("End = %d, want 1: the epoch's entry", seq)
+		}
+		crowd.is("grants after", unended+` AND user_epoch = 'new'`, c.left)
+		crowd.is("grants with the old epoch", unended+` AND user_epoch <> 'new'`, 0)
+		crowd.is("sessions", sessions, c.sessions)
+		crowd.is("entries", entries, 1)
+	}
+}
+
 // endCrowdOfConsent: what rests on a consent ends with it, in however many sessions
 // that is, and nothing else does.
 func endCrowdOfConsent(t *testing.T, open opener) {
