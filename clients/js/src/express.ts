@@ -60,6 +60,7 @@ export interface Protection {
 
 /** Makes what protects an application; a process needs one for each API. */
 export function createProtection(options: ProtectOptions): Protection {
+  if (!Array.isArray(options.public ?? [])) throw new TypeError('public must be a list, such as ["GET /healthz"]');
   const open = (options.public ?? []).map(pattern);
   checkOrigins(options.trustedOrigins);
   const verifier = createVerifier(options);

@@ -18,7 +18,7 @@ afterEach(() => {
 });
 
 function protection(options: Partial<ProtectOptions> = {}): Protection {
-  const p = createProtection({ issuer: issuer.url, audience, ...options });
+  const p = createProtection({ issuer: issuer.url, audience, onTrouble: () => {}, ...options });
   made.push(p);
   return p;
 }
@@ -75,6 +75,7 @@ test("public routes are those that are named, and no way around", async () => {
   }
   expect(await status("POST", "/healthz")).toBe(401);
   expect(await status("GET", "/about", { roles: ["admin"] })).toBe(401); // a demand is stronger
+  expect(() => protection({ public: "GET /healthz" as never })).toThrow('public must be a list, such as ["GET /healthz"]');
   for (const wrong of ["healthz", "GET", "get /x", "/a*b", "/a*", "/a/**", "/a//b", "/a/../b", ""]) expect(() => protection({ public: [wrong] })).toThrow(TypeError);
 });
 

@@ -1,5 +1,5 @@
 // The verifier against an issuer over real HTTP.
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { answerTo, bearer, challenge, createVerifier, refusal, VerifyError, type Verifier, type VerifierOptions } from "../src/verify/index.ts";
 import { audience, newSigningKey, SignedLog, TestIssuer, until } from "./issuer.ts";
 
@@ -17,7 +17,7 @@ afterEach(() => {
 });
 
 function verifier(options: Partial<VerifierOptions> = {}): Verifier<{ plan?: string }> {
-  const v = createVerifier<{ plan?: string }>({ issuer: issuer.url, audience, ...options });
+  const v = createVerifier<{ plan?: string }>({ issuer: issuer.url, audience, onTrouble: () => {}, ...options });
   made.push(v);
   return v;
 }
@@ -111,6 +111,12 @@ test.each([
   await until("the revocation", async () => (await verdict(v, token)) === "revoked");
 });
 
+test("a refusal tells the log what was expected", async () => {
+  const v = await ready({ audience: ["https://a.example.com", "https://b.example.com"] });
+  await expect(v.verify(await issuer.token())).rejects.toThrow("audience: it isn't for https://a.example.com or https://b.example.com");
+  await expect(v.verify(await issuer.token({ iss: "https://evil.example" }))).rejects.toThrow("issuer: it isn't of " + issuer.url);
+});
+
 test("demands are a 403, a policy is a route's", async () => {
   const v = await ready();
   const token = await issuer.token();
@@ -122,7 +128,7 @@ test("demands are a 403, a policy is a route's", async () => {
 });
 
 // Without types, in JavaScript, a demand that is misspelt would demand nothing.
-const misspelt = [{ role: "admin" }, { roles: "admin" }, { scopes: [1] }, "admin", null, ["admin"], { roles: ["editor"], audience: "x" }] as never[];
+const misspelt = [{ role: "admin" }, { roles: "admin" }, { scopes: [1] }, "admin", null, ["admin"], { roles: ["editor"], audience: "x" }, { stale: "accept" }] as never[];
 
 test.each(misspelt)("%j is no demand", async (check) => {
   const v = await ready();
@@ -296,8 +302,65 @@ describe("an issuer in trouble", () => {
     for (let i = 0; i < 3; i++) expect(await verdict(v, token)).toBe("accepted");
   });
 
-  test.each(["http://example.com", "ftp://localhost", "https://user:pass@example.com"])("%s can't be an issuer", (url) => {
-    expect(() => createVerifier({ issuer: url, audience })).toThrow();
+  test.each([
+    ["http://example.com", '"http://example.com" is neither https nor this machine'],
+    ["ftp://localhost", "neither https"],
+    ["localhost:8080", '"localhost:8080" is neither https nor this machine'],
+    ["auth.example.com", '"auth.example.com" is no address, such as "https://'],
+    ["http://user:secret@example.com", "an address with a password"],
+  ])("%s can't be an issuer", (url, what) => {
+    expect(() => createVerifier({ issuer: url, audience })).toThrow(what);
+  });
+
+  test("a 503 says why, to the log alone", async () => {
+    /** Waits until a new verifier refuses a good token with a message: a busy machine may not know why at first. */
+    const says = async (message: string | RegExp, options: Partial<VerifierOptions>) => {
+      const v = verifier(options);
+      const token = await issuer.token();
+      let error: VerifyError | undefined;
+      await until(String(message), async () => {
+        error = await v.verify(token).then(() => expect.fail("accepted"), (error) => error);
+        return typeof message === "string" ? error!.message === message : message.test(error!.message);
+      });
+      expect(answerTo(error)).toMatchObject({ status: 503, body: '{"title":"Service Unavailable","status":503}\n' });
+      expect(error!.cause).toBeInstanceOf(Error);
+    };
+    const document = issuer.url + "/.well-known/openid-configuration";
+    await says(`unavailable: keys are out of reach: ${document} names the issuer "${issuer.url}", not "${issuer.url}/"`, { issuer: issuer.url + "/" });
+    issuer.way = (req, res) => req.url === "/jwks" && !!res.writeHead(404).end();
+    await says(`unavailable: keys are out of reach: ${issuer.url}/jwks answered 404`, {});
+    issuer.way = (req, res) => req.url === "/jwks" && !!res.end("<html>");
+    await says(`unavailable: keys are out of reach: ${issuer.url}/jwks answered with something else than JSON`, { revocation: "unchecked" });
+    issuer.way = (req, res) => req.url!.startsWith("/log?") && !!res.writeHead(404).end();
+    for (const revocation of ["follow", "ask"] as const) await says("unavailable: revocations are out of date: the log answered 404", { revocation });
+    issuer.stop();
+    await says(/^unavailable: keys are out of reach: fetch failed: connect ECONNREFUSED 127.0.0.1:\d+$/, {});
+  });
+
+  test.each(["follow", "ask"] as const)("trouble is told once, and its end, and to the console if nobody asked (%s)", async (revocation) => {
+    const said: string[] = [];
+    vi.spyOn(console, "warn").mockImplementation((text) => void said.push(text));
+    vi.spyOn(console, "info").mockImplementation((text) => void said.push(text));
+    try {
+      const v = createVerifier({ issuer: issuer.url, audience, revocation, askAfter: 0, maxStale: 1 });
+      made.push(v);
+      const token = await issuer.token();
+      await accepts(v, token);
+      issuer.way = (req, res) => req.url!.startsWith("/log") && !!res.writeHead(500).end();
+      issuer.cut();
+      await until("stale", async () => (await verdict(v, token)) === "unavailable");
+      await verdict(v, token);
+      issuer.way = undefined;
+      await accepts(v, token);
+      await until("its end is said", () => said.length > 0 && said.length % 2 === 0);
+    } finally {
+      vi.restoreAllMocks();
+    }
+    // A busy machine may be in trouble more than once.
+    for (const [i, line] of said.entries()) {
+      if (i % 2) expect(line).toBe(`writ: the revocations of ${issuer.url} can be followed again`);
+      else expect(line).toMatch(`writ: the revocations of ${issuer.url} can't be followed: `);
+    }
   });
 
   test("a document that names another issuer is no document", async () => {
@@ -306,7 +369,7 @@ describe("an issuer in trouble", () => {
     try {
       const real = lying.url;
       lying.url = "https://auth.example.com";
-      const v = createVerifier({ issuer: real, audience });
+      const v = createVerifier({ issuer: real, audience, onTrouble: () => {} });
       made.push(v);
       expect(await verdict(v, await lying.token())).toBe("unavailable");
     } finally {
@@ -386,6 +449,19 @@ test("asking instead of following: in the request, and seldom", async () => {
   expect(await verdict(seldom, other)).toBe("accepted"); // known for askAfter, as it says
 });
 
+test("those who ask together ask once", async () => {
+  let passed = 0;
+  const v = verifier({ revocation: "ask", now: () => Date.now() + passed });
+  issuer.log.now = () => Date.now() + passed;
+  const token = await issuer.token();
+  await accepts(v, token);
+  const asked = () => issuer.asked.filter((path) => path === "/log").length;
+  const before = asked();
+  passed = 6000; // more than askAfter
+  expect(await Promise.all(Array.from({ length: 50 }, () => verdict(v, token)))).toEqual(Array(50).fill("accepted"));
+  expect(asked() - before).toBe(1);
+});
+
 test("unchecked asks for no revocations", async () => {
   issuer.log.add(2, "sid-1");
   expect(await verdict(await ready({ revocation: "unchecked" }), await issuer.token())).toBe("accepted");
@@ -412,6 +488,8 @@ test.each([
   [{ maxStale: 0 }, "maxStale"],
   [{ maxStale: NaN }, "maxStale"],
   [{ stale: "introspect" as const }, "credentials"],
+  [{ stale: "accept" as never }, "stale must be one of reject, introspect, acceptUntilExpiry"],
+  [{ revocation: "poll" as never }, 'revocation must be "follow", "ask" or "unchecked", not "poll"'],
 ])("options that make no sense are refused: %j", (options, what) => {
   expect(() => verifier(options)).toThrow(what);
 });

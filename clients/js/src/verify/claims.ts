@@ -85,6 +85,7 @@ export interface Demands {
 }
 
 const demands = ["roles", "permissions", "scopes"] as const;
+const policies = ["reject", "introspect", "acceptUntilExpiry"];
 
 /**
  * Throws a TypeError if that isn't what a route can demand: `{ role: "admin" }`
@@ -95,6 +96,8 @@ export function checkDemands(check: object = {}): void {
   for (const name of Object.keys(check)) {
     if (![...demands, "stale"].includes(name)) throw new TypeError(`unknown demand ${JSON.stringify(name)}; known are ${demands.join(", ")}, and stale`);
   }
+  const { stale } = check as { stale?: unknown };
+  if (stale !== undefined && !policies.includes(stale as string)) throw new TypeError(`stale must be one of ${policies.join(", ")}, not ${JSON.stringify(stale)}`);
   for (const name of demands) {
     const list = (check as Record<string, unknown>)[name];
     if (list !== undefined && !types.roles!(list)) throw new TypeError(`${name} is a list of names`);

@@ -1,4 +1,4 @@
-import { address, fetchText, type Outside } from "./http.ts";
+import { address, fetchText, json, type Outside } from "./http.ts";
 
 /** What a verifier needs of an issuer's metadata (RFC 8414); undefined what isn't there. */
 export interface Discovery {
@@ -12,9 +12,9 @@ export interface Discovery {
 export async function discover(outside: Outside, issuer: string, signal?: AbortSignal): Promise<Discovery> {
   const url = issuer.replace(/\/$/, "") + "/.well-known/openid-configuration";
   const { status, body } = await fetchText(outside, url, { headers: { Accept: "application/json" }, ...(signal && { signal }) }, 256 << 10);
-  if (status !== 200) throw new Error(`the discovery document: ${status}`);
-  const doc = JSON.parse(body);
-  if (doc?.issuer !== issuer) throw new Error("the discovery document names another issuer");
+  if (status !== 200) throw new Error(`${url} answered ${status}`);
+  const doc = json(url, body);
+  if (doc?.issuer !== issuer) throw new Error(`${url} names the issuer ${JSON.stringify(doc?.issuer)?.slice(0, 200)}, not ${JSON.stringify(issuer)}`);
   const optional = (value: unknown) => (value === undefined ? undefined : address(value));
   return {
     jwks: address(doc.jwks_uri),

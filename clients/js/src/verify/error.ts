@@ -9,7 +9,8 @@
  * - `bound`: it has the claim cnf, and the proof of possession isn't checked here.
  * - `revoked`: the issuer took it back.
  * - `forbidden`: a good token, without a role, scope or permission that is needed.
- * - `unavailable`: keys or revocations are out of reach or too old to know.
+ * - `unavailable`: keys or revocations are out of reach or too old to know; the
+ *   message, and `cause`, say what went wrong when they were asked for.
  */
 export type VerifyCode =
   | "no_token"
@@ -45,8 +46,11 @@ export class VerifyError extends Error {
     detail = "",
     /** The scopes that are needed, for the challenge. */
     readonly scope: readonly string[] = [],
+    /** What is behind it. */
+    cause?: unknown,
   ) {
-    super(detail ? `${code}: ${detail}` : code);
+    const text = [code, detail, why(cause)].filter(Boolean).join(": ");
+    super(text, cause === undefined ? undefined : { cause });
     this.status = code === "unavailable" ? 503 : code === "forbidden" || code === "cross_site" ? 403 : 401;
   }
 
@@ -108,4 +112,14 @@ export function refusal(error: unknown, realm?: string): Response {
   const answer = answerTo(error, realm);
   if (!answer) throw error;
   return new Response(answer.body, { status: answer.status, headers: answer.headers });
+}
+
+/** An error and what caused it, in a line: "fetch failed" alone helps nobody. */
+export function why(error: unknown): string {
+  const words: string[] = [];
+  for (let e = error as { message?: string; code?: string; cause?: unknown } | undefined; e && words.length < 4; e = e.cause as typeof e) {
+    const word = e.message || e.code; // of several addresses that were tried there is but a code
+    if (word && !words.some((w) => w.includes(word))) words.push(word);
+  }
+  return words.join(": ").replaceAll(/\s+/g, " ").slice(0, 500);
 }

@@ -22,7 +22,7 @@ const [longEnough, withoutStreams] = [5000, 600_000];
 /** The longest an answer is held back. */
 const longestPoll = 25_000;
 
-const refused = (status: number) => Object.assign(new LogError(`the log: ${status}`), { status });
+const refused = (status: number) => Object.assign(new LogError(`the log answered ${status}`), { status });
 
 /** Keeps a {@link RevocationLog} up to date: by a stream of events, or by polling where streams fail. */
 export class Follower {
@@ -36,6 +36,10 @@ export class Follower {
   /** Resolves when the log is fresh for the first time. */
   readonly ready = new Promise<void>((resolve) => (this.#arrived = resolve));
   #failures = 0;
+  #told = false; // of trouble
+  /** Why the log couldn't be had the last time; undefined: it could. */
+  trouble: unknown;
+  #question: { at: number; answered: Promise<void> } | undefined;
   #short = 0; // streams in a row that soon ended
   #streamFrom = 0; // by the machine's count
   #pruned = 0;
@@ -74,7 +78,8 @@ export class Follower {
           await this.#pause(); // somebody may repeat an old answer without end
           continue;
         }
-        if (++this.#failures === 1) this.#options.onTrouble(error);
+        this.#failures++;
+        this.#failed(error);
         if (this.#failures % 3 === 0) this.#issuer.forget();
         // While the log is fresh still, an answer soon enough means that nobody has noticed anything.
         await sleep(backoff(this.#failures, this.log.fresh ? Math.min(8000, this.#options.maxStale / 8) : 8000), signal);
@@ -82,11 +87,40 @@ export class Follower {
     }
   }
 
-  /** Asks once, for those who follow nothing in the background. */
-  async ask(ms: number): Promise<void> {
-    await this.#poll(0, ms);
-    while (!this.log.complete) await this.#poll(0, ms);
-    this.#prune();
+  /**
+   * Asks once, for those who follow nothing in the background, and for all who
+   * come while a question is under way that is no older than since. It doesn't
+   * reject: see trouble.
+   */
+  async ask(ms: number, since: number): Promise<void> {
+    const now = this.#outside.monotonic();
+    if (!this.#question || now - this.#question.at > since) this.#question = { at: now, answered: this.#ask(ms) };
+    const question = this.#question;
+    // Some runtimes end what a request has begun together with the request, and
+    // then nobody would answer the others.
+    let timer;
+    await Promise.race([question.answered, new Promise((resolve) => (timer = setTimeout(resolve, ms)))]);
+    clearTimeout(timer);
+    if (this.#question === question) this.#question = undefined;
+  }
+
+  async #ask(ms: number): Promise<void> {
+    try {
+      do await this.#poll(0, ms);
+      while (!this.log.complete);
+      this.#prune();
+      this.#recovered();
+    } catch (error) {
+      // A failed question changes nothing while what is known is fresh.
+      if (!this.log.fresh) this.#failed(error);
+    }
+  }
+
+  #failed(error: unknown): void {
+    this.trouble = error;
+    if (this.#told) return;
+    this.#told = true;
+    this.#options.onTrouble(error);
   }
 
   async #step(): Promise<void> {
@@ -194,10 +228,12 @@ export class Follower {
   }
 
   #recovered(): void {
-    if (this.#failures && this.log.fresh) {
-      this.#failures = 0;
-      this.#options.onTrouble(undefined);
-    }
+    if (!this.log.fresh) return;
+    this.#failures = 0;
+    this.trouble = undefined;
+    if (!this.#told) return;
+    this.#told = false;
+    this.#options.onTrouble(undefined);
   }
 
   #prune(): void {

@@ -16,10 +16,11 @@ export const patience = 10_000;
 
 /** An address that may be asked: https, or http on this machine. */
 export function address(text: unknown): string {
+  if (!URL.canParse(String(text))) throw new TypeError(`${JSON.stringify(text)} is no address, such as "https://auth.example.com"`);
   const url = new URL(String(text));
+  if (url.username || url.password || url.hash) throw new TypeError("an address with a password or a fragment");
   const local = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname) || url.hostname.endsWith(".localhost");
-  if (url.protocol !== "https:" && !(url.protocol === "http:" && local)) throw new Error(`${url.origin} is neither https nor this machine`);
-  if (url.username || url.password || url.hash) throw new Error("an address with a password or a fragment");
+  if (url.protocol !== "https:" && !(url.protocol === "http:" && local)) throw new TypeError(`${JSON.stringify(text)} is neither https nor this machine`);
   return String(text);
 }
 
@@ -31,6 +32,15 @@ export async function fetchText(outside: Outside, url: string, init: RequestInit
     return { status: response.status, headers: response.headers, body: await readText(response, limit) };
   } finally {
     done();
+  }
+}
+
+/** What a body says in JSON. */
+export function json(url: string, body: string): any {
+  try {
+    return JSON.parse(body);
+  } catch {
+    throw new Error(`${url} answered with something else than JSON`);
   }
 }
 

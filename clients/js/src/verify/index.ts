@@ -6,7 +6,7 @@
  */
 import { Access, checkDemands, demand, type Demands } from "./claims.ts";
 import { Issuer } from "./discovery.ts";
-import { VerifyError } from "./error.ts";
+import { VerifyError, why } from "./error.ts";
 import { Follower } from "./follow.ts";
 import { address, type Outside } from "./http.ts";
 import { Introspection, type ClientCredentials } from "./introspect.ts";
@@ -54,7 +54,7 @@ export interface VerifierOptions {
   leeway?: number;
   /** How many verified tokens are remembered, default 1000; 0: none. */
   cacheSize?: number;
-  /** Told when revocations can't be followed any more, and with undefined when they can again. */
+  /** Told when revocations can't be followed any more, and with undefined when they can again; default: a line on the console. */
   onTrouble?: (error: unknown) => void;
   /** Default: the global one. */
   fetch?: typeof fetch;
@@ -99,7 +99,7 @@ const maxLogLeeway = 60;
  * server starts while its issuer is down, and answers 503 until it is up.
  */
 export function createVerifier<Custom extends object = object>(options: VerifierOptions): Verifier<Custom> {
-  const { revocation = "follow", stale = "reject", credentials, onTrouble = () => {} } = options;
+  const { revocation = "follow", stale = "reject", credentials, onTrouble = onConsole(options.issuer) } = options;
   const { audiences, leeway, maxStale, askAfter } = checked(options);
   const outside: Outside = {
     fetch: options.fetch ?? ((...args) => fetch(...args)),
@@ -142,8 +142,7 @@ export function createVerifier<Custom extends object = object>(options: Verifier
   async function current(): Promise<boolean> {
     const { log } = follower!;
     if (!background) {
-      // A failed question changes nothing while what is known is fresh.
-      if (log.age >= askAfter || !log.fresh) await follower!.ask(firstWait).catch((error) => log.fresh || onTrouble(error));
+      if (log.age >= askAfter || !log.fresh) await follower!.ask(firstWait, Math.min(askAfter, firstWait));
     } else if (!log.fresh) await first(follower!.ready);
     return log.fresh;
   }
@@ -154,7 +153,7 @@ export function createVerifier<Custom extends object = object>(options: Verifier
     if (follower.log.revoked(names)) throw new VerifyError("revoked");
     if (fresh || policy === "acceptUntilExpiry") return;
     const active = policy === "introspect" && introspection ? await introspection.active(token).catch(() => undefined) : undefined;
-    if (active === undefined) throw new VerifyError("unavailable", "revocations are out of date");
+    if (active === undefined) throw new VerifyError("unavailable", "revocations are out of date", [], follower.trouble);
     if (!active) throw new VerifyError("revoked");
   }
 
@@ -183,15 +182,25 @@ export function createVerifier<Custom extends object = object>(options: Verifier
   return verifier;
 }
 
+/** Tells the console of trouble: whoever finds 503 in a log should find out why. */
+function onConsole(issuer: string): (error: unknown) => void {
+  return (error) => {
+    if (error === undefined) console.info(`writ: the revocations of ${issuer} can be followed again`);
+    else console.warn(`writ: the revocations of ${issuer} can't be followed: ${why(error)}`);
+  };
+}
+
 /** Refuses options that make no sense, and turns seconds into milliseconds. */
-function checked({ issuer, audience, leeway = 30, maxStale = 30, askAfter = 5, revocation, stale, credentials }: VerifierOptions) {
+function checked({ issuer, audience, leeway = 30, maxStale = 30, askAfter = 5, revocation = "follow", stale, credentials }: VerifierOptions) {
   if (!issuer) throw new TypeError("issuer is missing");
   address(issuer);
+  if (!["follow", "ask", "unchecked"].includes(revocation)) throw new TypeError(`revocation must be "follow", "ask" or "unchecked", not ${JSON.stringify(revocation)}`);
+  checkDemands({ stale });
   const audiences = [audience].flat() as string[];
   if (!audiences.length || audiences.some((name) => typeof name !== "string" || !name)) throw new TypeError("audience is missing");
   const maxLeeway = revocation === "unchecked" ? 300 : maxLogLeeway;
   if (!(leeway >= 0 && leeway <= maxLeeway)) throw new TypeError(`leeway must be 0 to ${maxLeeway} seconds`);
   if (!(maxStale >= 1 && maxStale <= 3600)) throw new TypeError("maxStale must be 1 to 3600 seconds");
   if (stale === "introspect" && !credentials) throw new TypeError("to introspect takes credentials");
-  return { audiences, leeway: leeway * 1000, maxStale: maxStale * 1000, askAfter: Math.min(Math.max(askAfter, 0), maxStale) * 1000 };
+  return { audiences, leeway: leeway * 1000, maxStale: maxStale * 1000, askAfter: Math.min(Math.max(askAfter, 0) || 0, maxStale) * 1000 };
 }

@@ -1,5 +1,5 @@
 import { importJWK, type CryptoKey, type JWK } from "jose";
-import { backoff, fetchText, sleep, type Outside } from "./http.ts";
+import { backoff, fetchText, json, sleep, type Outside } from "./http.ts";
 
 /** A key is good for one algorithm: its own. */
 export interface Key {
@@ -31,6 +31,7 @@ export class KeySet {
   #maxAge = 0;
   #flight: Promise<void> | undefined;
   #failures = 0; // in a row
+  #trouble: unknown; // of the last failure
   #retryAt = -Infinity;
   #unknownAt = -Infinity; // until then no unknown name causes a fetch
   readonly #outside: Outside;
@@ -60,7 +61,7 @@ export class KeySet {
       found = this.#lookUp(alg, kid);
     }
     if (found && this.#age <= maxStale) return found;
-    if (this.#failures || this.#flight || !this.#fetched) throw new KeysUnavailable("keys are out of reach");
+    if (this.#failures || this.#flight || !this.#fetched) throw new KeysUnavailable("keys are out of reach", { cause: this.#trouble });
     return undefined;
   }
 
@@ -103,8 +104,14 @@ export class KeySet {
   refresh(): Promise<void> {
     return (this.#flight ??= this.#fetch()
       .then(
-        () => void (this.#failures = 0),
-        () => void (this.#retryAt = this.#outside.monotonic() + backoff(++this.#failures)),
+        () => {
+          this.#failures = 0;
+          this.#trouble = undefined;
+        },
+        (error) => {
+          this.#retryAt = this.#outside.monotonic() + backoff(++this.#failures);
+          this.#trouble = error;
+        },
       )
       .finally(() => (this.#flight = undefined)));
   }
@@ -121,10 +128,11 @@ export class KeySet {
   }
 
   async #fetch(): Promise<void> {
-    const { status, headers, body } = await fetchText(this.#outside, await this.#url(), { headers: { Accept: "application/jwk-set+json, application/json" } }, maxBytes);
-    if (status !== 200) throw new Error(`keys: ${status}`);
+    const url = await this.#url();
+    const { status, headers, body } = await fetchText(this.#outside, url, { headers: { Accept: "application/jwk-set+json, application/json" } }, maxBytes);
+    if (status !== 200) throw new Error(`${url} answered ${status}`);
     const next = new Map<string, Key>();
-    for (const jwk of keysOf(body)) {
+    for (const jwk of keysOf(json(url, body))) {
       const id = JSON.stringify(jwk);
       const key = this.#keys.get(id) ?? (await imported(jwk, this.#options.algorithms));
       if (key) next.set(id, key);
@@ -138,8 +146,8 @@ export class KeySet {
 
 const maxBytes = 1 << 20;
 
-function keysOf(body: string): JWK[] {
-  const { keys } = JSON.parse(body);
+function keysOf(set: { keys?: unknown } | null): JWK[] {
+  const keys = set?.keys;
   if (!Array.isArray(keys)) throw new Error("not a JWK Set");
   if (keys.some((jwk) => jwk?.d !== undefined || jwk?.k !== undefined)) throw new Error("a set with secrets in it");
   return keys;

@@ -80,7 +80,7 @@ export class TokenVerifier<Custom extends object> {
       );
       payload = result.payload;
     } catch (error) {
-      throw refused(error);
+      throw refused(error, { aud: "it isn't for " + audiences.join(" or "), iss: "it isn't of " + issuer });
     }
     // A token that is bound to its holder's key is no bearer token (RFC 7800, RFC 9449).
     if (payload.cnf !== undefined) throw new VerifyError("bound");
@@ -113,11 +113,12 @@ async function namesOf(access: Access, kid: string | undefined): Promise<string[
 
 const claims: Record<string, VerifyCode> = { iss: "issuer", aud: "audience", nbf: "not_yet_valid", typ: "type" };
 
-function refused(error: unknown): VerifyError {
+/** expected tells what a claim should have been: what it is stays out of the log. */
+function refused(error: unknown, expected: Record<string, string>): VerifyError {
   if (error instanceof VerifyError) return error;
-  if (error instanceof KeysUnavailable) return new VerifyError("unavailable", error.message);
+  if (error instanceof KeysUnavailable) return new VerifyError("unavailable", error.message, [], error.cause);
   if (error instanceof errors.JWTExpired) return new VerifyError("expired");
-  if (error instanceof errors.JWTClaimValidationFailed) return new VerifyError(claims[error.claim] ?? "claim", error.claim);
+  if (error instanceof errors.JWTClaimValidationFailed) return new VerifyError(claims[error.claim] ?? "claim", expected[error.claim] ?? error.claim);
   if (error instanceof errors.JWSSignatureVerificationFailed) return new VerifyError("signature");
   if (error instanceof errors.JOSEAlgNotAllowed || error instanceof errors.JOSENotSupported) return new VerifyError("key");
   return new VerifyError("malformed"); // also what jose throws because of a key of another type
