@@ -10,6 +10,8 @@
  * @module
  */
 import { checkDemands, cookieValue, createVerifier, credential, refusal, VerifyError, type Access, type Check, type Verifier, type VerifierOptions } from "./verify/index.ts";
+import { why } from "./verify/error.ts";
+import { address } from "./verify/http.ts";
 import { checkOrigins, sameSite } from "./verify/request.ts";
 
 export { VerifyError, type Access, type AccessClaims, type Check } from "./verify/index.ts";
@@ -61,7 +63,7 @@ export interface WritNext {
 
 /** What the browser client asks of Writ. */
 const forwarded = /^\/v1\/(?:login|refresh|logout|logout-all|signup|me)$/;
-/** A request header of the proxy's own, for pages: the session couldn't be refreshed, and may live. */
+/** A request header of the proxy's own, for pages: why the session couldn't be refreshed, which may live. */
 const failedHeader = "x-writ-unavailable";
 /** In the query: the second half of the hand-shake, which therefore has no third. */
 const handshake = "writ_handshake";
@@ -70,11 +72,15 @@ const hint = "writ_hint";
 
 export function createNext(options: NextOptions): WritNext {
   const { issuer, server = issuer, trustedOrigins = [], cookies, headers } = options;
+  if (!issuer) throw new TypeError("issuer is missing");
+  address(issuer);
   checkOrigins(trustedOrigins);
   const prefix = issuer.startsWith("https:") ? "__Host-" : "";
   const names = { access: prefix + "writ_at", refresh: prefix + "writ_rt", hint: prefix + hint };
-  const verifier = () => shared({ ...options, audience: options.audience ?? issuer });
-  const refresh = newRefresh(server, issuer, names.refresh, options.fetch);
+  const fetcher: typeof fetch = options.fetch ?? ((...args) => fetch(...args));
+  const there = through(issuer, server, fetcher);
+  const verifier = () => shared({ ...options, audience: options.audience ?? issuer, fetch: there }, server);
+  const refresh = newRefresh(server, issuer, names.refresh, fetcher);
 
   async function user(check?: Check): Promise<Access | null> {
     checkDemands(check);
@@ -84,7 +90,8 @@ export function createNext(options: NextOptions): WritNext {
       return await verifier().verify(token, check);
     } catch (error) {
       if (!(error instanceof VerifyError) || error.status !== 401) throw error;
-      if ((await headers()).get(failedHeader)) throw new VerifyError("unavailable", "the session couldn't be refreshed");
+      const failed = (await headers()).get(failedHeader);
+      if (failed) throw new VerifyError("unavailable", "the session couldn't be refreshed: " + failed);
       return null;
     }
   }
@@ -128,7 +135,7 @@ export function createNext(options: NextOptions): WritNext {
       for (const line of cookies) set.push(line);
       if (cookies.length) forward.set("cookie", withCookies(sent, cookies));
       else alive = false;
-      if (failed) forward.set(failedHeader, "1");
+      if (failed) forward.set(failedHeader, failed);
     }
     if (alive && !hinted) set.push(`${names.hint}=1; Path=/; Max-Age=34560000; HttpOnly; SameSite=Lax${prefix && "; Secure"}`);
     if (!secret && hinted && !crossSite(request)) set.push(`${names.hint}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax${prefix && "; Secure"}`);
@@ -226,15 +233,20 @@ function withCookies(sent: string | null, lines: readonly string[]): string {
 
 interface Refreshed {
   cookies: readonly string[]; // Set-Cookie lines
-  /** Nobody answered, or not about this session: it may live. */
-  failed: boolean;
+  /** Why it may live though: nobody answered, or not about this session. Else empty. */
+  failed: string;
+}
+
+/** What a header can hold of a text. */
+function printable(text: string): string {
+  return text.replaceAll(/[^\x20-\x7e]/g, "?").slice(0, 200).trim() || "no answer";
 }
 
 /** For how long a refused refresh token isn't asked about again, in milliseconds. */
 const refusedFor = 60_000;
 
 /** Makes what refreshes a session for a browser: all requests that come with one token together. */
-function newRefresh(server: string, issuer: string, name: string, fetcher: typeof fetch = (...args) => fetch(...args)) {
+function newRefresh(server: string, issuer: string, name: string, fetcher: typeof fetch) {
   const flights = new Map<string, Promise<Refreshed>>();
   const refused = new Map<string, number>();
 
@@ -244,19 +256,20 @@ function newRefresh(server: string, issuer: string, name: string, fetcher: typeo
     try {
       const response = await fetcher(new URL("/v1/refresh", server), { method: "POST", headers, redirect: "manual", cache: "no-store", signal: AbortSignal.timeout(5000) });
       const cookies = response.headers.getSetCookie();
-      const answer = (await response.json()) as { code?: string };
-      if (response.ok && cookies.length) return { cookies, failed: false };
-      const over = response.status === 401 && /^(session_ended|invalid_token|state_lost|unauthenticated)$/.test(answer?.code ?? "");
+      const answer = (await response.json().catch(() => null)) as { code?: string } | null;
+      if (response.ok && answer && cookies.length) return { cookies, failed: "" };
+      const code = answer?.code ?? "";
+      const over = response.status === 401 && /^(session_ended|invalid_token|state_lost|unauthenticated)$/.test(code);
       if (over) refused.set(secret, performance.now());
-      return { cookies: [], failed: !over };
-    } catch {
-      return { cookies: [], failed: true };
+      return { cookies: [], failed: over ? "" : printable(`${response.status} ${code}`) };
+    } catch (error) {
+      return { cookies: [], failed: printable(why(error)) };
     }
   }
 
   return (secret: string, from: Headers): Promise<Refreshed> => {
     for (const [key, at] of refused) if (performance.now() - at > refusedFor || refused.size > 10_000) refused.delete(key);
-    if (refused.has(secret)) return Promise.resolve({ cookies: [], failed: false });
+    if (refused.has(secret)) return Promise.resolve({ cookies: [], failed: "" });
     let flight = flights.get(secret);
     if (!flight) {
       flight = ask(secret, from).finally(() => flights.delete(secret));
@@ -266,13 +279,23 @@ function newRefresh(server: string, issuer: string, name: string, fetcher: typeo
   };
 }
 
+/** A fetch that finds the issuer's addresses at server: keys, and the revocation log. */
+function through(issuer: string, server: string, fetcher: typeof fetch): typeof fetch {
+  if (!/^https?:\/\/[^/]/.test(server)) throw new TypeError(`server: ${JSON.stringify(server)} is no address, such as "http://writ:8080"`);
+  const [from, to] = [new URL(issuer).origin, new URL(server).origin];
+  return (input, init) => {
+    const url = new URL(String(input));
+    return fetcher(url.origin === from ? to + url.pathname + url.search : url.href, init);
+  };
+}
+
 /**
  * The verifier of a process. Next.js has a module several times, in bundles of
  * its own and anew with each change in development; each would follow the log.
  */
-function shared(options: VerifierOptions & NextHeaders): Verifier {
+function shared(options: VerifierOptions & NextHeaders, server: string): Verifier {
   const { issuer, audience, revocation, maxStale, askAfter, stale, log, leeway } = options;
-  const key = Symbol.for("writ.next " + JSON.stringify([issuer, audience, revocation, maxStale, askAfter, stale, log, leeway]));
+  const key = Symbol.for("writ.next " + JSON.stringify([issuer, server, audience, revocation, maxStale, askAfter, stale, log, leeway]));
   const all = globalThis as unknown as Record<symbol, Verifier | undefined>;
   return (all[key] ??= createVerifier(options));
 }

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createNext, VerifyError, type NextOptions } from "../src/next.ts";
-import { TestIssuer } from "./issuer.ts";
+import { TestIssuer, until } from "./issuer.ts";
 
 const site = "https://app.example.com";
 
@@ -23,7 +23,13 @@ beforeEach(async () => {
     res.setHeader("Set-Cookie", ["writ_at=new; Path=/; HttpOnly", "writ_rt=next; Path=/; HttpOnly; SameSite=Strict"]);
     res.end("{}");
   };
-  writ = createServer((req, res) => {
+  const reached = issuer.url;
+  writ = createServer(async (req, res) => {
+    if (req.url !== "/v1/refresh") {
+      const found = await fetch(reached + req.url);
+      res.writeHead(found.status).end(await found.text());
+      return;
+    }
     asked.push({ cookie: req.headers.cookie ?? "", origin: req.headers.origin });
     answer(res, req);
   });
@@ -104,19 +110,21 @@ test("a session that is over isn't asked about again, and its cookies are left t
   expect(asked.length).toBe(1);
 });
 
-test.each<[string, (res: ServerResponse) => void]>([
-  ["503", (res) => void res.writeHead(503).end('{"code":"unavailable"}')],
-  ["429", (res) => void res.writeHead(429).end('{"code":"too_many_requests"}')],
-  ["a proxy's 401", (res) => void res.writeHead(401).end("<html>")],
-  ["a redirect", (res) => void res.writeHead(302, { Location: "https://evil.example/" }).end()],
-  ["nothing", (res) => void res.destroy()],
-])("an outage is no sign-out: %s", async (_, broken) => {
+test.each<[string, string, (res: ServerResponse) => void]>([
+  ["503", "503 unavailable", (res) => void res.writeHead(503).end('{"code":"unavailable"}')],
+  ["429", "429 too_many_requests", (res) => void res.writeHead(429).end('{"code":"too_many_requests"}')],
+  ["a code that is none", "500 ?x: y", (res) => void res.writeHead(500).end('{"code":"\\nx: y"}')],
+  ["a proxy's 401", "401", (res) => void res.writeHead(401).end("<html>")],
+  ["a redirect", "302", (res) => void res.writeHead(302, { Location: "https://evil.example/" }).end()],
+  ["nothing", "fetch failed: other side closed", (res) => void res.destroy()],
+])("an outage is no sign-out: %s", async (_, why, broken) => {
   answer = broken;
   const n = next();
   const { headers, response } = await n.visit("/", "writ_rt=one");
-  expect([headers!.get("x-writ-unavailable"), response.headers.getSetCookie()]).toEqual(["1", []]);
-  incoming = { "x-writ-unavailable": "1" };
-  await expect(n.user()).rejects.toMatchObject({ code: "unavailable" });
+  expect(headers!.get("x-writ-unavailable")).toContain(why);
+  expect(response.headers.getSetCookie()).toEqual([]);
+  incoming = { "x-writ-unavailable": why };
+  await expect(n.user()).rejects.toMatchObject({ code: "unavailable", message: "unavailable: the session couldn't be refreshed: " + why });
   const handled = await n.handler(async () => new Response("data"))(new Request(site, { headers: incoming }), {});
   expect(handled.status).toBe(503);
 });
@@ -221,6 +229,25 @@ describe("who decides", () => {
     jar = {};
     await expect(act("x")).rejects.toBeInstanceOf(VerifyError);
   });
+});
+
+test("where Writ has another address for this server, keys and revocations are had there", async () => {
+  issuer.url = "https://auth.invalid";
+  const n = next({ issuer: issuer.url, askAfter: 0 });
+  const who = () => n.user().then((access) => access?.subject ?? "nobody", (error) => error.code);
+  jar["__Host-writ_at"] = await issuer.token({ sid: "sid-3" });
+  await until("a good token", async () => (await who()) === "usr_1");
+  issuer.log.add(2, "sid-3");
+  await until("a revoked one", async () => (await who()) === "nobody");
+});
+
+test("an issuer or a server that is none stops the start", () => {
+  expect(() => next({ issuer: undefined as never })).toThrow("issuer is missing");
+  for (const wrong of ["auth.example.com", "localhost:8080"]) {
+    expect(() => next({ issuer: wrong })).toThrow(wrong);
+    expect(() => next({ server: wrong })).toThrow(wrong);
+  }
+  next({ server: "http://writ:8080" });
 });
 
 test("trusted origins are origins", () => {
