@@ -112,17 +112,18 @@ func unusual(line, scheme string) (string, error) {
 // neighbouring host or a page on another path may have set the second, and
 // nobody can tell which one a proxy has looked at.
 func cookie(lines []string, name string) (value string, err error) {
+	const blanks = " \t\r\n" // what net/http, which others behind us may read with, takes for them
 	found := false
 	for _, line := range lines {
 		for part := range strings.SplitSeq(line, ";") {
 			n, v, _ := strings.Cut(part, "=")
-			if strings.Trim(n, " \t") != name {
+			if strings.Trim(n, blanks) != name {
 				continue
 			}
 			if found {
 				return "", ErrBadRequest
 			}
-			value, found = strings.Trim(v, " \t"), true
+			value, found = strings.Trim(v, blanks), true
 		}
 	}
 	if value == "" {

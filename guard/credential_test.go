@@ -85,6 +85,7 @@ func TestCookieValue(t *testing.T) {
 		{[]string{"at; at=def"}, "", guard.ErrBadRequest},
 		{[]string{"at=abc", "at=def"}, "", guard.ErrBadRequest},
 		{[]string{"at=abc; at =def"}, "", guard.ErrBadRequest},
+		{[]string{"at=abc", "at\r=def"}, "", guard.ErrBadRequest},
 	} {
 		if value, err := guard.CookieValue(c.lines, "at"); !errors.Is(err, c.want) || err == nil && value != c.value {
 			t.Errorf("%q: got %q, %v; want %q, %v", c.lines, value, err, c.value, c.want)
