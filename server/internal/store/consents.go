@@ -51,35 +51,56 @@ func (s *Store) Consents(ctx context.Context, userID string) ([]auth.Consent, er
 // RevokeConsent implements auth.Consents. What was allowed and not fetched yet
 // goes too: else whoever had a person allow a device of theirs would wait with
 // fetching until the person has looked, and taken it back.
+//
+// Where there are many grants they end some at a time, and the consent goes with
+// the last of them: if that fails in between the person still sees the
+// application, and can take back the rest.
 func (s *Store) RevokeConsent(ctx context.Context, userID, clientID string, now time.Time, ev auth.Event) (seq uint64, err error) {
 	const (
-		reason = "consent_revoked"
 		many   = `SELECT 1 FROM grants WHERE user_id = $1 AND client_id = $2 AND ended_at = 0 LIMIT 1 OFFSET $3`
-		end    = `UPDATE grants SET ended_at = $1, end_reason = $2
-			WHERE user_id = $3 AND client_id = $4 AND ended_at = 0 RETURNING id, mark, status_index`
+		reason = "consent_revoked"
 	)
-	return s.finishing(ctx, now, func(ctx context.Context, t *tx) (ended, error) {
-		n, err := t.takeBack(ctx, userID, clientID)
+	left := unmarked{list: unmarkedOfConsent, of: []any{userID, clientID}, reason: reason, log: true}
+	for begun := false; ; begun = true {
+		more := false
+		last, err := s.ending(ctx, func(ctx context.Context, t *tx) (seq uint64, err error) {
+			if more, err = t.exists(ctx, many, userID, clientID, markAtOnce); err != nil || more {
+				return 0, err
+			}
+			out, err := t.revokeConsent(ctx, userID, clientID, reason, now)
+			if err == nil && !out.any && !begun {
+				err = auth.ErrNotFound
+			}
+			if err != nil {
+				return 0, err
+			}
+			return out.seq, t.record(ctx, ev)
+		})
 		if err != nil {
-			return ended{}, err
+			return 0, err
 		}
-		more, err := t.exists(ctx, many, userID, clientID, markAtOnce)
-		if err != nil {
-			return ended{}, err
+		if seq = max(seq, last); !more {
+			return seq, nil
 		}
-		if more {
-			left := unmarked{list: unmarkedOfConsent, of: []any{userID, clientID}, reason: reason, log: true}
-			return ended{any: true, left: left}, t.record(ctx, ev)
+		ctx = context.WithoutCancel(ctx)
+		if last, _, err = s.finishSome(ctx, left, now); err != nil {
+			return 0, err
 		}
-		out, err := t.endGrants(ctx, now, end, micros(now), reason, userID, clientID)
-		if err != nil {
-			return ended{}, err
-		}
-		if n == 0 && !out.any {
-			return ended{}, auth.ErrNotFound
-		}
-		return out, t.record(ctx, ev)
-	})
+		seq = max(seq, last)
+	}
+}
+
+// revokeConsent takes back what a person allowed a client, and ends its grants.
+func (t *tx) revokeConsent(ctx context.Context, userID, clientID, reason string, now time.Time) (ended, error) {
+	const end = `UPDATE grants SET ended_at = $1, end_reason = $2
+		WHERE user_id = $3 AND client_id = $4 AND ended_at = 0 RETURNING id, mark, status_index`
+	n, err := t.takeBack(ctx, userID, clientID)
+	if err != nil {
+		return ended{}, err
+	}
+	out, err := t.endGrants(ctx, now, end, micros(now), reason, userID, clientID)
+	out.any = out.any || n > 0
+	return out, err
 }
 
 // takeBack undoes what a person allowed a client, but for its grants, and answers

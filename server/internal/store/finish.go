@@ -10,13 +10,12 @@ import (
 // must not take longer the more there are: all other writers would wait, and past
 // what a statement may take nothing would end at all. So where there are many,
 // what refuses them comes first and alone: the user's new epoch with its one entry
-// in the log, the end of the session, or that of the consent. Then come the rows,
-// some at a time, so that others get their turn in between, and the answer when all
-// of it is done.
+// in the log, or the end of the session. Then come the rows, some at a time, so
+// that others get their turn in between, and the answer when all of it is done.
 //
 // If that fails in between, or the process is killed, there is no answer, and
-// nothing can be refreshed any more, but for what rested on a consent; to end it
-// again goes on with the rest.
+// nothing can be refreshed any more; to end it again goes on with the rest. Of a
+// consent the grants come first, for nothing else refuses them; see RevokeConsent.
 const (
 	markAtOnce = 500  // grants that are ended together with what they are of
 	markStep   = 100  // in a transaction, where there are more
@@ -45,22 +44,31 @@ type leftGrant struct{ id, session string }
 
 // finish marks what an ending left.
 func (s *Store) finish(ctx context.Context, left unmarked, now time.Time) (seq uint64, err error) {
-	for {
-		list, err := all(ctx, s.sql, func(g *leftGrant) []any { return []any{&g.id, &g.session} }, left.list, append(left.of, markList)...)
-		if err != nil || len(list) == 0 {
-			return seq, err
-		}
-		for some := range slices.Chunk(list, markStep) {
-			err := s.write(ctx, func(ctx context.Context, t *tx) error {
-				last, err := t.markLeft(ctx, left, some, now)
-				seq = max(seq, last)
-				return err
-			})
-			if err != nil {
-				return seq, err
-			}
+	for n := 1; n > 0 && err == nil; {
+		var last uint64
+		last, n, err = s.finishSome(ctx, left, now)
+		seq = max(seq, last)
+	}
+	return seq, err
+}
+
+// finishSome marks as many as are listed at once, and answers how many that were.
+func (s *Store) finishSome(ctx context.Context, left unmarked, now time.Time) (seq uint64, n int, err error) {
+	list, err := all(ctx, s.sql, func(g *leftGrant) []any { return []any{&g.id, &g.session} }, left.list, append(left.of, markList)...)
+	if err != nil {
+		return 0, 0, err
+	}
+	for some := range slices.Chunk(list, markStep) {
+		err := s.write(ctx, func(ctx context.Context, t *tx) error {
+			last, err := t.markLeft(ctx, left, some, now)
+			seq = max(seq, last)
+			return err
+		})
+		if err != nil {
+			return seq, 0, err
 		}
 	}
+	return seq, len(list), nil
 }
 
 func (t *tx) markLeft(ctx context.Context, left unmarked, grants []leftGrant, now time.Time) (seq uint64, err error) {
