@@ -78,6 +78,7 @@ type accident struct {
 	api   auth.API
 	old   map[string]bool // the kids that are revoked
 	log   string          // the log key before
+	tag   []byte          // the key of refresh tokens before
 	all   bool
 }
 
@@ -102,6 +103,7 @@ func newAccident(t *testing.T, all, announced bool) *accident {
 		a.old[next.KID] = all
 	}
 	a.log = signs(t, a.node)
+	_, a.tag = a.node.CurrentTag()
 	a.store.calls = 0
 	return a
 }
@@ -173,6 +175,12 @@ func (a *accident) clean(name string, r *keyring.Ring) {
 	}
 	if kid, _, err := r.SignHead([]byte("head")); err == nil && a.all && kid == a.log {
 		a.Errorf("%s signs the log with the old key", name)
+	}
+	number, tag := r.CurrentTag()
+	for _, secret := range [][]byte{tag, r.Tag(number), r.Tag(1)} {
+		if a.all && bytes.Equal(secret, a.tag) {
+			a.Errorf("%s takes refresh tokens of the old key", name)
+		}
 	}
 }
 
