@@ -270,6 +270,23 @@ describe("an issuer in trouble", () => {
     expect(issuer.asked.filter((path) => path === "/jwks").length).toBe(2);
   });
 
+  test("a key that replaces a revoked one is found, whoever has just asked for one that doesn't exist", async () => {
+    const v = await ready();
+    const asked = () => issuer.asked.filter((path) => path === "/jwks").length;
+    const madeUp = await issuer.token({}, { kid: "made-up" }, newSigningKey().private);
+    await until("the set without that key", async () => (await verdict(v, madeUp)) === "key");
+    const before = asked();
+    const old = issuer.signing.kid;
+    issuer.signing = newSigningKey();
+    issuer.way = (req, res) => req.url === "/jwks" && asked() === before + 1 && !!res.writeHead(503).end(); // the first time
+    const token = await issuer.token();
+    expect(await verdict(v, token)).toBe("key");
+    expect(asked()).toBe(before);
+    issuer.revoke(4, old);
+    await until("the keys are asked for", () => asked() === before + 1);
+    await until("the new one is there", async () => (await verdict(v, token)) === "accepted");
+  });
+
   test("a key that is new is found at once", async () => {
     const v = await ready();
     await v.ready;

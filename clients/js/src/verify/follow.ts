@@ -3,7 +3,7 @@ import { events } from "./events.ts";
 import { address, backoff, deadline, fetchText, patience, readText, sleep, type Outside } from "./http.ts";
 import { KeySet } from "./keys.ts";
 import { BehindError, RevocationLog } from "./log.ts";
-import { decodePage, LogError, maxBytes, signedPart, type Page } from "./page.ts";
+import { decodePage, kinds, LogError, maxBytes, signedPart, type Page } from "./page.ts";
 
 export interface FollowOptions {
   maxStale: number; // milliseconds, as the leeway
@@ -12,8 +12,12 @@ export interface FollowOptions {
   url: string | undefined;
   /** Told of what is wrong when it begins, and with undefined when it is over. */
   onTrouble: (error: unknown) => void;
-  /** Told of another log: that of a restored server, whose signing keys are new. */
-  onOtherLog: () => void;
+  /**
+   * Told when signing keys are new: of a restored server, which has another log,
+   * or after one was revoked. A token that names one of them would else be refused
+   * if somebody has just made the verifier ask for a key that doesn't exist.
+   */
+  onOtherKeys: () => void;
 }
 
 /** What a stream must have lasted to be worth having, and for how long there is none after three that didn't. */
@@ -221,8 +225,10 @@ export class Follower {
 
   async #take(body: string): Promise<void> {
     const page = decodePage(body);
+    const first = !this.log.complete; // what was revoked before this process began says nothing new
     await this.log.apply(page);
-    if (this.#name && this.#name !== page.log) this.#options.onOtherLog();
+    const replaced = !first && page.entries.some(({ kind }) => kind === kinds.key);
+    if (replaced || (this.#name && this.#name !== page.log)) this.#options.onOtherKeys();
     this.#name = page.log;
     if (this.log.fresh) this.#arrived();
   }

@@ -123,8 +123,8 @@ export function createVerifier<Custom extends object = object>(options: Verifier
 
   let follower: Follower | undefined;
   if (revocation !== "unchecked") {
-    const onOtherLog = () => void keys.renew();
-    follower = new Follower(issuer, { maxStale, leeway, url: options.log, onTrouble, onOtherLog }, background);
+    const onOtherKeys = () => void keys.renew();
+    follower = new Follower(issuer, { maxStale, leeway, url: options.log, onTrouble, onOtherKeys }, background);
     if (background) follower.run().catch(onTrouble);
   }
 

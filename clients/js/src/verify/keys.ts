@@ -94,9 +94,11 @@ export class KeySet {
     }
   }
 
-  /** Fetches the set as it is from now on: what is under way may have been answered before. */
+  /** Fetches the set as it is from now on: what is under way may have been answered before. If that fails, the next who asks tries again. */
   async renew(): Promise<void> {
     await this.#flight;
+    this.#maxAge = 0;
+    this.#unknownAt = -Infinity;
     await this.refresh();
   }
 
