@@ -120,7 +120,7 @@ func (s *Server) initialise() error {
 func (s *Server) Resume(t testing.TB) {
 	t.Helper()
 	if s.port == 0 {
-		port, err := freePort()
+		port, err := testenv.FreePort()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,14 +139,6 @@ func (s *Server) Resume(t testing.TB) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }
 
 func (s *Server) start(deadline time.Time) error {

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/writ-auth/writ/internal/testenv"
 )
 
 func TestMain(m *testing.M) {
@@ -48,13 +50,8 @@ func TestScripts(t *testing.T) {
 }
 
 func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, err
+	port, err := testenv.FreePort()
+	return strconv.Itoa(port), err
 }
 
 // status runs a program and wants an exit status: status 2 writ frobnicate.
