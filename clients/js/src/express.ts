@@ -28,7 +28,8 @@ export interface ExpressRequest {
 export interface ExpressResponse {
   status(code: number): this;
   set(headers: Record<string, string>): this;
-  send(body: string): unknown;
+  // Express infers from this what the handlers behind it may answer: with string no res.json({ … }) would compile.
+  send(body: any): unknown;
 }
 
 export type Middleware = (req: ExpressRequest, res: ExpressResponse, next: (error?: unknown) => void) => void;

@@ -71,6 +71,22 @@ export async function check(): Promise<void> {
   void response;
 
   const protection = createProtection({ issuer: "https://auth.example.com", audience: "x", public: ["GET /healthz"] });
+  // As Express has it: what may be answered is inferred from all handlers of a route.
+  interface Sent<Body> {
+    status(code: number): this;
+    set(headers: Record<string, string>): this;
+    send(body?: Body): this;
+    json(body?: Body): this;
+  }
+  interface Asked {
+    method: string;
+    originalUrl: string;
+    headers: Record<string, string | undefined>;
+    params: { id: string };
+  }
+  const route = <Body = any>(...handlers: ((req: Asked, res: Sent<Body>, next: () => void) => void)[]) => void handlers;
+  route(protection.protect({ roles: ["admin"] }), (req, res) => res.json({ id: req.params.id }));
+
   const middleware: (req: never, res: never, next: () => void) => void = protection.protect({ scopes: ["a"] });
   void middleware;
 }
