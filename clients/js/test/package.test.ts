@@ -74,8 +74,8 @@ function packed(to?: string): { filename: string; files: string[] } {
 
 test("only what is needed is published", () => {
   const { files } = packed();
-  expect(files).toEqual(expect.arrayContaining(["README.md", "package.json", "dist/index.js", "dist/index.d.ts", "dist/react.js", "dist/react.d.ts", "dist/verify/index.js", "dist/verify/index.d.ts", "dist/express.js", "dist/express.d.ts", "dist/next.js", "dist/next.d.ts"]));
-  expect(files.filter((f) => !/^(dist\/(?:verify\/)?[a-z]+\.(js|d\.ts)|README\.md|package\.json)$/.test(f))).toEqual([]);
+  expect(files).toEqual(expect.arrayContaining(["LICENSE", "README.md", "package.json", "dist/index.js", "dist/index.d.ts", "dist/react.js", "dist/react.d.ts", "dist/verify/index.js", "dist/verify/index.d.ts", "dist/express.js", "dist/express.d.ts", "dist/next.js", "dist/next.d.ts"]));
+  expect(files.filter((f) => !/^(dist\/(?:verify\/)?[a-z]+\.(js|d\.ts)|LICENSE|README\.md|package\.json)$/.test(f))).toEqual([]);
 });
 
 test("publint finds nothing", async () => {
