@@ -69,6 +69,18 @@ func TestClockThatStartsWrong(t *testing.T) {
 	}
 }
 
+// TestClockThatIsSetBackTwice: that it was wrong in another way meanwhile makes
+// nobody wait until that time comes.
+func TestClockThatIsSetBackTwice(t *testing.T) {
+	m := movingRing(t, leapPeriod)
+	m.at(2 * leapYear) // which announces a successor
+	m.at(leapYear)
+	m.at(2 * time.Minute)
+	if due := m.at(time.Hour + 2*time.Minute); due != time.Hour+2*time.Minute+announce {
+		t.Errorf("the change is due at %v", due)
+	}
+}
+
 // TestRotateByHandAfterALeap: who asks for a rotation gets one now.
 func TestRotateByHandAfterALeap(t *testing.T) {
 	m := movingRing(t, leapPeriod)

@@ -5,10 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/writ-auth/writ/jwk"
@@ -87,10 +85,7 @@ func newAccident(t *testing.T, all, announced bool) *accident {
 	a := &accident{T: t, store: &watched{Store: openStore(t)}, old: map[string]bool{}, all: all}
 	a.node, a.peer = a.open(), a.open()
 	a.api = auth.API{ID: "api_1", Audience: "https://api.example.com", Algorithm: jwk.HS256}
-	_, secret, err := a.node.NewAPISecret(a.api.ID, a.api.Algorithm)
-	if err != nil {
-		t.Fatal(err)
-	}
+	secret := a.secret()
 	if err := a.store.CreateAPI(t.Context(), a.api, &secret, auth.Event{}); err != nil {
 		t.Fatal(err)
 	}
@@ -108,18 +103,34 @@ func newAccident(t *testing.T, all, announced bool) *accident {
 	return a
 }
 
-func (a *accident) open() *keyring.Ring {
+func (a *accident) open() *keyring.Ring { return a.openWith(nil) }
+
+func (a *accident) openWith(changed func() <-chan struct{}) *keyring.Ring {
+	return a.openAt(noon, changed)
+}
+
+func (a *accident) openAt(now time.Time, changed func() <-chan struct{}) *keyring.Ring {
 	a.Helper()
 	sealer, err := keyring.NewSealer(bytes.Repeat([]byte{1}, keyring.MasterSize))
 	if err != nil {
 		a.Fatal(err)
 	}
 	r, err := keyring.Open(a.Context(), keyring.Options{Keys: a.store, Secrets: a.store, Sealer: sealer,
-		Algorithm: jwk.ES256, Announce: announce, Now: func() time.Time { return noon }})
+		Algorithm: jwk.ES256, Announce: announce, Now: func() time.Time { return now }, Changed: changed})
 	if err != nil {
 		a.Fatal(err)
 	}
 	return r
+}
+
+// secret makes one for the API.
+func (a *accident) secret() auth.APISecret {
+	a.Helper()
+	_, secret, err := a.node.NewAPISecret(a.api.ID, a.api.Algorithm)
+	if err != nil {
+		a.Fatal(err)
+	}
+	return secret
 }
 
 func (a *accident) signer(r *keyring.Ring) string {
@@ -175,6 +186,9 @@ func (a *accident) clean(name string, r *keyring.Ring) {
 	}
 	if kid, _, err := r.SignHead([]byte("head")); err == nil && a.all && kid == a.log {
 		a.Errorf("%s signs the log with the old key", name)
+	}
+	if _, err := r.LogKeys().FindKey(a.Context(), jwk.EdDSA, a.log); err == nil && a.all {
+		a.Errorf("%s publishes the old log key", name)
 	}
 	number, tag := r.CurrentTag()
 	for _, secret := range [][]byte{tag, r.Tag(number), r.Tag(1)} {
@@ -279,6 +293,9 @@ func TestRevocationIsOneAct(t *testing.T) {
 					if a.done() {
 						revocations++
 						a.clean(fmt.Sprintf("call %d: the node", at), a.node)
+						if name == "the client goes away" {
+							a.whole(fmt.Sprintf("call %d: the node", at), a.node)
+						}
 					} else if err == nil {
 						t.Errorf("call %d: nothing is revoked, and there is no error", at)
 					}
@@ -402,32 +419,4 @@ func TestRevokedKeyStaysAway(t *testing.T) {
 	if m.published(old) {
 		t.Error("a revoked key is published again")
 	}
-}
-
-// TestRunTriesAgain: what can't be read is read again within seconds, not at the
-// next look in a minute.
-func TestRunTriesAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a := newAccident(t, true, false)
-		a.store.before = func(n int) error {
-			if n > 2 && n < 6 { // the revocation's own reading, and those of Run
-				return errors.New("the database is gone")
-			}
-			return nil
-		}
-		if err := a.revoke(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if a.node.Lacks() == nil {
-			t.Fatal("a node that can't read its keys says that it has some")
-		}
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() { defer close(done); a.node.Run(ctx, slog.New(slog.DiscardHandler)) }()
-		time.Sleep(10 * time.Second) // of the test's own clock
-		stop()
-		<-done
-		a.whole("the node", a.node)
-		a.clean("the node", a.node)
-	})
 }
