@@ -1,4 +1,4 @@
-import { address, fetchText, json, type Outside } from "./http.ts";
+import { address, fetchText, json, lost, type Outside } from "./http.ts";
 
 /** What a verifier needs of an issuer's metadata (RFC 8414); undefined what isn't there. */
 export interface Discovery {
@@ -24,11 +24,17 @@ export async function discover(outside: Outside, issuer: string, signal?: AbortS
   };
 }
 
+interface Question {
+  at: number; // by the machine's count
+  known: boolean;
+  read: Promise<Discovery>;
+}
+
 /** The document, fetched once and again when somebody has reason to doubt it. */
 export class Issuer {
   readonly url: string;
   readonly outside: Outside;
-  #document: Promise<Discovery> | undefined;
+  #document: Question | undefined;
 
   constructor(outside: Outside, url: string) {
     this.outside = outside;
@@ -36,11 +42,14 @@ export class Issuer {
   }
 
   get document(): Promise<Discovery> {
-    const flight = (this.#document ??= discover(this.outside, this.url));
-    flight.catch(() => {
-      if (this.#document === flight) this.#document = undefined;
-    });
-    return flight;
+    const now = this.outside.monotonic();
+    if (this.#document && (this.#document.known || now - this.#document.at < lost)) return this.#document.read;
+    const document: Question = (this.#document = { at: now, known: false, read: discover(this.outside, this.url) });
+    document.read.then(
+      () => (document.known = true),
+      () => this.#document === document && this.forget(),
+    );
+    return document.read;
   }
 
   forget(): void {

@@ -14,6 +14,13 @@ export interface Fetched {
 /** How long an answer may take that nobody holds back, in milliseconds. */
 export const patience = 10_000;
 
+/**
+ * After how long a question is given up that never ended, in milliseconds. Some
+ * edge runtimes end what a request has begun together with the request, timers
+ * and all, and nobody else would ever be answered.
+ */
+export const lost = 3 * patience;
+
 /** An address that may be asked: https, or http on this machine. */
 export function address(text: unknown): string {
   if (!URL.canParse(String(text))) throw new TypeError(`${JSON.stringify(text)} is no address, such as "https://auth.example.com"`);

@@ -1,5 +1,5 @@
 import { importJWK, type CryptoKey, type JWK } from "jose";
-import { backoff, fetchText, json, sleep, type Outside } from "./http.ts";
+import { backoff, fetchText, json, lost, sleep, type Outside } from "./http.ts";
 
 /** A key is good for one algorithm: its own. */
 export interface Key {
@@ -30,6 +30,7 @@ export class KeySet {
   #fetched: { at: number; monotonic: number } | undefined;
   #maxAge = 0;
   #flight: Promise<void> | undefined;
+  #begun = 0; // it, by the machine's count
   #failures = 0; // in a row
   #trouble: unknown; // of the last failure
   #retryAt = -Infinity;
@@ -104,7 +105,10 @@ export class KeySet {
 
   /** Fetches the set, for all who ask together. It doesn't reject: what is there goes on counting. */
   refresh(): Promise<void> {
-    return (this.#flight ??= this.#fetch()
+    const now = this.#outside.monotonic();
+    if (this.#flight && now - this.#begun < lost) return this.#flight;
+    this.#begun = now;
+    const flight = (this.#flight = this.#fetch()
       .then(
         () => {
           this.#failures = 0;
@@ -115,7 +119,8 @@ export class KeySet {
           this.#trouble = error;
         },
       )
-      .finally(() => (this.#flight = undefined)));
+      .finally(() => this.#flight === flight && (this.#flight = undefined)));
+    return flight;
   }
 
   async #wait(flight: Promise<void>): Promise<void> {
