@@ -149,3 +149,35 @@ func TestAllowedOrigins(t *testing.T) {
 		t.Errorf("origins %v, %v", got, err)
 	}
 }
+
+// Who edits themselves while their role is being taken from them doesn't give it
+// back to themselves: rights are those of the moment in which the edit is made.
+func TestOwnEditAfterDemotion(t *testing.T) {
+	s, db := open(t)
+	help := []string{directory.UsersRead, directory.UsersWrite}
+	if err := db.CreateRole(t.Context(), auth.Role{ID: auth.NewID(auth.PrefixRole), Name: "help", Permissions: help}, auth.Event{}); err != nil {
+		t.Fatal(err)
+	}
+	address, roles, none, off := "eve@example.com", []string{"help"}, []string{}, true
+	eve, err := s.CreateUser(t.Context(), directory.Operator(), directory.UserFields{Email: &address, Roles: &roles})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := directory.Actor{ID: eve.ID, Permissions: help} // as her request was let in
+	if _, _, err := s.UpdateUser(t.Context(), before, eve.ID, directory.UserFields{Roles: &roles}); err != nil {
+		t.Fatalf("while she has the role: %v", err)
+	}
+	for _, change := range []directory.UserFields{{Disabled: &off}, {Roles: &none}} {
+		if _, _, err := s.UpdateUser(t.Context(), directory.Operator(), eve.ID, change); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err := s.UpdateUser(t.Context(), before, eve.ID, directory.UserFields{Roles: &roles, Disabled: new(bool)})
+		var e *auth.Error
+		if !errors.As(err, &e) || e.Code != auth.CodeForbidden {
+			t.Errorf("afterwards: %v", err)
+		}
+	}
+	if u, err := db.UserByID(t.Context(), eve.ID); err != nil || !u.Disabled || len(u.Roles) != 0 {
+		t.Errorf("she is %+v, %v", u, err)
+	}
+}

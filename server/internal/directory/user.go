@@ -145,6 +145,11 @@ func (s *Service) UpdateUser(ctx context.Context, actor Actor, id string, in Use
 	if err != nil {
 		return u, 0, err
 	}
+	if actor.ID == id { // it may have waited behind a change that took rights from them
+		if a.actor.Permissions, err = s.permissionsOf(ctx, before); err != nil {
+			return u, 0, err
+		}
+	}
 	u = before
 	if err := s.apply(ctx, &u, in); err != nil {
 		return u, 0, err
@@ -172,6 +177,14 @@ func (s *Service) hashAnother(ctx context.Context, a act, in UserFields) (string
 	set(&u.Username, in.Username)
 	set(&u.Name, in.Name)
 	return s.hash(ctx, *in.Password, u)
+}
+
+// permissionsOf are a user's permissions at this moment.
+func (s *Service) permissionsOf(ctx context.Context, u auth.User) ([]string, error) {
+	if u.Disabled {
+		return nil, nil
+	}
+	return s.Users.Permissions(ctx, u.Roles)
 }
 
 // reach reads the user that an act is about, if the actor may touch them.
