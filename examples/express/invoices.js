@@ -10,7 +10,8 @@ export function invoices({ issuer, audience, maxStale }) {
     maxStale,
     // Below /invoices everything needs a token, but what is named.
     public: ['GET /invoices/terms'],
-    onRefusal: ({ code }, { method, originalUrl }) => console.error(`refused ${method} ${originalUrl.split('?')[0]}: ${code}`),
+    // The caller learns less: the message says what was expected, or what is out of reach.
+    onRefusal: ({ message }, { method, originalUrl }) => console.error(`refused ${method} ${originalUrl.split('?')[0]}: ${message}`),
   })
   const router = Router()
   router.use(protect())
