@@ -66,7 +66,8 @@ type Ending struct {
 	ClientID  string // every grant of the client: likewise
 	NewEpoch  string // for UserID and ClientID
 	// Tokens, with UserID, ends the access tokens that are out and nothing else:
-	// live sessions go on under NewEpoch, and get other tokens with a refresh.
+	// live sessions go on under NewEpoch, and get other tokens with a refresh. With
+	// more than 10,000 live grants the user's sessions end as well.
 	Tokens bool
 	Reason string // "logout", "logout_all", "password_change", "theft", "admin", "disabled", …
 }
