@@ -220,6 +220,16 @@ func TestClientNext(t *testing.T) {
 	if res, _ := n.ask("GET", "/api/notes", "Cookie", "writ_rt="+refresh); res.StatusCode != 503 {
 		t.Errorf("the route handler while Writ is out of reach: %d", res.StatusCode)
 	}
+	b.visit(n.origin + "/notes")
+	n.restart(t)
+	b.until("the way out of an outage", nil, `() => {
+		const again = [...document.querySelectorAll("button")].find((b) => b.textContent === "Try again");
+		if (again && !(performance.now() - window.pressed < 1000)) {
+			window.pressed = performance.now();
+			again.click();
+		}
+		return document.querySelector("#who")?.textContent ?? "";
+	}`, `(text, want) => text.includes(want)`, signedInAs)
 }
 
 // expired visits with an access token that is over and a session that lives.
