@@ -70,8 +70,9 @@ func Invalid(field, format string, args ...any) *Error {
 // know.
 var (
 	ErrNotFound     = errors.New("auth: not found")
-	ErrConflict     = errors.New("auth: conflict")      // a unique value is taken; the text after it names the field
-	ErrEpochChanged = errors.New("auth: epoch changed") // everything of this user or client was ended meanwhile
+	ErrConflict     = errors.New("auth: conflict")          // a unique value is taken; the text after it names the field
+	ErrMoved        = errors.New("auth: changed meanwhile") // what was read is no longer what is there
+	ErrEpochChanged = errors.New("auth: epoch changed")     // everything of this user or client was ended meanwhile
 )
 
 // ConflictError is ErrConflict with the field whose value is taken.

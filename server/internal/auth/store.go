@@ -131,7 +131,13 @@ type Users interface {
 	// UpdateUser replaces the row (but for password, epoch and mark). If end is
 	// not nil its Ending is carried out in the same transaction. Where tokens that
 	// are out say something else by now, the log says so (revlog.ClaimsChanged).
-	UpdateUser(ctx context.Context, u User, end *Ending, now time.Time, ev Event) (seq uint64, err error)
+	// ErrMoved, and nothing has happened, if the user's UpdatedAt is no longer read:
+	// two nodes that change a user at once must not undo each other's change.
+	UpdateUser(ctx context.Context, u User, read time.Time, end *Ending, now time.Time, ev Event) (seq uint64, err error)
+	// UpdateProfile changes what users may say of themselves and nothing else: an
+	// administrator may be changing the rest of the row on another node at this
+	// moment. What is nil stays. The log says so as of UpdateUser.
+	UpdateProfile(ctx context.Context, id string, name, username *string, now time.Time, ev Event) (User, error)
 	// SetPassword sets hash and mustChange and ends every session of the user
 	// (newEpoch), in one transaction. oldHash must still be the hash, else
 	// ErrConflict: two changes at once can't both win. "" for oldHash skips

@@ -88,10 +88,11 @@ func (s *Service) updateSelf(ctx context.Context, id string, in SelfFields, addr
 	}
 	set(&u.Name, in.Name)
 	set(&u.Username, in.Username)
-	u.UpdatedAt = s.Now()
 	if err := checkUser(u); err != nil {
 		return u, err
 	}
-	_, err = s.Users.UpdateUser(ctx, u, nil, u.UpdatedAt, s.event(act{Actor{ID: id, Address: address}, "user.update", id}))
+	// Nothing but these two is written: on another node the account may be disabled
+	// at this moment, or lose its roles, and its owner must not undo that.
+	u, err = s.Users.UpdateProfile(ctx, id, in.Name, in.Username, s.Now(), s.event(act{Actor{ID: id, Address: address}, "user.update", id}))
 	return u, failed(err, "user")
 }

@@ -141,11 +141,26 @@ func (s *Service) UpdateUser(ctx context.Context, actor Actor, id string, in Use
 	}
 	s.edit.Lock()
 	defer s.edit.Unlock()
+	for range maxTries { // another node may have changed the user since it was read
+		if u, seq, err = s.updateUser(ctx, a, in, hash); !errors.Is(err, auth.ErrMoved) {
+			return u, seq, err
+		}
+		if actor.ID == id { // the rights by which this was allowed may be gone
+			break
+		}
+	}
+	return u, 0, auth.Errorf(auth.CodeConflict, "The user is being changed by others; try again.")
+}
+
+// maxTries bounds how often a change begins anew that others have overtaken.
+const maxTries = 100
+
+func (s *Service) updateUser(ctx context.Context, a act, in UserFields, hash string) (u auth.User, seq uint64, err error) {
 	before, err := s.reach(ctx, a)
 	if err != nil {
 		return u, 0, err
 	}
-	if actor.ID == id { // it may have waited behind a change that took rights from them
+	if a.actor.ID == a.target { // it may have waited behind a change that took rights from them
 		if a.actor.Permissions, err = s.permissionsOf(ctx, before); err != nil {
 			return u, 0, err
 		}
@@ -160,7 +175,7 @@ func (s *Service) UpdateUser(ctx context.Context, actor Actor, id string, in Use
 	if hash == "" {
 		set(&u.MustChange, in.MustChange)
 	}
-	seq, err = s.Users.UpdateUser(ctx, u, ending(before, u), u.UpdatedAt, s.changed(a, changes(before, u)...))
+	seq, err = s.Users.UpdateUser(ctx, u, before.UpdatedAt, ending(before, u), u.UpdatedAt, s.changed(a, changes(before, u)...))
 	if err != nil || hash == "" {
 		return u, seq, failed(err, "user")
 	}

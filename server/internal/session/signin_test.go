@@ -265,13 +265,16 @@ func TestEndSession(t *testing.T) {
 func TestDisabledUserIsOutAtOnce(t *testing.T) {
 	b := setUp(t)
 	out := b.signIn("", auth.ModeToken)
-	user := b.user
-	user.Disabled = true
-	end := &auth.Ending{UserID: user.ID, NewEpoch: auth.Random128(), Reason: "disabled"}
-	if _, err := b.store.UpdateUser(t.Context(), user, end, b.clock.Now(), auth.Event{}); err != nil {
+	user, err := b.store.UserByID(t.Context(), b.user.ID)
+	if err != nil {
 		t.Fatal(err)
 	}
-	_, err := b.refresh(out.RefreshToken)
+	user.Disabled = true
+	end := &auth.Ending{UserID: user.ID, NewEpoch: auth.Random128(), Reason: "disabled"}
+	if _, err := b.store.UpdateUser(t.Context(), user, user.UpdatedAt, end, b.clock.Now(), auth.Event{}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = b.refresh(out.RefreshToken)
 	want(t, err, auth.CodeSessionEnded)
 	_, err = b.ByToken(t.Context(), out.AccessToken, false)
 	want(t, err, auth.CodeInvalidToken)

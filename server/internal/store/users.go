@@ -76,10 +76,11 @@ func (s *Store) Users(ctx context.Context, p auth.Page) ([]auth.User, string, er
 }
 
 // UpdateUser implements auth.Users.
-func (s *Store) UpdateUser(ctx context.Context, u auth.User, end *auth.Ending, now time.Time, ev auth.Event) (seq uint64, err error) {
+func (s *Store) UpdateUser(ctx context.Context, u auth.User, read time.Time, end *auth.Ending, now time.Time, ev auth.Event) (seq uint64, err error) {
 	const (
 		update = `UPDATE users SET email = $1, email_key = $2, username = $3, username_key = $4, name = $5, name_key = $6,
-			verified_at = $7, must_change = $8, disabled = $9, claims = $10, updated_at = $11 WHERE id = $12`
+			verified_at = $7, must_change = $8, disabled = $9, claims = $10, updated_at = $11
+			WHERE id = $12 AND updated_at = $13`
 		clear = `DELETE FROM user_roles WHERE user_id = $1`
 	)
 	return s.finishing(ctx, now, func(ctx context.Context, t *tx) (out ended, err error) {
@@ -87,8 +88,12 @@ func (s *Store) UpdateUser(ctx context.Context, u auth.User, end *auth.Ending, n
 		if err := t.get(ctx, userDest(&before), selectUser+`WHERE u.id = $1`, u.ID); err != nil {
 			return out, err
 		}
-		if err := found(t.exec(ctx, update, u.Email, key(u.Email), u.Username, key(u.Username), u.Name, fold(u.Name),
-			micros(u.VerifiedAt), bit(u.MustChange), bit(u.Disabled), raw(u.Claims), micros(now), u.ID)); err != nil {
+		n, err := t.exec(ctx, update, u.Email, key(u.Email), u.Username, key(u.Username), u.Name, fold(u.Name),
+			micros(u.VerifiedAt), bit(u.MustChange), bit(u.Disabled), raw(u.Claims), micros(now), u.ID, micros(read))
+		if err == nil && n == 0 {
+			err = auth.ErrMoved // the row is there: it was read a moment ago
+		}
+		if err != nil {
 			return out, err
 		}
 		if _, err := t.exec(ctx, clear, u.ID); err != nil {
@@ -109,6 +114,39 @@ func (s *Store) UpdateUser(ctx context.Context, u auth.User, end *auth.Ending, n
 		}
 		return out, t.record(ctx, ev)
 	})
+}
+
+// UpdateProfile implements auth.Users.
+func (s *Store) UpdateProfile(ctx context.Context, id string, name, username *string, now time.Time, ev auth.Event) (u auth.User, err error) {
+	const (
+		setName     = `UPDATE users SET name = $1, name_key = $2, updated_at = $3 WHERE id = $4`
+		setUsername = `UPDATE users SET username = $1, username_key = $2, updated_at = $3 WHERE id = $4`
+		selected    = selectUser + `WHERE u.id = $1`
+	)
+	_, err = s.finishing(ctx, now, func(ctx context.Context, t *tx) (out ended, err error) {
+		var before auth.User
+		if err := t.get(ctx, userDest(&before), selected, id); err != nil {
+			return out, err
+		}
+		if name != nil {
+			err = found(t.exec(ctx, setName, *name, fold(*name), micros(now), id))
+		}
+		if username != nil && err == nil {
+			err = found(t.exec(ctx, setUsername, *username, key(*username), micros(now), id))
+		}
+		u = auth.User{}
+		if err == nil {
+			err = t.get(ctx, userDest(&u), selected, id)
+		}
+		if err == nil && changedClaims(before, u) {
+			err = t.claimsChanged(ctx, id, now)
+		}
+		if err != nil {
+			return out, err
+		}
+		return out, t.record(ctx, ev)
+	})
+	return u, err
 }
 
 // SetPassword implements auth.Users.

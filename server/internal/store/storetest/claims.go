@@ -42,7 +42,7 @@ func claimsChanged(b *bench) {
 	update := func(change func(*auth.User)) {
 		b.Helper()
 		change(&u)
-		seq, err := b.UpdateUser(b.ctx, u, nil, b.now(), event("user.update"))
+		seq, err := b.updateUser(u, nil, event("user.update"))
 		b.must(err)
 		b.same("number of what ended", seq, uint64(0))
 	}
@@ -97,7 +97,7 @@ func endTokens(b *bench) {
 	head := b.page(0, 1).Head
 	next := auth.Random128()
 	u.Claims = []byte(`{"a":2}`)
-	seq, err := b.UpdateUser(b.ctx, u, &auth.Ending{UserID: u.ID, NewEpoch: next, Tokens: true, Reason: "roles"}, b.now(), event("user.update"))
+	seq, err := b.updateUser(u, &auth.Ending{UserID: u.ID, NewEpoch: next, Tokens: true, Reason: "roles"}, event("user.update"))
 	b.must(err)
 	b.same("number", seq, head+2)
 	b.same("entries", b.kinds(head, u.ID), []revlog.Kind{revlog.ClaimsChanged, revlog.Epoch})

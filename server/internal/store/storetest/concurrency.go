@@ -249,7 +249,7 @@ func readersAndWriters(b *bench) {
 				err = nil
 			}
 		case 5:
-			_, err = b.UpdateUser(b.ctx, u, nil, b.now(), event("user.update"))
+			_, err = b.updateUser(u, nil, event("user.update"))
 		}
 		return err
 	})...))

@@ -88,7 +88,7 @@ func logoutOfEveryCause(b *bench) {
 		}, 0},
 		"a disabled user": {func(u auth.User, _ string, _ []string) {
 			u.Disabled = true
-			_, err := b.UpdateUser(b.ctx, u, &auth.Ending{UserID: u.ID, NewEpoch: auth.Random128(), Reason: "disabled"}, b.now(), event("x"))
+			_, err := b.updateUser(u, &auth.Ending{UserID: u.ID, NewEpoch: auth.Random128(), Reason: "disabled"}, event("x"))
 			b.must(err)
 		}, 2},
 		"a new password": {func(u auth.User, _ string, _ []string) {

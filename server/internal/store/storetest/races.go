@@ -103,7 +103,7 @@ func rotateAndDisable(b *bench) {
 			}
 			off := u
 			off.Disabled = true
-			_, err = b.UpdateUser(b.ctx, off, &auth.Ending{UserID: u.ID, NewEpoch: "off"}, b.now(), event("user.update"))
+			_, err = b.updateUser(off, &auth.Ending{UserID: u.ID, NewEpoch: "off"}, event("user.update"))
 			return err
 		})...))
 		if rotated {
@@ -128,7 +128,7 @@ func beginAndDisable(b *bench) {
 			}
 			off := u
 			off.Disabled = true
-			_, err := b.UpdateUser(b.ctx, off, &auth.Ending{UserID: u.ID, NewEpoch: "off"}, b.now(), event("user.update"))
+			_, err := b.updateUser(off, &auth.Ending{UserID: u.ID, NewEpoch: "off"}, event("user.update"))
 			return err
 		})
 		b.must(errs[1])

@@ -127,7 +127,7 @@ func refreshSeesChanges(b *bench) {
 	}
 	sees()
 	u.Roles, u.Name, u.Disabled = []string{"writer"}, "Another", true
-	_, err := b.UpdateUser(b.ctx, u, nil, b.now(), event("user.update"))
+	_, err := b.updateUser(u, nil, event("user.update"))
 	b.must(err)
 	h := sees()
 	b.same("roles", h.User.Roles, []string{"writer"})

@@ -97,7 +97,7 @@ func beginRefuses(b *bench) {
 		"a client that is not there":  func(_ auth.User, g *auth.Grant) { g.ClientID = "nobody" },
 		"a disabled user": func(u auth.User, _ *auth.Grant) {
 			u.Disabled = true
-			_, err := b.UpdateUser(b.ctx, u, nil, b.now(), event("user.update"))
+			_, err := b.updateUser(u, nil, event("user.update"))
 			b.must(err)
 		},
 		"a deleted user": func(u auth.User, _ *auth.Grant) {
@@ -230,7 +230,7 @@ func over(b *bench) map[string]func(auth.User, auth.Session, auth.Grant) {
 		},
 		"user disabled": func(u auth.User, _ auth.Session, _ auth.Grant) {
 			u.Disabled = true
-			_, err := b.UpdateUser(b.ctx, u, nil, b.now(), event("user.update"))
+			_, err := b.updateUser(u, nil, event("user.update"))
 			b.must(err)
 		},
 		"client disabled and enabled again with another epoch": func(auth.User, auth.Session, auth.Grant) {

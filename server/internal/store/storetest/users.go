@@ -15,6 +15,8 @@ func userTests() map[string]func(*bench) {
 		"Incomplete":       userIncomplete,
 		"Listed":           usersListed,
 		"Update":           updateUser,
+		"OwnEdit":          updateProfile,
+		"UpdateMoved":      updateMoved,
 		"UpdateAndEnd":     updateUserAndEnd,
 		"UpdateRefused":    updateUserRefused,
 		"SetPassword":      setPassword,
@@ -55,7 +57,7 @@ func userTaken(b *bench) {
 	bob := auth.User{ID: "usr_3", Email: "bob@example.com", Epoch: "e"}
 	b.must(b.CreateUser(b.ctx, bob, event("user.create")))
 	bob.Email = "Ann@Example.com"
-	_, err := b.UpdateUser(b.ctx, bob, nil, b.now(), event("user.refused"))
+	_, err := b.updateUser(bob, nil, event("user.refused"))
 	b.taken("update", err, "email")
 	if n := b.audited("user.refused"); n != 0 {
 		b.Errorf("%d events of what never happened", n)
@@ -119,7 +121,7 @@ func updateUser(b *bench) {
 	changed := auth.User{ID: u.ID, Email: "B@example.com", Username: "Bee", Name: "Bee", VerifiedAt: b.now(), MustChange: true,
 		Disabled: true, Roles: []string{"c", "b", "c"}, Claims: json.RawMessage(`{"x":1}`),
 		PasswordHash: "not this", Epoch: "not this", Mark: b.now().Add(time.Hour), CreatedAt: b.now()}
-	seq, err := b.UpdateUser(b.ctx, changed, nil, b.now(), event("user.update"))
+	seq, err := b.updateUser(changed, nil, event("user.update"))
 	b.must(err)
 	b.same("seq", seq, uint64(0))
 	want := changed
@@ -135,11 +137,72 @@ func updateUser(b *bench) {
 	}
 }
 
+// updateProfile: what a user says of themselves is all that is written.
+func updateProfile(b *bench) {
+	b.must(b.CreateRole(b.ctx, auth.Role{ID: "rol_a", Name: "a"}, event("role.create")))
+	u := auth.User{ID: "usr_1", Email: "a@example.com", Username: "ann", Name: "Ann", PasswordHash: "$h$", MustChange: true, Disabled: true,
+		Roles: []string{"a"}, Claims: json.RawMessage(`{"x":1}`), Epoch: "e", VerifiedAt: b.now(), CreatedAt: b.now(), UpdatedAt: b.now()}
+	b.must(b.CreateUser(b.ctx, u, event("user.create")))
+	b.must(b.CreateUser(b.ctx, auth.User{ID: "usr_2", Username: "bob", Epoch: "f"}, event("user.create")))
+	b.clock.Advance(time.Minute)
+	name, username := "Änne", "Anne"
+	u.Name, u.UpdatedAt = name, b.now()
+	got, err := b.UpdateProfile(b.ctx, u.ID, &name, nil, b.now(), event("user.update"))
+	b.must(err)
+	b.same("a name", got, u)
+	u.Username = username
+	got, err = b.UpdateProfile(b.ctx, u.ID, nil, &username, b.now(), event("user.update"))
+	b.must(err)
+	b.same("a user name", got, u)
+	got, err = b.UserByLogin(b.ctx, "ANNE")
+	b.must(err)
+	b.same("read", got, u)
+	page, _, err := b.Users(b.ctx, auth.Page{Limit: 9, Query: "än"})
+	b.must(err)
+	b.same("found by the name", len(page), 1)
+	taken := "BOB"
+	_, err = b.UpdateProfile(b.ctx, u.ID, nil, &taken, b.now(), event("user.update"))
+	b.is("a taken name", err, auth.ErrConflict)
+	_, err = b.UpdateProfile(b.ctx, "usr_none", &name, nil, b.now(), event("user.update"))
+	b.is("nobody", err, auth.ErrNotFound)
+	if n := b.audited("user.update"); n != 2 {
+		b.Errorf("%d events, want 2", n)
+	}
+}
+
+// updateUser updates a user who is as just read.
+func (b *bench) updateUser(u auth.User, end *auth.Ending, ev auth.Event) (seq uint64, err error) {
+	stored, err := b.UserByID(b.ctx, u.ID)
+	if err != nil {
+		return 0, err
+	}
+	return b.UpdateUser(b.ctx, u, stored.UpdatedAt, end, b.now(), ev)
+}
+
+// updateMoved: who has read a user before somebody else's change changes nothing.
+func updateMoved(b *bench) {
+	u := b.user()
+	stored, err := b.UserByID(b.ctx, u.ID)
+	b.must(err)
+	b.clock.Advance(time.Second)
+	off := stored
+	off.Disabled, off.UpdatedAt = true, b.now()
+	_, err = b.updateUser(off, nil, event("user.update"))
+	b.must(err)
+	stored.Name = "of somebody who came late"
+	_, err = b.UpdateUser(b.ctx, stored, stored.UpdatedAt, &auth.Ending{UserID: u.ID, NewEpoch: "new", Reason: "roles"}, b.now(), event("user.update"))
+	b.is("a user as of before", err, auth.ErrMoved)
+	got, err := b.UserByID(b.ctx, u.ID)
+	b.must(err)
+	b.same("the user", got, off)
+	b.same("events", b.audited("user.update"), 1)
+}
+
 func updateUserAndEnd(b *bench) {
 	u := b.user()
 	_, g := b.begin(u)
 	u.Disabled = true
-	seq, err := b.UpdateUser(b.ctx, u, &auth.Ending{UserID: u.ID, NewEpoch: "fresh", Reason: "disabled"}, b.now(), event("user.update"))
+	seq, err := b.updateUser(u, &auth.Ending{UserID: u.ID, NewEpoch: "fresh", Reason: "disabled"}, event("user.update"))
 	b.must(err)
 	b.same("log", b.entries(), []revlog.Entry{{
 		Seq: seq, Kind: revlog.Epoch, Hash: revlog.Hash(revlog.Epoch, u.Epoch), Expiry: b.now().Unix() + 121,
@@ -156,10 +219,10 @@ func updateUserRefused(b *bench) {
 	u := b.user()
 	renamed := u
 	renamed.Name = "Other"
-	_, err := b.UpdateUser(b.ctx, renamed, &auth.Ending{GrantID: "none"}, b.now(), event("user.update"))
+	_, err := b.updateUser(renamed, &auth.Ending{GrantID: "none"}, event("user.update"))
 	b.is("an ending of nothing", err, auth.ErrNotFound)
 	renamed.Roles = []string{"none"}
-	_, err = b.UpdateUser(b.ctx, renamed, &auth.Ending{UserID: u.ID, NewEpoch: "x"}, b.now(), event("user.update"))
+	_, err = b.updateUser(renamed, &auth.Ending{UserID: u.ID, NewEpoch: "x"}, event("user.update"))
 	b.invalid("an unknown role", err, "roles")
 	got, err := b.UserByID(b.ctx, u.ID)
 	b.must(err)
@@ -167,7 +230,7 @@ func updateUserRefused(b *bench) {
 	if n := b.audited("user.update") + len(b.entries()); n != 0 {
 		b.Errorf("%d events and entries of what never happened", n)
 	}
-	_, err = b.UpdateUser(b.ctx, auth.User{ID: "usr_none"}, nil, b.now(), event("user.update"))
+	_, err = b.UpdateUser(b.ctx, auth.User{ID: "usr_none"}, time.Time{}, nil, b.now(), event("user.update"))
 	b.is("a missing user", err, auth.ErrNotFound)
 }
 
