@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -367,7 +368,7 @@ func (f *follower) forget() {
 func (f *follower) begun(page *revlog.Page) {
 	f.logID = page.Log
 	f.head.Store(page.Head)
-	if f.lastLog != "" && f.lastLog != page.Log {
+	if f.lastLog != "" && f.lastLog != page.Log || f.complete && slices.ContainsFunc(page.Entries, ofKey) {
 		select {
 		case f.renew <- struct{}{}:
 		default: // somebody is about to
@@ -376,9 +377,13 @@ func (f *follower) begun(page *revlog.Page) {
 	f.lastLog = page.Log
 }
 
-// renewKeys fetches the keys when there is another log: it is that of a restored
-// server, whose signing keys are new. A token that names one of them would else
-// be refused if another unknown name has been asked about a moment ago.
+// ofKey says whether an entry revokes a key. Whoever revoked it has made another.
+func ofKey(e revlog.Entry) bool { return e.Kind == revlog.Key }
+
+// renewKeys fetches the keys when one was revoked, or when there is another log: it
+// is that of a restored server, whose signing keys are new. A token that names one
+// of them would else be refused if another unknown name has been asked about a
+// moment ago.
 func (f *follower) renewKeys(ctx context.Context) {
 	for {
 		select {

@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"sync/atomic"
@@ -95,6 +96,36 @@ func TestRestoredServer(t *testing.T) {
 		l.check(t, "restored", g, "good", 200)
 		if n := l.asked(keysPath); n > 3 {
 			t.Errorf("asked for keys %d times, want once at first, once for the unknown, once for the restore", n)
+		}
+	})
+}
+
+// A key is revoked, and another one takes its place. Tokens of that are good at
+// once, though somebody has just had the guard look for a key that doesn't exist.
+func TestKeyAfterARevokedOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newSignedLog(t)
+		g := l.guard(t, nil)
+		l.check(t, "at first", g, "good", 200)
+		time.Sleep(5 * time.Second)
+		old := l.world.key
+		unknown, err1 := jwk.Generate(jwk.ES256)
+		key, err2 := jwk.Generate(jwk.ES256)
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		l.world.key = unknown
+		strange := l.tokenOf("good")
+		l.world.key = old
+		_, err := g.Verify(t.Context(), strange) // takes the one look for unknown keys in 30 s
+		wantStatus(t, "a key that nobody knows", err, 401)
+
+		l.world.set(func(w *world) { w.key = key })
+		l.revoke(revlog.Key, old.KeyID())
+		time.Sleep(time.Second)
+		l.check(t, "after the revocation", g, "good", 200)
+		if n := l.asked(keysPath); n > 3 {
+			t.Errorf("asked for keys %d times, want once at first, once for the unknown, once for the revocation", n)
 		}
 	})
 }
