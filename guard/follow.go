@@ -29,6 +29,7 @@ var (
 	errStuck    = errors.New("revocation log: the answer doesn't go on where the last one ended")
 	errClock    = errors.New("revocation log: its clock and ours are too far apart")
 	errUnknown  = errors.New("revocation log: an entry of an unknown critical kind")
+	errGone     = errors.New("the guard was closed")
 )
 
 // follower keeps an index up to date with an issuer's revocation log, by a
@@ -65,6 +66,7 @@ type follower struct {
 	mu      sync.Mutex
 	applied uint64        // the number up to which entries are applied
 	moved   chan struct{} // closed, and replaced, when applied moves
+	gone    chan struct{} // closed when nobody follows any more
 
 	refreshed uint64      // how often it was made fresh
 	overdue   *time.Timer // after the last time
@@ -96,6 +98,7 @@ func newFollower(i *issuer, cfg Config) *follower {
 		acks:     newAcks(i),
 		ready:    make(chan struct{}),
 		moved:    make(chan struct{}),
+		gone:     make(chan struct{}),
 		renew:    make(chan struct{}, 1),
 		cfg:      cfg,
 	}
@@ -111,6 +114,7 @@ func (f *follower) isFresh(now time.Time) bool {
 
 // run follows until ctx is done.
 func (f *follower) run(ctx context.Context) {
+	defer close(f.gone)
 	defer func() { f.keys.close() }()
 	var besides sync.WaitGroup
 	defer besides.Wait()
@@ -451,8 +455,15 @@ func (f *follower) synced(ctx context.Context, seq uint64) error {
 		if applied >= seq {
 			return nil
 		}
-		if err := receive(ctx, moved); err != nil {
-			return fmt.Errorf("guard: revocations are applied up to %d, not %d: %w", applied, seq, err)
+		var err error
+		select {
+		case <-moved:
+			continue
+		case <-f.gone:
+			err = errGone
+		case <-ctx.Done():
+			err = context.Cause(ctx)
 		}
+		return fmt.Errorf("guard: revocations are applied up to %d, not %d: %w", applied, seq, err)
 	}
 }

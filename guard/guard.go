@@ -134,7 +134,7 @@ func (g *Guard) Ready(ctx context.Context) error {
 
 // Synced waits until the guard has applied an issuer's revocations up to the
 // number seq, as the call that revoked something returned it, or until ctx is
-// done. It is an error if the guard doesn't follow that issuer.
+// done or the guard closed. It is an error if the guard doesn't follow that issuer.
 func (g *Guard) Synced(ctx context.Context, issuer string, seq uint64) error {
 	for _, i := range g.issuers {
 		if i.cfg.URL == issuer && i.log != nil {

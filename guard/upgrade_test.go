@@ -1,9 +1,11 @@
 package guard_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -195,4 +197,22 @@ func TestCloseLeavesNothing(t *testing.T) {
 func hang(r *http.Request) (*http.Response, error) {
 	<-r.Context().Done()
 	return nil, r.Context().Err()
+}
+
+// Whoever waits for a revocation at a guard that is closed doesn't wait for ever.
+func TestSyncedEndsWithTheGuard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newSignedLog(t)
+		g := l.guard(t, nil)
+		l.check(t, "at first", g, "good", 200)
+		done := make(chan error, 1)
+		go func() { done <- g.Synced(context.Background(), issuerURL, 1_000_000) }()
+		synctest.Wait()
+		if err := g.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err == nil || !strings.Contains(err.Error(), "closed") {
+			t.Errorf("Synced = %v, want that the guard was closed", err)
+		}
+	})
 }

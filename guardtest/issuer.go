@@ -102,10 +102,14 @@ func (i *Issuer) Config(audience string) guard.Config {
 // take Config and guard.New.
 func (i *Issuer) Guard(audience string) *guard.Guard {
 	i.t.Helper()
-	g, err := guard.New(i.Config(audience))
+	cfg := i.Config(audience)
+	g, err := guard.New(cfg)
 	if err != nil {
 		i.t.Fatalf("guardtest: %v", err)
 	}
+	i.mu.Lock()
+	cfg.Client.Transport.(*network).guard = g
+	i.mu.Unlock()
 	i.t.Cleanup(func() { _ = g.Close() }) // the end of the test: nothing depends on it
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

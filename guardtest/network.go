@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/writ-auth/writ/guard"
 	"github.com/writ-auth/writ/internal/revlog"
 	"github.com/writ-auth/writ/jwk"
 	"github.com/writ-auth/writ/jwks"
@@ -21,7 +22,8 @@ type network struct {
 	issuer *Issuer
 
 	// Under the issuer's lock.
-	following bool // the guard has asked for the log, and has not gone since
+	guard     *guard.Guard // nil for one that the test has made itself
+	following bool         // the guard has asked for the log, and has not gone since
 	applied   uint64
 	time      time.Time // of the last head
 }
@@ -120,8 +122,14 @@ func (n *network) leave() {
 func (n *network) awaitApplied(ctx context.Context, seq uint64) error {
 	for {
 		n.issuer.mu.Lock()
-		done, changed := !n.following || n.applied >= seq, n.issuer.changed
+		g, done, changed := n.guard, !n.following || n.applied >= seq, n.issuer.changed
 		n.issuer.mu.Unlock()
+		if g != nil { // it may be closed when it isn't asking, and nobody would know
+			if err := g.Synced(ctx, URL, seq); ctx.Err() != nil {
+				return err
+			}
+			return nil
+		}
 		if done {
 			return nil
 		}
