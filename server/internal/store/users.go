@@ -116,35 +116,32 @@ func (s *Store) UpdateUser(ctx context.Context, u auth.User, read time.Time, end
 	})
 }
 
-// UpdateProfile implements auth.Users.
+// UpdateProfile implements auth.Users. What stays is read under the lock under
+// which every change of a profile is written.
 func (s *Store) UpdateProfile(ctx context.Context, id string, name, username *string, now time.Time, ev auth.Event) (u auth.User, err error) {
-	const (
-		setName     = `UPDATE users SET name = $1, name_key = $2, updated_at = $3 WHERE id = $4`
-		setUsername = `UPDATE users SET username = $1, username_key = $2, updated_at = $3 WHERE id = $4`
-		selected    = selectUser + `WHERE u.id = $1`
-	)
-	_, err = s.finishing(ctx, now, func(ctx context.Context, t *tx) (out ended, err error) {
+	const update = `UPDATE users SET name = $1, name_key = $2, username = $3, username_key = $4, updated_at = $5 WHERE id = $6`
+	err = s.write(ctx, func(ctx context.Context, t *tx) error {
 		var before auth.User
-		if err := t.get(ctx, userDest(&before), selected, id); err != nil {
-			return out, err
+		if err := t.get(ctx, userDest(&before), selectUser+`WHERE u.id = $1`, id); err != nil {
+			return err
 		}
+		u = before
+		u.UpdatedAt = now
 		if name != nil {
-			err = found(t.exec(ctx, setName, *name, fold(*name), micros(now), id))
+			u.Name = *name
 		}
-		if username != nil && err == nil {
-			err = found(t.exec(ctx, setUsername, *username, key(*username), micros(now), id))
+		if username != nil {
+			u.Username = *username
 		}
-		u = auth.User{}
-		if err == nil {
-			err = t.get(ctx, userDest(&u), selected, id)
+		if err := found(t.exec(ctx, update, u.Name, fold(u.Name), u.Username, key(u.Username), micros(now), id)); err != nil {
+			return err
 		}
-		if err == nil && changedClaims(before, u) {
-			err = t.claimsChanged(ctx, id, now)
+		if changedClaims(before, u) {
+			if err := t.claimsChanged(ctx, id, now); err != nil {
+				return err
+			}
 		}
-		if err != nil {
-			return out, err
-		}
-		return out, t.record(ctx, ev)
+		return t.record(ctx, ev)
 	})
 	return u, err
 }
