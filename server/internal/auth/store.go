@@ -216,8 +216,8 @@ type Keys interface {
 	RevokeKey(ctx context.Context, id string, heir Key, now time.Time, ev, began Event) (seq uint64, successor string, err error)
 	// RevokeAllKeys does that to every signing key, announced and retired ones
 	// too, removes the tag and log keys and every API's secrets, whose kids are
-	// logged as well, and puts heirs in their place. ErrConflict, and nothing has happened, if there is an API that
-	// needs a secret and got none.
+	// logged as well, and puts heirs in their place. ErrConflict, and nothing has
+	// happened, if there is an API that needs a secret and got none.
 	RevokeAllKeys(ctx context.Context, heirs Heirs, now time.Time, ev Event) (seq uint64, err error)
 	// DropKeys removes the keys whose publication is over.
 	DropKeys(ctx context.Context, now time.Time) (n int64, err error)

@@ -45,9 +45,10 @@ func (r *Ring) Rotate(ctx context.Context, alg jwk.Algorithm, ev auth.Event) (An
 		return Announced{}, err
 	}
 	ev.At = r.opts.Now()
-	out, err := r.announce(ctx, auth.KeySign, key, ev.At.Add(r.opts.Announce), ev)
-	if latest := ev.At.Add(r.opts.Announce); err == nil && odd(out.SignsFrom, latest) {
-		out.SignsFrom, err = latest, r.hasten(ctx, out.KID, latest, ev.At)
+	from := ev.At.Add(r.opts.Announce)
+	out, err := r.announce(ctx, auth.KeySign, key, from, ev)
+	if err == nil && odd(out.SignsFrom, from) {
+		out.SignsFrom, err = from, r.hasten(ctx, out.KID, from, ev.At)
 	}
 	return out, err
 }
