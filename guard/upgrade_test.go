@@ -2,7 +2,6 @@ package guard_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -70,6 +69,27 @@ func TestMadeUpSignatures(t *testing.T) {
 	})
 }
 
+func newKey(t *testing.T) *jwk.PrivateKey {
+	t.Helper()
+	key, err := jwk.Generate(jwk.ES256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// showUnknown shows a guard a token of a key that it can't find: that takes the
+// one look for unknown keys in 30 s.
+func (l *signedLog) showUnknown(t *testing.T, g *guard.Guard, key *jwk.PrivateKey) {
+	t.Helper()
+	known := l.world.key
+	l.world.key = key
+	strange := l.tokenOf("good")
+	l.world.key = known
+	_, err := g.Verify(t.Context(), strange)
+	wantStatus(t, "a key that nobody knows", err, 401)
+}
+
 // A restored server has another log and other keys. Tokens of the new keys are
 // good at once, though somebody has just had the guard look for a key that
 // doesn't exist.
@@ -79,16 +99,8 @@ func TestRestoredServer(t *testing.T) {
 		g := l.guard(t, nil)
 		l.check(t, "at first", g, "good", 200)
 		time.Sleep(5 * time.Second)
-		key, err := jwk.Generate(jwk.ES256)
-		if err != nil {
-			t.Fatal(err)
-		}
-		old := l.world.key
-		l.world.key = key
-		strange := l.tokenOf("good")
-		l.world.key = old
-		_, err = g.Verify(t.Context(), strange) // takes the one look for unknown keys in 30 s
-		wantStatus(t, "a key that nobody knows", err, 401)
+		key := newKey(t)
+		l.showUnknown(t, g, key)
 
 		l.world.set(func(w *world) { w.key = key })
 		l.with(func() { l.begin("log-2"); l.turnKey() })
@@ -110,17 +122,8 @@ func TestKeyAfterARevokedOne(t *testing.T) {
 		g := l.guard(t, nil)
 		l.check(t, "at first", g, "good", 200)
 		time.Sleep(5 * time.Second)
-		old := l.world.key
-		unknown, err1 := jwk.Generate(jwk.ES256)
-		key, err2 := jwk.Generate(jwk.ES256)
-		if err := errors.Join(err1, err2); err != nil {
-			t.Fatal(err)
-		}
-		l.world.key = unknown
-		strange := l.tokenOf("good")
-		l.world.key = old
-		_, err := g.Verify(t.Context(), strange) // takes the one look for unknown keys in 30 s
-		wantStatus(t, "a key that nobody knows", err, 401)
+		old, key := l.world.key, newKey(t)
+		l.showUnknown(t, g, newKey(t))
 
 		l.world.set(func(w *world) { w.key = key })
 		l.revoke(revlog.Key, old.KeyID())

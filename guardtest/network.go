@@ -120,16 +120,19 @@ func (n *network) leave() {
 // guard that hasn't asked yet will get all entries at once before it accepts
 // anything.
 func (n *network) awaitApplied(ctx context.Context, seq uint64) error {
+	n.issuer.mu.Lock()
+	g := n.guard
+	n.issuer.mu.Unlock()
+	if g != nil { // it may be closed when it isn't asking, and knows best
+		if err := g.Synced(ctx, URL, seq); ctx.Err() != nil {
+			return err
+		}
+		return nil
+	}
 	for {
 		n.issuer.mu.Lock()
-		g, done, changed := n.guard, !n.following || n.applied >= seq, n.issuer.changed
+		done, changed := !n.following || n.applied >= seq, n.issuer.changed
 		n.issuer.mu.Unlock()
-		if g != nil { // it may be closed when it isn't asking, and nobody would know
-			if err := g.Synced(ctx, URL, seq); ctx.Err() != nil {
-				return err
-			}
-			return nil
-		}
 		if done {
 			return nil
 		}

@@ -112,11 +112,8 @@ test("an API that the cookies don't reach costs a refresh in half a minute, and 
 });
 
 describe("a request that is given up", () => {
-  test("doesn't wait for a refresh, which goes on", async () => {
-    const { world, writ, tab } = await signedIn();
-    tab.hide();
-    world.sleep(20 * 60_000);
-    world.way = () => ({ there: 10, back: 8000 });
+  // giveUp asks, and a second later wants no answer any more.
+  async function giveUp({ world, writ }: Pick<Awaited<ReturnType<typeof signedIn>>, "world" | "writ">) {
     const giving = new AbortController();
     const asked = writ.fetch("/api/thing", { signal: giving.signal }).catch(() => "rejected");
     await world.run(1000);
@@ -124,6 +121,14 @@ describe("a request that is given up", () => {
     await settled();
     expect(await Promise.race([asked, "pending"])).toBe("rejected");
     await world.run(10_000);
+  }
+
+  test("doesn't wait for a refresh, which goes on", async () => {
+    const { world, writ, tab } = await signedIn();
+    tab.hide();
+    world.sleep(20 * 60_000);
+    world.way = () => ({ there: 10, back: 8000 });
+    await giveUp({ world, writ });
     expect(world.take("/v1/refresh")).toHaveLength(1);
     expect(world.take("/api/thing")).toHaveLength(0);
     expect(writ.user).toBeTruthy();
@@ -141,13 +146,7 @@ describe("a request that is given up", () => {
     const { world, writ } = await signedIn();
     refuse(world, 1);
     world.way = (r) => ({ there: 10, back: r.path === "/v1/refresh" ? 8000 : 10 });
-    const giving = new AbortController();
-    const asked = writ.fetch("/api/thing", { signal: giving.signal }).catch(() => "rejected");
-    await world.run(1000);
-    giving.abort();
-    await settled();
-    expect(await Promise.race([asked, "pending"])).toBe("rejected");
-    await world.run(10_000);
+    await giveUp({ world, writ });
     expect(world.take("/api/thing")).toHaveLength(1);
   });
 });
