@@ -54,7 +54,7 @@ func portions() []portion {
 
 // unportable lists the tables that no back-up holds.
 func unportable() []string {
-	return []string{"sessions", "grants", "codes", "devices", "logouts", "statuses", "fleet", "goose_db_version"}
+	return []string{"sessions", "grants", "codes", "devices", "logouts", "endings", "statuses", "fleet", "goose_db_version"}
 }
 
 // Layout is what a back-up of this database holds, and the version of that.

@@ -39,7 +39,7 @@ func (s *Store) finishing(ctx context.Context, now time.Time, fn func(context.Co
 		out, err = fn(ctx, t)
 		return err
 	})
-	if err == nil && out.left.list != "" {
+	if err == nil && out.left.id != "" {
 		seq, err = s.finish(context.WithoutCancel(ctx), out.left, now)
 	}
 	if err != nil {
@@ -53,7 +53,7 @@ type ended struct {
 	any  bool      // false: it had ended already
 	seq  uint64    // of the last entry in the log; 0: none was made
 	mark time.Time // the latest of what ended; now if there is none
-	left unmarked
+	left unfinished
 }
 
 // end ends and logs what e names.
@@ -117,8 +117,10 @@ func (t *tx) endSession(ctx context.Context, e auth.Ending, now time.Time) (out 
 		return ended{}, err
 	}
 	if more {
-		out = ended{any: true, left: unmarked{list: unmarkedOfSession, of: []any{e.SessionID}, reason: e.Reason, log: true}}
-		err = t.get(ctx, []any{toTime(&out.mark)}, highest, e.SessionID)
+		out = ended{any: true, left: unfinished{id: e.SessionID, reason: e.Reason}}
+		if err = t.get(ctx, []any{toTime(&out.mark)}, highest, e.SessionID); err == nil {
+			err = t.leaves(ctx, out.left)
+		}
 	} else {
 		out, err = t.endGrants(ctx, now, endGrants, micros(now), e.Reason, e.SessionID)
 	}
@@ -196,8 +198,8 @@ func (t *tx) endUser(ctx context.Context, e auth.Ending, now time.Time) (out end
 		return ended{}, err
 	}
 	if more {
-		out.left = unmarked{list: unmarkedOfUser, of: []any{e.UserID}, reason: e.Reason, mark: out.mark}
-		return out, nil
+		out.left = unfinished{id: e.NewEpoch, userID: e.UserID, reason: e.Reason, mark: out.mark}
+		return out, t.leaves(ctx, out.left)
 	}
 	if _, err := t.exec(ctx, endGrants, micros(now), e.Reason, e.UserID); err != nil {
 		return ended{}, err

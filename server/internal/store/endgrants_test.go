@@ -60,6 +60,7 @@ const (
 	entries  = `SELECT COUNT(*) FROM log`
 	ends     = `SELECT COUNT(*) FROM audit WHERE action = 'end'`
 	waiting  = `SELECT COUNT(*) FROM logouts`
+	underWay = `SELECT COUNT(*) FROM endings`
 )
 
 // endCrowd: the log says of a session's grants what is alive, and nothing else;
@@ -211,39 +212,69 @@ func TestEndStepByStep(t *testing.T) {
 			}
 			w.commit.Store(&first)
 			c.end(e)
-			// Two lists, of 2,000 and 1,044, by 100.
-			if n := w.commits.Load() - before; n != 1+20+11 {
-				t.Errorf("%d commits, want 32", n)
+			// Two lists, of 2,000 and 1,044, by 100, and that it is finished.
+			if n := w.commits.Load() - before; n != 1+20+11+1 {
+				t.Errorf("%d commits, want 33", n)
 			}
 			c.is("grants that haven't ended", unended, 0)
+			c.is("endings under way", underWay, 0)
 		})
 	}
 }
 
 // TestEndGoesOn: an ending that failed half way had no answer, and who asks again
-// gets the rest.
+// gets the rest. Nobody needs to: the next Sweep sees to it.
 func TestEndGoesOn(t *testing.T) {
-	w := new(watch)
-	c := full(t, open(t, store.Options{Now: func() time.Time { return s0 }}.Wrapped(w.wrap)))
-	before := w.commits.Load()
-	fails := func(commit func() error) error {
-		if w.commits.Load() > before+3 {
-			return errors.New("the disk is gone")
+	session := func(c *crowd) auth.Ending { return auth.Ending{SessionID: c.first.SessionID, Reason: "logout"} }
+	user := func(c *crowd) auth.Ending {
+		return auth.Ending{UserID: c.user.ID, NewEpoch: "new", Reason: "logout_all"}
+	}
+	sweep := func(c *crowd) {
+		if _, err := c.Sweep(t.Context(), s0); err != nil {
+			t.Error(err)
 		}
-		return commit()
 	}
-	w.commit.Store(&fails)
-	e := auth.Ending{SessionID: c.first.SessionID, Reason: "logout"}
-	if seq, err := c.End(t.Context(), e, s0, auth.Event{Action: "end"}); err == nil {
-		t.Errorf("End = %d without an error", seq)
+	for name, test := range map[string]struct {
+		ending  func(*crowd) auth.Ending
+		goOn    func(*crowd)
+		entries int
+		at      time.Time // when the session may be forgotten
+	}{
+		"session": {session, func(c *crowd) {
+			if seq := c.end(session(c)); seq == 0 {
+				t.Error("to end the rest answers 0")
+			}
+		}, 41, s0.Add(time.Hour + auth.LogMemory)},
+		"session, swept": {session, sweep, 41, s0.Add(time.Hour + auth.LogMemory)},
+		"user, swept":    {user, sweep, 1, s0.Add(auth.LogMemory)}, // no mark was raised here
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := new(watch)
+			c := full(t, open(t, store.Options{Now: func() time.Time { return s0 }}.Wrapped(w.wrap)))
+			before := w.commits.Load()
+			fails := func(commit func() error) error {
+				if w.commits.Load() > before+3 {
+					return errors.New("the disk is gone")
+				}
+				return commit()
+			}
+			w.commit.Store(&fails)
+			if seq, err := c.End(t.Context(), test.ending(c), s0, auth.Event{Action: "end"}); err == nil {
+				t.Errorf("End = %d without an error", seq)
+			}
+			c.is("grants left", unended, 3044-2*100)
+			c.is("endings under way", underWay, 1)
+			w.commit.Store(nil)
+			test.goOn(c)
+			c.is("grants left", unended, 0)
+			c.is("of another reason", `SELECT COUNT(*) FROM grants WHERE end_reason <> '`+test.ending(c).Reason+`'`, 0)
+			c.is("endings under way", underWay, 0)
+			c.is("entries", entries, test.entries)
+			c.is("sessions that haven't ended", sessions, 0)
+			c.is("when it may be forgotten", `SELECT forget_at FROM sessions`, int(test.at.UnixMicro()))
+			c.is("applications to tell", waiting, 2)
+		})
 	}
-	c.is("grants left", unended, 3044-2*100)
-	w.commit.Store(nil)
-	if seq := c.end(e); seq == 0 {
-		t.Error("to end the rest answers 0")
-	}
-	c.is("grants left", unended, 0)
-	c.is("entries", entries, 41)
 }
 
 // redeem begins a grant of an application, as with a code.

@@ -14,21 +14,72 @@ import (
 // that others get their turn in between, and the answer when all of it is done.
 //
 // If that fails in between, or the process is killed, there is no answer, and
-// nothing can be refreshed any more; to end it again goes on with the rest. Of a
-// consent the grants come first, for nothing else refuses them; see RevokeConsent.
+// nothing can be refreshed any more. A row says what is left: Sweep goes on with
+// it, and so does who ends it again. Of a consent the grants come first, for
+// nothing else refuses them; see RevokeConsent.
 const (
 	markAtOnce = 500  // grants that are ended together with what they are of
 	markStep   = 100  // in a transaction, where there are more
 	markList   = 2000 // that are listed at once
 )
 
+// unfinished is an ending of which rows are left, as the database keeps it.
+type unfinished struct {
+	id     string // the session's, or the new epoch of the user; "": nothing is left
+	userID string // "": a session
+	reason string
+	mark   time.Time // of a user: what ends has no token that lives longer
+}
+
+// leaves keeps that an ending is unfinished, in the transaction that begins it.
+func (t *tx) leaves(ctx context.Context, u unfinished) error {
+	const put = `INSERT INTO endings (id, user_id, reason, mark) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`
+	_, err := t.exec(ctx, put, u.id, u.userID, u.reason, micros(u.mark))
+	return err
+}
+
+// finish does what an ending left.
+func (s *Store) finish(ctx context.Context, u unfinished, now time.Time) (seq uint64, err error) {
+	left := u.unmarked()
+	for n := 1; n > 0; {
+		var last uint64
+		if last, n, err = s.finishSome(ctx, left, now); err != nil {
+			return 0, err
+		}
+		seq = max(seq, last)
+	}
+	return seq, s.single(ctx, func(ctx context.Context, t *tx) error {
+		_, err := t.exec(ctx, `DELETE FROM endings WHERE id = $1`, u.id)
+		return err
+	})
+}
+
+// finishAll finishes what nobody may be at any more. Who still is finds it done.
+func (s *Store) finishAll(ctx context.Context, now time.Time) error {
+	dest := func(u *unfinished) []any { return []any{&u.id, &u.userID, &u.reason, toTime(&u.mark)} }
+	list, err := all(ctx, s.sql, dest, `SELECT id, user_id, reason, mark FROM endings ORDER BY id`)
+	for _, u := range list {
+		if err == nil {
+			_, err = s.finish(ctx, u, now)
+		}
+	}
+	return err
+}
+
 // unmarked are the grants that an ending has ended, and whose rows don't say so.
 type unmarked struct {
-	list   string // a query for ids of grants and sessions; "": there are none
+	list   string // a query for ids of grants and sessions
 	of     []any  // its parameters but for the last, how many at most
 	reason string
 	log    bool      // they are refused by an entry each
 	mark   time.Time // the sessions' own rows end too, with this mark; zero: they don't
+}
+
+func (u unfinished) unmarked() unmarked {
+	if u.userID == "" {
+		return unmarked{list: unmarkedOfSession, of: []any{u.id}, reason: u.reason, log: true}
+	}
+	return unmarked{list: unmarkedOfUser, of: []any{u.userID}, reason: u.reason, mark: u.mark}
 }
 
 // A grant that begins after its user's epoch was replaced has the new one.
@@ -41,16 +92,6 @@ const (
 
 // leftGrant is a grant that is yet to be marked.
 type leftGrant struct{ id, session string }
-
-// finish marks what an ending left.
-func (s *Store) finish(ctx context.Context, left unmarked, now time.Time) (seq uint64, err error) {
-	for n := 1; n > 0 && err == nil; {
-		var last uint64
-		last, n, err = s.finishSome(ctx, left, now)
-		seq = max(seq, last)
-	}
-	return seq, err
-}
 
 // finishSome marks as many as are listed at once, and answers how many that were.
 func (s *Store) finishSome(ctx context.Context, left unmarked, now time.Time) (seq uint64, n int, err error) {

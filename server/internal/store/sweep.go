@@ -19,7 +19,7 @@ import (
 // that are past their absolute end or that nobody used for too long, when the
 // last of their access tokens has expired as well; grants that are over in a
 // session that lives on (see overGrants); and what is older in the audit than it
-// is kept. It works in small transactions, so that others need not wait, and
+// is kept. Endings that were interrupted it finishes first. It works in small transactions, so that others need not wait, and
 // answers how many rows it removed. Call it every few minutes: then the tables
 // are as long as what is alive in them, and a little more.
 //
@@ -31,6 +31,9 @@ import (
 func (s *Store) Sweep(ctx context.Context, now time.Time) (removed int64, err error) {
 	s.sweeping.Lock()
 	defer s.sweeping.Unlock()
+	if err := s.finishAll(ctx, now); err != nil {
+		return 0, err
+	}
 	now, due, err := s.believe(ctx, now)
 	if err != nil || !due {
 		return 0, err
