@@ -156,7 +156,9 @@ type Directory interface {
 	CreateRole(ctx context.Context, r Role, ev Event) error
 	RoleByName(ctx context.Context, nameOrID string) (Role, error)
 	Roles(ctx context.Context, p Page) ([]Role, string, error)
-	UpdateRole(ctx context.Context, r Role, ev Event) error
+	// UpdateRole replaces a role. ErrMoved, and nothing has happened, if its
+	// permissions are no longer read.
+	UpdateRole(ctx context.Context, r Role, read []string, ev Event) error
 	DeleteRole(ctx context.Context, id string, ev Event) error // also from every user and member
 
 	CreateOrg(ctx context.Context, o Org, ev Event) error
@@ -164,8 +166,9 @@ type Directory interface {
 	Orgs(ctx context.Context, p Page) ([]Org, string, error)
 	UpdateOrg(ctx context.Context, o Org, ev Event) error // its name
 	DeleteOrg(ctx context.Context, id string, ev Event) error
-	// PutMember makes or replaces a membership; end as in UpdateUser.
-	PutMember(ctx context.Context, m Member, end *Ending, now time.Time, ev Event) (seq uint64, err error)
+	// PutMember makes or replaces a membership; end as in UpdateUser. ErrMoved, and
+	// nothing has happened, if the member's roles are no longer read.
+	PutMember(ctx context.Context, m Member, read []string, end *Ending, now time.Time, ev Event) (seq uint64, err error)
 	RemoveMember(ctx context.Context, orgID, userID string, end *Ending, now time.Time, ev Event) (seq uint64, err error)
 	Members(ctx context.Context, orgID string, p Page) ([]Member, string, error)
 	MemberOf(ctx context.Context, orgID, userID string) (Member, error)
@@ -175,7 +178,9 @@ type Directory interface {
 	CreateAPI(ctx context.Context, a API, secret *APISecret, ev Event) error
 	APIByAudience(ctx context.Context, audienceOrID string) (API, error)
 	APIs(ctx context.Context, p Page) ([]API, string, error)
-	UpdateAPI(ctx context.Context, a API, ev Event) error
+	// UpdateAPI replaces the row. ErrMoved, and nothing has happened, if the API's
+	// UpdatedAt is no longer read.
+	UpdateAPI(ctx context.Context, a API, read time.Time, ev Event) error
 	DeleteAPI(ctx context.Context, id string, ev Event) error
 	// AddAPISecret stores a further secret and lets the older ones live no
 	// longer than until. A third live one is a *ConflictError.
@@ -186,8 +191,9 @@ type Directory interface {
 	CreateClient(ctx context.Context, c Client, secret *ClientSecret, ev Event) error
 	ClientByID(ctx context.Context, id string) (Client, error)
 	Clients(ctx context.Context, p Page) ([]Client, string, error)
-	// UpdateClient replaces the row (but for epoch and mark); end as in UpdateUser.
-	UpdateClient(ctx context.Context, c Client, end *Ending, now time.Time, ev Event) (seq uint64, err error)
+	// UpdateClient replaces the row (but for epoch and mark); read and end as in
+	// UpdateUser.
+	UpdateClient(ctx context.Context, c Client, read time.Time, end *Ending, now time.Time, ev Event) (seq uint64, err error)
 	DeleteClient(ctx context.Context, id string, now time.Time, ev Event) (seq uint64, err error)
 	// ClientSecrets answers the live secrets, the newest first.
 	ClientSecrets(ctx context.Context, clientID string, now time.Time) ([]ClientSecret, error)

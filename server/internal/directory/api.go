@@ -65,9 +65,17 @@ func (s *Service) CreateAPI(ctx context.Context, actor Actor, in APIFields) (aut
 // UpdateAPI changes an API. Its audience stays: tokens and verifiers name it.
 // So does the kind of its key: who may edit an API could otherwise be given a
 // secret under which to make tokens for it.
-func (s *Service) UpdateAPI(ctx context.Context, actor Actor, audienceOrID string, in APIFields) (auth.API, error) {
+func (s *Service) UpdateAPI(ctx context.Context, actor Actor, audienceOrID string, in APIFields) (api auth.API, err error) {
 	s.edit.Lock()
 	defer s.edit.Unlock()
+	err = settled("API", func() error {
+		api, err = s.updateAPI(ctx, actor, audienceOrID, in)
+		return err
+	})
+	return api, err
+}
+
+func (s *Service) updateAPI(ctx context.Context, actor Actor, audienceOrID string, in APIFields) (auth.API, error) {
 	api, err := s.API(ctx, audienceOrID)
 	if err != nil {
 		return api, err
@@ -83,7 +91,7 @@ func (s *Service) UpdateAPI(ctx context.Context, actor Actor, audienceOrID strin
 	if api.Algorithm != before.Algorithm && (hmac(api.Algorithm) || hmac(before.Algorithm)) {
 		return api, auth.Invalid("algorithm", "an API can't change to or from a shared secret; make another API")
 	}
-	return api, failed(s.Directory.UpdateAPI(ctx, api, s.event(act{actor, "api.update", api.ID})), "API")
+	return api, failed(s.Directory.UpdateAPI(ctx, api, before.UpdatedAt, s.event(act{actor, "api.update", api.ID})), "API")
 }
 
 // DeleteAPI removes an API, also from every client that could ask tokens for it.
@@ -120,11 +128,22 @@ func (s *Service) forgetAudience(ctx context.Context, actor Actor, audience stri
 		if !slices.Contains(c.Audiences, audience) {
 			return true, nil
 		}
-		before := c.Audiences
-		c.Audiences, c.UpdatedAt = slices.DeleteFunc(slices.Clone(before), func(a string) bool { return a == audience }), s.Now()
-		_, err := s.Directory.UpdateClient(ctx, c, nil, c.UpdatedAt, s.changed(act{actor, "client.update", c.ID}, gains("audiences", before, c.Audiences)))
-		return true, failed(err, "client")
+		return true, settled("client", func() error { return s.takeAudience(ctx, actor, c.ID, audience) })
 	})
+}
+
+func (s *Service) takeAudience(ctx context.Context, actor Actor, clientID, audience string) error {
+	c, err := s.Directory.ClientByID(ctx, clientID)
+	if errors.Is(err, auth.ErrNotFound) { // gone meanwhile, and so is its right
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	before, read := c.Audiences, c.UpdatedAt
+	c.Audiences, c.UpdatedAt = slices.DeleteFunc(slices.Clone(before), func(a string) bool { return a == audience }), s.Now()
+	_, err = s.Directory.UpdateClient(ctx, c, read, nil, c.UpdatedAt, s.changed(act{actor, "client.update", c.ID}, gains("audiences", before, c.Audiences)))
+	return failed(err, "client")
 }
 
 // API answers one API.

@@ -95,6 +95,14 @@ func newClientSecret(c auth.Client) (string, *auth.ClientSecret) {
 func (s *Service) UpdateClient(ctx context.Context, actor Actor, id string, in ClientFields) (c auth.Client, seq uint64, err error) {
 	s.edit.Lock()
 	defer s.edit.Unlock()
+	err = settled("client", func() error {
+		c, seq, err = s.updateClient(ctx, actor, id, in)
+		return err
+	})
+	return c, seq, err
+}
+
+func (s *Service) updateClient(ctx context.Context, actor Actor, id string, in ClientFields) (c auth.Client, seq uint64, err error) {
 	before, a, err := s.reachClient(ctx, actor, "client.update", id)
 	if err != nil {
 		return c, 0, err
@@ -117,7 +125,7 @@ func (s *Service) UpdateClient(ctx context.Context, actor Actor, id string, in C
 	if c.Disabled && !before.Disabled {
 		end = &auth.Ending{ClientID: id, NewEpoch: auth.Random128(), Reason: "disabled"}
 	}
-	seq, err = s.Directory.UpdateClient(ctx, c, end, c.UpdatedAt, s.event(a))
+	seq, err = s.Directory.UpdateClient(ctx, c, before.UpdatedAt, end, c.UpdatedAt, s.event(a))
 	return c, seq, failed(err, "client")
 }
 

@@ -102,3 +102,19 @@ func failed(err error, what string) error {
 	}
 	return err
 }
+
+// settled runs an edit, which reads a row and writes it back, again while what it
+// had read is changed by other nodes meanwhile (auth.ErrMoved).
+func settled(what string, edit func() error) error {
+	const maxTries = 100
+	for range maxTries {
+		if err := edit(); !errors.Is(err, auth.ErrMoved) {
+			return err
+		}
+	}
+	return overtaken(what)
+}
+
+func overtaken(what string) error {
+	return auth.Errorf(auth.CodeConflict, "The %s is being changed by others; try again.", what)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +16,14 @@ import (
 )
 
 const issuer = "http://localhost:8080"
+
+var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// ticking is a clock that moves whenever somebody looks at it.
+func ticking() func() time.Time {
+	var looks atomic.Int64
+	return func() time.Time { return start.Add(time.Duration(looks.Add(1)) * time.Millisecond) }
+}
 
 // plain is a password policy and a hash that cost nothing.
 type plain struct{}
@@ -33,7 +42,11 @@ func (plain) Hash(_ context.Context, password string) (string, error) {
 // open makes the service on a real database.
 func open(t *testing.T) (*directory.Service, *store.Store) {
 	t.Helper()
-	now := func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
+	return openAt(t, func() time.Time { return start })
+}
+
+func openAt(t *testing.T, now func() time.Time) (*directory.Service, *store.Store) {
+	t.Helper()
 	db, err := store.Open(t.Context(), store.Options{DSN: "sqlite:" + filepath.Join(t.TempDir(), "writ.db"), Now: now})
 	if err != nil {
 		t.Fatal(err)

@@ -99,6 +99,14 @@ func (s *Service) Members(ctx context.Context, slugOrID string, p auth.Page) ([]
 func (s *Service) PutMember(ctx context.Context, actor Actor, slugOrID, userID string, roles []string) (m auth.Member, seq uint64, err error) {
 	s.edit.Lock()
 	defer s.edit.Unlock()
+	err = settled("member", func() error {
+		m, seq, err = s.putMember(ctx, actor, slugOrID, userID, roles)
+		return err
+	})
+	return m, seq, err
+}
+
+func (s *Service) putMember(ctx context.Context, actor Actor, slugOrID, userID string, roles []string) (m auth.Member, seq uint64, err error) {
 	before, a, err := s.reachMember(ctx, actor, "org.member_put", slugOrID, userID)
 	if err != nil && !errors.Is(err, auth.ErrNotFound) {
 		return m, 0, err
@@ -114,7 +122,7 @@ func (s *Service) PutMember(ctx context.Context, actor Actor, slugOrID, userID s
 	if len(lost(before.Roles, m.Roles)) > 0 {
 		end = renewed(userID)
 	}
-	seq, err = s.Directory.PutMember(ctx, m, end, s.Now(), s.changed(a, m.OrgID, gains("roles", before.Roles, m.Roles)))
+	seq, err = s.Directory.PutMember(ctx, m, before.Roles, end, s.Now(), s.changed(a, m.OrgID, gains("roles", before.Roles, m.Roles)))
 	return m, seq, failed(err, "organisation")
 }
 

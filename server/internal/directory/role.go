@@ -26,9 +26,17 @@ func (s *Service) CreateRole(ctx context.Context, actor Actor, in RoleFields) (a
 
 // UpdateRole changes a role. Writ's own endpoints heed it at once; tokens that
 // are out keep what they say until they expire.
-func (s *Service) UpdateRole(ctx context.Context, actor Actor, nameOrID string, in RoleFields) (auth.Role, error) {
+func (s *Service) UpdateRole(ctx context.Context, actor Actor, nameOrID string, in RoleFields) (r auth.Role, err error) {
 	s.edit.Lock()
 	defer s.edit.Unlock()
+	err = settled("role", func() error {
+		r, err = s.updateRole(ctx, actor, nameOrID, in)
+		return err
+	})
+	return r, err
+}
+
+func (s *Service) updateRole(ctx context.Context, actor Actor, nameOrID string, in RoleFields) (auth.Role, error) {
 	r, a, err := s.reachRole(ctx, actor, "role.update", nameOrID)
 	if err != nil {
 		return r, err
@@ -40,7 +48,7 @@ func (s *Service) UpdateRole(ctx context.Context, actor Actor, nameOrID string, 
 	if err := s.applyRole(ctx, a, &r, in); err != nil {
 		return r, err
 	}
-	return r, failed(s.Directory.UpdateRole(ctx, r, s.changed(a, gains("permissions", before, r.Permissions))), "role")
+	return r, failed(s.Directory.UpdateRole(ctx, r, before, s.changed(a, gains("permissions", before, r.Permissions))), "role")
 }
 
 // DeleteRole removes a role, also from everybody who has it.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/directory"
@@ -59,10 +58,8 @@ func TestOwnEditWhileDisabledElsewhere(t *testing.T) {
 // Two administrators on two nodes: who changes a name doesn't undo that the other
 // has disabled the account in the meantime.
 func TestEditWhileDisabledElsewhere(t *testing.T) {
-	s, db := open(t)
-	clock := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	s, db := openAt(t, ticking())
 	options := s.Options
-	options.Now = func() time.Time { clock = clock.Add(time.Millisecond); return clock }
 	other := directory.New(options)
 	address, off := "eve@example.com", true
 	eve, err := other.CreateUser(t.Context(), directory.Operator(), directory.UserFields{Email: &address})

@@ -141,19 +141,15 @@ func (s *Service) UpdateUser(ctx context.Context, actor Actor, id string, in Use
 	}
 	s.edit.Lock()
 	defer s.edit.Unlock()
-	for range maxTries { // another node may have changed the user since it was read
-		if u, seq, err = s.updateUser(ctx, a, in, hash); !errors.Is(err, auth.ErrMoved) {
-			return u, seq, err
+	err = settled("user", func() error {
+		u, seq, err = s.updateUser(ctx, a, in, hash)
+		if errors.Is(err, auth.ErrMoved) && actor.ID == id { // the rights by which this was allowed may be gone
+			return overtaken("user")
 		}
-		if actor.ID == id { // the rights by which this was allowed may be gone
-			break
-		}
-	}
-	return u, 0, auth.Errorf(auth.CodeConflict, "The user is being changed by others; try again.")
+		return err
+	})
+	return u, seq, err
 }
-
-// maxTries bounds how often a change begins anew that others have overtaken.
-const maxTries = 100
 
 func (s *Service) updateUser(ctx context.Context, a act, in UserFields, hash string) (u auth.User, seq uint64, err error) {
 	before, err := s.reach(ctx, a)

@@ -176,6 +176,10 @@ func throttle(now func() time.Time) *limit.Throttle {
 }
 
 func (b *bench) putMember(m auth.Member) error {
-	_, err := b.store.PutMember(b.t.Context(), m, nil, b.clock.Now(), auth.Event{})
+	before, err := b.store.MemberOf(b.t.Context(), m.OrgID, m.UserID)
+	if err != nil && !errors.Is(err, auth.ErrNotFound) {
+		return err
+	}
+	_, err = b.store.PutMember(b.t.Context(), m, before.Roles, nil, b.clock.Now(), auth.Event{})
 	return err
 }

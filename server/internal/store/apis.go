@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -50,12 +51,16 @@ func (s *Store) APIs(ctx context.Context, p auth.Page) ([]auth.API, string, erro
 }
 
 // UpdateAPI implements auth.Directory.
-func (s *Store) UpdateAPI(ctx context.Context, a auth.API, ev auth.Event) error {
+func (s *Store) UpdateAPI(ctx context.Context, a auth.API, read time.Time, ev auth.Event) error {
 	const update = `UPDATE apis SET audience = $1, name = $2, name_key = $3, algorithm = $4, access_ttl = $5,
-		scopes = $6, claims = $7, renames = $8, status_list = $9, updated_at = $10 WHERE id = $11`
+		scopes = $6, claims = $7, renames = $8, status_list = $9, updated_at = $10 WHERE id = $11 AND updated_at = $12`
 	return s.write(ctx, func(ctx context.Context, t *tx) error {
-		if err := found(t.exec(ctx, update, a.Audience, a.Name, fold(a.Name), string(a.Algorithm), a.AccessTTL.Microseconds(),
-			encoded(a.Scopes), encoded(a.Claims), encoded(a.Renames), bit(a.StatusList), micros(t.now), a.ID)); err != nil {
+		n, err := t.exec(ctx, update, a.Audience, a.Name, fold(a.Name), string(a.Algorithm), a.AccessTTL.Microseconds(),
+			encoded(a.Scopes), encoded(a.Claims), encoded(a.Renames), bit(a.StatusList), micros(t.now), a.ID, micros(read))
+		if err == nil && n == 0 {
+			err = cmp.Or(t.needs(ctx, `SELECT 1 FROM apis WHERE id = $1`, a.ID), auth.ErrMoved)
+		}
+		if err != nil {
 			return err
 		}
 		t.concerns(everyClient)

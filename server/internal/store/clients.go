@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -70,18 +71,22 @@ func (s *Store) Clients(ctx context.Context, p auth.Page) ([]auth.Client, string
 }
 
 // UpdateClient implements auth.Directory.
-func (s *Store) UpdateClient(ctx context.Context, c auth.Client, end *auth.Ending, now time.Time, ev auth.Event) (seq uint64, err error) {
+func (s *Store) UpdateClient(ctx context.Context, c auth.Client, read time.Time, end *auth.Ending, now time.Time, ev auth.Event) (seq uint64, err error) {
 	const update = `UPDATE clients SET name = $1, name_key = $2, redirect_uris = $3, post_logout_redirect_uris = $4,
 		grant_types = $5, token_endpoint_auth_method = $6, jwks = $7, jwks_uri = $8, scope = $9, audiences = $10,
 		allowed_origins = $11, backchannel_logout_uri = $12, claims = $13, disabled = $14, updated_at = $15,
 		id_token_alg = $16, skip_consent = $17, dpop_bound = $18, require_pushed = $19, backchannel_session = $20,
-		version = version + 1 WHERE id = $21`
+		version = version + 1 WHERE id = $21 AND updated_at = $22`
 	return s.finishing(ctx, now, func(ctx context.Context, t *tx) (out ended, err error) {
-		if err := found(t.exec(ctx, update, c.Name, fold(c.Name), encoded(c.RedirectURIs), encoded(c.PostLogoutRedirectURIs),
+		n, err := t.exec(ctx, update, c.Name, fold(c.Name), encoded(c.RedirectURIs), encoded(c.PostLogoutRedirectURIs),
 			encoded(c.GrantTypes), c.TokenEndpointAuthMethod, raw(c.JWKS), c.JWKSURI, c.Scope, encoded(c.Audiences),
 			encoded(c.AllowedOrigins), c.BackchannelLogoutURI, raw(c.Claims), bit(c.Disabled), micros(now),
 			string(c.IDTokenAlgorithm), bit(c.SkipConsent), bit(c.DPoPBound),
-			bit(c.RequirePushed), bit(c.BackchannelSession), c.ID)); err != nil {
+			bit(c.RequirePushed), bit(c.BackchannelSession), c.ID, micros(read))
+		if err == nil && n == 0 {
+			err = cmp.Or(t.needs(ctx, `SELECT 1 FROM clients WHERE id = $1`, c.ID), auth.ErrMoved)
+		}
+		if err != nil {
 			return out, err
 		}
 		t.concerns(c.ID)

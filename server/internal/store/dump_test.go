@@ -100,7 +100,7 @@ func fillAll(t *testing.T, s *store.Store) {
 			Roles: []string{"editor"}, Claims: []byte(`{"a":1}`), Epoch: fmt.Sprint("e", i), CreatedAt: now, UpdatedAt: now}, ev))
 	}
 	must(s.CreateOrg(ctx, auth.Org{ID: "org_1", Slug: "acme", Name: "Acme", CreatedAt: now}, ev))
-	_, err = s.PutMember(ctx, auth.Member{OrgID: "org_1", UserID: "usr_1", Roles: []string{"editor"}}, nil, now, ev)
+	_, err = s.PutMember(ctx, auth.Member{OrgID: "org_1", UserID: "usr_1", Roles: []string{"editor"}}, nil, nil, now, ev)
 	must(err)
 	must(s.CreateAPI(ctx, auth.API{ID: "api_1", Audience: "urn:a", Algorithm: "HS256", CreatedAt: now, UpdatedAt: now},
 		&auth.APISecret{ID: "sec_1", APIID: "api_1", KID: "k1", Sealed: []byte{1, 0, 255}, CreatedAt: now, SignsFrom: now}, ev))

@@ -171,8 +171,12 @@ func changesReachEverybody(t *testing.T, dsn string) {
 				t.Fatal(err)
 			}
 		}
+		read, err := nodes[i%2].ClientByID(ctx, c.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
 		c.Name = fmt.Sprint(i + 1)
-		if _, err := nodes[i%2].UpdateClient(ctx, c, nil, s0, auth.Event{}); err != nil {
+		if _, err := nodes[i%2].UpdateClient(ctx, c, read.UpdatedAt, nil, s0, auth.Event{}); err != nil {
 			t.Fatal(err)
 		}
 		soon(t, "the other node forgets what it held", func() error {

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/writ-auth/writ/server/internal/auth"
@@ -57,11 +59,13 @@ const selectMember = `SELECT m.org_id, m.user_id, (
 		WHERE x.org_id = m.org_id AND x.user_id = m.user_id)
 	FROM members m `
 
+const oneMember = selectMember + `WHERE m.org_id = $1 AND m.user_id = $2`
+
 func memberDest(m *auth.Member) []any { return []any{&m.OrgID, &m.UserID, toNames(&m.Roles)} }
 
 // PutMember implements auth.Directory. ErrNotFound if there is no such
 // organisation or user.
-func (s *Store) PutMember(ctx context.Context, m auth.Member, end *auth.Ending, now time.Time, ev auth.Event) (uint64, error) {
+func (s *Store) PutMember(ctx context.Context, m auth.Member, read []string, end *auth.Ending, now time.Time, ev auth.Event) (uint64, error) {
 	const (
 		insert = `INSERT INTO members (org_id, user_id) VALUES ($1, $2) ON CONFLICT (org_id, user_id) DO NOTHING`
 		clear  = `DELETE FROM member_roles WHERE org_id = $1 AND user_id = $2`
@@ -69,6 +73,14 @@ func (s *Store) PutMember(ctx context.Context, m auth.Member, end *auth.Ending, 
 			ON CONFLICT (org_id, user_id, role_id) DO NOTHING`
 	)
 	return s.changing(ctx, m.UserID, end, now, ev, func(ctx context.Context, t *tx) error {
+		var before auth.Member
+		err := t.get(ctx, memberDest(&before), oneMember, m.OrgID, m.UserID)
+		switch {
+		case err != nil && !errors.Is(err, auth.ErrNotFound):
+			return err
+		case !slices.Equal(before.Roles, read):
+			return auth.ErrMoved
+		}
 		if _, err := t.exec(ctx, insert, m.OrgID, m.UserID); err != nil {
 			return err
 		}
@@ -100,7 +112,7 @@ func (s *Store) Members(ctx context.Context, orgID string, p auth.Page) ([]auth.
 
 // MemberOf implements auth.Directory.
 func (s *Store) MemberOf(ctx context.Context, orgID, userID string) (m auth.Member, err error) {
-	err = s.sql.get(ctx, memberDest(&m), selectMember+`WHERE m.org_id = $1 AND m.user_id = $2`, orgID, userID)
+	err = s.sql.get(ctx, memberDest(&m), oneMember, orgID, userID)
 	return m, err
 }
 

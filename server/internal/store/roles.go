@@ -52,13 +52,21 @@ func (s *Store) Roles(ctx context.Context, p auth.Page) ([]auth.Role, string, er
 
 // UpdateRole implements auth.Directory. Whoever has the role keeps it under a
 // new name.
-func (s *Store) UpdateRole(ctx context.Context, r auth.Role, ev auth.Event) error {
+func (s *Store) UpdateRole(ctx context.Context, r auth.Role, read []string, ev auth.Event) error {
 	const update = `UPDATE roles SET name = $1, name_key = $2, permissions = $3 WHERE id = $4`
 	if err := checkRole(r); err != nil {
 		return err
 	}
 	return s.write(ctx, func(ctx context.Context, t *tx) error {
-		if err := found(t.exec(ctx, update, r.Name, fold(r.Name), encoded(r.Permissions), r.ID)); err != nil {
+		var before auth.Role
+		err := t.get(ctx, roleDest(&before), selectRole+`WHERE r.id = $1`, r.ID)
+		if err == nil && !slices.Equal(before.Permissions, read) {
+			err = auth.ErrMoved
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec(ctx, update, r.Name, fold(r.Name), encoded(r.Permissions), r.ID); err != nil {
 			return err
 		}
 		if err := t.roleChanged(ctx, r.ID); err != nil {

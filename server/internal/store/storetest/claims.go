@@ -77,7 +77,7 @@ func rolesChanged(b *bench) {
 	b.bearing() // has no role
 	b.same("a role in an organisation", b.putMember(auth.Member{OrgID: "org_1", UserID: u.ID, Roles: []string{"r"}}), nil)
 	b.same("entries", b.kinds(0, u.ID), []revlog.Kind{revlog.ClaimsChanged})
-	b.must(b.UpdateRole(b.ctx, auth.Role{ID: "rol_1", Name: "r", Permissions: []string{"x"}}, event("role.update")))
+	b.must(b.updateRole(auth.Role{ID: "rol_1", Name: "r", Permissions: []string{"x"}}, event("role.update")))
 	b.same("entries", b.kinds(1, u.ID), []revlog.Kind{revlog.ClaimsChanged})
 	b.must(b.DeleteRole(b.ctx, "rol_1", event("role.delete")))
 	b.same("entries", b.kinds(2, u.ID), []revlog.Kind{revlog.ClaimsChanged})

@@ -57,7 +57,7 @@ func updateClient(b *bench) {
 		Audiences: []string{"a"}, AllowedOrigins: []string{"https://d"}, BackchannelLogoutURI: "https://e",
 		IDTokenAlgorithm: "ES256", SkipConsent: true, RequirePushed: true, BackchannelSession: true, DPoPBound: true,
 		Claims: json.RawMessage(`{"x":1}`), Disabled: true, Epoch: "not this", Mark: b.now().Add(time.Hour)}
-	seq, err := b.UpdateClient(b.ctx, changed, nil, b.now(), event("client.update"))
+	seq, err := b.updateClient(changed, nil, event("client.update"))
 	b.must(err)
 	b.same("seq", seq, uint64(0))
 	want := changed
@@ -66,10 +66,10 @@ func updateClient(b *bench) {
 	b.must(err)
 	b.same("client", got, want)
 
-	seq, err = b.UpdateClient(b.ctx, changed, &auth.Ending{ClientID: "shop", NewEpoch: "fresh"}, b.now(), event("client.update"))
+	seq, err = b.updateClient(changed, &auth.Ending{ClientID: "shop", NewEpoch: "fresh"}, event("client.update"))
 	b.must(err)
 	b.same("log", b.entries(), []revlog.Entry{{Seq: seq, Kind: revlog.Epoch, Hash: revlog.Hash(revlog.Epoch, "e"), Expiry: c.Mark.Unix() + 121}})
-	_, err = b.UpdateClient(b.ctx, auth.Client{ID: "none"}, nil, b.now(), event("client.update"))
+	_, err = b.updateClient(auth.Client{ID: "none"}, nil, event("client.update"))
 	b.is("a missing one", err, auth.ErrNotFound)
 }
 
@@ -128,7 +128,7 @@ func heldClient(b *bench) {
 	}
 	shown("as made", g.ID)
 	c.Name, c.RedirectURIs = "Two", []string{"https://b"}
-	_, err := b.UpdateClient(b.ctx, c, nil, b.now(), event("client.update"))
+	_, err := b.updateClient(c, nil, event("client.update"))
 	b.must(err)
 	shown("updated at the same moment", g.ID)
 	b.must(b.Raise(b.ctx, auth.Marks{Expiry: b.now().Add(time.Hour), ClientID: "shop"}))
@@ -137,7 +137,7 @@ func heldClient(b *bench) {
 	b.must(err)
 	shown("with another epoch", g.ID)
 	c.Disabled = true
-	_, err = b.UpdateClient(b.ctx, c, nil, b.now(), event("client.update"))
+	_, err = b.updateClient(c, nil, event("client.update"))
 	b.must(err)
 	shown("disabled", g.ID)
 

@@ -18,6 +18,7 @@ func directoryTests() map[string]func(*bench) {
 		"DeleteOrg":     deleteOrg,
 		"APIs":          apis,
 		"APISecrets":    apiSecrets,
+		"Moved":         moved,
 	}
 }
 
@@ -48,7 +49,7 @@ func roleNames(b *bench) {
 	b.must(b.CreateRole(b.ctx, auth.Role{ID: "rol_a", Name: auth.RoleAdmin}, event("role.create")))
 	for _, name := range []string{"", "x\x1f" + auth.RoleAdmin} {
 		b.invalid("create", b.CreateRole(b.ctx, auth.Role{ID: "rol_1", Name: name}, event("x")), "name")
-		b.invalid("update", b.UpdateRole(b.ctx, auth.Role{ID: "rol_a", Name: name}, event("x")), "name")
+		b.invalid("update", b.updateRole(auth.Role{ID: "rol_a", Name: name}, event("x")), "name")
 	}
 	for _, name := range []string{"a,b", "a b", "a\nb", `"a"`, "a\x00b"} {
 		b.must(b.CreateRole(b.ctx, auth.Role{ID: "rol_" + name, Name: name}, event("role.create")))
@@ -64,16 +65,16 @@ func renameRole(b *bench) {
 	b.must(b.CreateRole(b.ctx, auth.Role{ID: "rol_1", Name: "old", Permissions: []string{"p"}, CreatedAt: b.now()}, event("role.create")))
 	b.must(b.CreateUser(b.ctx, auth.User{ID: "usr_1", Epoch: "e", Roles: []string{"old"}}, event("user.create")))
 	r := auth.Role{ID: "rol_1", Name: "new", Permissions: []string{"q"}, CreatedAt: b.now()}
-	b.must(b.UpdateRole(b.ctx, r, event("role.update")))
+	b.must(b.updateRole(r, event("role.update")))
 	got, err := b.RoleByName(b.ctx, "new")
 	b.must(err)
 	b.same("role", got, r)
 	u, err := b.UserByID(b.ctx, "usr_1")
 	b.must(err)
 	b.same("the user's roles", u.Roles, []string{"new"})
-	b.is("a missing role", b.UpdateRole(b.ctx, auth.Role{ID: "rol_9", Name: "x"}, event("x")), auth.ErrNotFound)
+	b.is("a missing role", b.updateRole(auth.Role{ID: "rol_9", Name: "x"}, event("x")), auth.ErrNotFound)
 	b.must(b.CreateRole(b.ctx, auth.Role{ID: "rol_2", Name: "second"}, event("role.create")))
-	b.taken("another's name", b.UpdateRole(b.ctx, auth.Role{ID: "rol_2", Name: "new"}, event("x")), "name")
+	b.taken("another's name", b.updateRole(auth.Role{ID: "rol_2", Name: "new"}, event("x")), "name")
 }
 
 func deleteRole(b *bench) {
@@ -197,12 +198,12 @@ func apis(b *bench) {
 
 	b.clock.Advance(time.Minute)
 	changed := auth.API{ID: "api_1", Audience: "https://api2.example", AccessTTL: time.Hour}
-	b.must(b.UpdateAPI(b.ctx, changed, event("api.update")))
+	b.must(b.updateAPI(changed, event("api.update")))
 	got, err := b.APIByAudience(b.ctx, "api_1")
 	b.must(err)
 	changed.CreatedAt, changed.UpdatedAt = full.CreatedAt, b.now()
 	b.same("updated", got, changed)
-	b.is("a missing one", b.UpdateAPI(b.ctx, auth.API{ID: "api_9"}, event("x")), auth.ErrNotFound)
+	b.is("a missing one", b.updateAPI(auth.API{ID: "api_9"}, event("x")), auth.ErrNotFound)
 
 	b.must(b.DeleteAPI(b.ctx, "api_1", event("api.delete")))
 	_, err = b.APIByAudience(b.ctx, "api_1")
@@ -226,11 +227,6 @@ func apiSecrets(b *bench) {
 	if err != nil || len(got) != 0 {
 		b.Errorf("a deleted API's secrets: %v, %v, want none", got, err)
 	}
-}
-
-func (b *bench) putMember(m auth.Member) error {
-	_, err := b.PutMember(b.ctx, m, nil, b.now(), event("member.put"))
-	return err
 }
 
 func (b *bench) removeMember(orgID, userID string) error {

@@ -168,7 +168,7 @@ func refreshSeesAPIs(b *bench) {
 	b.must(b.CreateAPI(b.ctx, api, nil, event("api.create")))
 	sees("the API", api)
 	api.AccessTTL, api.Claims = time.Hour, []string{"roles"}
-	b.must(b.UpdateAPI(b.ctx, api, event("api.update")))
+	b.must(b.updateAPI(api, event("api.update")))
 	sees("the changed API", api)
 	b.must(b.DeleteAPI(b.ctx, api.ID, event("api.delete")))
 	sees("a deleted API", auth.API{})

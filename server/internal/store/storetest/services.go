@@ -75,7 +75,7 @@ func registration(b *bench) {
 	b.must(b.RemoveClientSecret(b.ctx, "svc", "sec_first", event("secret")))
 	want("one secret less", "https://two", "https://one")
 
-	b.must(b.UpdateAPI(b.ctx, auth.API{ID: "api_https://one", Audience: "https://one", AccessTTL: time.Hour}, event("api.update")))
+	b.must(b.updateAPI(auth.API{ID: "api_https://one", Audience: "https://one", AccessTTL: time.Hour}, event("api.update")))
 	want("an API changed", "https://two", "https://one")
 	b.must(b.CreateAPI(b.ctx, auth.API{ID: "api_3", Audience: "https://gone"}, nil, event("api.create")))
 	want("an API made", "https://two", "https://gone", "https://one")
@@ -88,7 +88,7 @@ func registration(b *bench) {
 	b.must(err)
 	want("another epoch", "https://gone", "https://one")
 	c.Audiences, c.Disabled = []string{"https://one"}, true
-	_, err = b.UpdateClient(b.ctx, c, &auth.Ending{ClientID: "svc", NewEpoch: "e3"}, b.now(), event("client.update"))
+	_, err = b.updateClient(c, &auth.Ending{ClientID: "svc", NewEpoch: "e3"}, event("client.update"))
 	b.must(err)
 	want("disabled", "https://one")
 
@@ -130,7 +130,7 @@ func registrationParallel(b *bench) {
 	}
 	for i := range int64(200) {
 		c.Name = fmt.Sprint(i)
-		if _, err := b.UpdateClient(b.ctx, c, nil, b.now(), event("client.update")); err != nil {
+		if _, err := b.updateClient(c, nil, event("client.update")); err != nil {
 			b.Error(err)
 			break
 		}

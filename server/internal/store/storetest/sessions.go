@@ -236,10 +236,10 @@ func over(b *bench) map[string]func(auth.User, auth.Session, auth.Grant) {
 		"client disabled and enabled again with another epoch": func(auth.User, auth.Session, auth.Grant) {
 			c := b.client()
 			c.Disabled = true
-			_, err := b.UpdateClient(b.ctx, c, &auth.Ending{ClientID: c.ID, NewEpoch: auth.Random128()}, b.now(), event("client.update"))
+			_, err := b.updateClient(c, &auth.Ending{ClientID: c.ID, NewEpoch: auth.Random128()}, event("client.update"))
 			b.must(err)
 			c.Disabled = false
-			_, err = b.UpdateClient(b.ctx, c, nil, b.now(), event("client.update"))
+			_, err = b.updateClient(c, nil, event("client.update"))
 			b.must(err)
 		},
 	}

@@ -16,7 +16,6 @@ func userTests() map[string]func(*bench) {
 		"Listed":           usersListed,
 		"Update":           updateUser,
 		"OwnEdit":          updateProfile,
-		"UpdateMoved":      updateMoved,
 		"UpdateAndEnd":     updateUserAndEnd,
 		"UpdateRefused":    updateUserRefused,
 		"SetPassword":      setPassword,
@@ -168,34 +167,6 @@ func updateProfile(b *bench) {
 	if n := b.audited("user.update"); n != 2 {
 		b.Errorf("%d events, want 2", n)
 	}
-}
-
-// updateUser updates a user who is as just read.
-func (b *bench) updateUser(u auth.User, end *auth.Ending, ev auth.Event) (seq uint64, err error) {
-	stored, err := b.UserByID(b.ctx, u.ID)
-	if err != nil {
-		return 0, err
-	}
-	return b.UpdateUser(b.ctx, u, stored.UpdatedAt, end, b.now(), ev)
-}
-
-// updateMoved: who has read a user before somebody else's change changes nothing.
-func updateMoved(b *bench) {
-	u := b.user()
-	stored, err := b.UserByID(b.ctx, u.ID)
-	b.must(err)
-	b.clock.Advance(time.Second)
-	off := stored
-	off.Disabled, off.UpdatedAt = true, b.now()
-	_, err = b.updateUser(off, nil, event("user.update"))
-	b.must(err)
-	stored.Name = "of somebody who came late"
-	_, err = b.UpdateUser(b.ctx, stored, stored.UpdatedAt, &auth.Ending{UserID: u.ID, NewEpoch: "new", Reason: "roles"}, b.now(), event("user.update"))
-	b.is("a user as of before", err, auth.ErrMoved)
-	got, err := b.UserByID(b.ctx, u.ID)
-	b.must(err)
-	b.same("the user", got, off)
-	b.same("events", b.audited("user.update"), 1)
 }
 
 func updateUserAndEnd(b *bench) {
