@@ -7,9 +7,8 @@
 // in four ways: it needs a sign-in; a person and an address have ten wrong tries
 // at once, then wait longer and longer ([limit.Throttle]); a person looks up no
 // more than [own] codes in ten minutes, right or wrong; and all people together
-// no more than [lookups], of which who has but one account can't take the others'
-// share. With at most
-// [Most] codes alive, of 2.56e10, that is a chance of 4.7e-4 in ten minutes for
+// are wrong no more than [misses] times, which takes more than a hundred accounts.
+// With at most [Most] codes alive, of 2.56e10, that is a chance of 4.7e-4 in ten minutes for
 // somebody with hundreds of accounts and addresses who takes up all of it; with
 // a hundred codes alive 4.7e-6; for one account at one address, some 13 tries,
 // 5e-8. The nodes of a fleet count together where there is a Redis.
@@ -48,7 +47,7 @@ const (
 	grow    = 5 * time.Second        // of the interval, for who asks too early (section 3.5)
 	leeway  = 500 * time.Millisecond // by which a poll may be early: networks are
 	own     = 30                     // lookups of user codes by one person in TTL
-	lookups = 1_200                  // of user codes by all people in TTL
+	misses  = 1_200                  // wrong ones by all people in TTL
 	starts  = 60                     // by public clients of one address in TTL
 
 	codePrefix = "writ_dc_" // of every device code, so that secret scanners know one
@@ -72,7 +71,7 @@ type Service struct {
 	Options
 	guesses *limit.Throttle
 	own     *limit.Quota // by user
-	lookups *limit.Quota
+	misses  *limit.Quota
 	starts  *limit.Quota
 }
 
@@ -83,7 +82,7 @@ func New(opts Options) *Service {
 		Options: opts,
 		guesses: limit.NewShared(opts.Now, opts.Redis, "devices"),
 		own:     limit.NewQuota(own, TTL, wait, opts.Now, opts.Redis, "device-lookups-own"),
-		lookups: limit.NewQuota(lookups, TTL, wait, opts.Now, opts.Redis, "device-lookups"),
+		misses:  limit.NewQuota(misses, TTL, wait, opts.Now, opts.Redis, "device-misses"),
 		starts:  limit.NewQuota(starts, TTL, "Too many devices began at this address; try again later.", opts.Now, opts.Redis, "device-starts"),
 	}
 }
@@ -142,6 +141,9 @@ func errCode() error {
 	return auth.Invalid("user_code", "No device waits with this code. Look at the device again: a code is good for ten minutes.")
 }
 
+// everybody is the one key of the quota that all people share.
+const everybody = "all"
+
 // Ask finds the device of a code that a person typed, or that came with the
 // address. CodeInvalid for one that isn't there, CodeTooMany after too many.
 func (s *Service) Ask(ctx context.Context, typed string, who session.Identity, address string) (Question, error) {
@@ -158,10 +160,13 @@ func (s *Service) Ask(ctx context.Context, typed string, who session.Identity, a
 	if err := s.own.TakeBy(ctx, who.User.ID); err != nil {
 		return Question{}, err
 	}
-	if err := s.lookups.TakeBy(ctx, "all"); err != nil {
+	if err := s.misses.TakeBy(ctx, everybody); err != nil {
 		return Question{}, err
 	}
 	d, client, err := s.find(ctx, hashUserCode(code))
+	if err != nil || client != nil {
+		s.misses.GiveBackBy(ctx, everybody)
+	}
 	if err != nil {
 		return Question{}, err
 	}

@@ -46,21 +46,32 @@ func (q *Quota) Take(ctx context.Context, address string) error {
 
 // TakeBy is Take for a quota that counts by something else than addresses.
 func (q *Quota) TakeBy(ctx context.Context, key string) error {
-	now := q.now()
-	wait := q.take(key, now)
-	if q.shared != nil {
-		if together, ok := q.takeTogether(ctx, key, now); ok {
-			wait = together
-		}
-	}
-	if wait > 0 {
+	if wait := q.count(ctx, key, q.each()); wait > 0 {
 		return tooMany(wait, q.text)
 	}
 	return nil
 }
 
-// take answers how long to wait, 0 if the act was counted.
-func (q *Quota) take(key string, now time.Time) time.Duration {
+// GiveBackBy undoes a TakeBy, for an act that turned out to be none of those that
+// are counted. What is counted first and given back can't be exceeded by acts at
+// one moment.
+func (q *Quota) GiveBackBy(ctx context.Context, key string) { q.count(ctx, key, -q.each()) }
+
+// count counts an act that takes so long, or gives one back, here and together
+// with others. It answers how long to wait, 0 if the act was counted.
+func (q *Quota) count(ctx context.Context, key string, each time.Duration) (wait time.Duration) {
+	now := q.now()
+	wait = q.take(key, now, each)
+	if q.shared != nil {
+		if together, ok := q.takeTogether(ctx, key, now, each); ok {
+			wait = together
+		}
+	}
+	return wait
+}
+
+// take is count for this node alone.
+func (q *Quota) take(key string, now time.Time, each time.Duration) time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if now.Sub(q.turned) >= q.per || len(q.new) >= maxEntries {
@@ -73,7 +84,7 @@ func (q *Quota) take(key string, now time.Time) time.Duration {
 	if free.Before(now) {
 		free = now
 	}
-	free = free.Add(q.each())
+	free = free.Add(each)
 	if wait := free.Sub(now) - q.per; wait > 0 {
 		return wait
 	}
@@ -86,13 +97,14 @@ const quotaScript = `
 local now, each, per = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local free = math.max(tonumber(redis.call('GET', KEYS[1]) or 0) or 0, now) + each
 if free - now > per then return free - now - per end
+if free <= now then redis.call('DEL', KEYS[1]) return 0 end
 redis.call('SET', KEYS[1], string.format('%d', free), 'PX', string.format('%d', free - now))
 return 0`
 
-func (q *Quota) takeTogether(ctx context.Context, key string, now time.Time) (wait time.Duration, ok bool) {
+func (q *Quota) takeTogether(ctx context.Context, key string, now time.Time, each time.Duration) (wait time.Duration, ok bool) {
 	name := q.shared.redis.name(q.shared.name, key)
 	answers, ok := q.shared.redis.ask(ctx, command{
-		"EVAL", quotaScript, 1, name, now.UnixMilli(), q.each().Milliseconds(), q.per.Milliseconds(),
+		"EVAL", quotaScript, 1, name, now.UnixMilli(), each.Milliseconds(), q.per.Milliseconds(),
 	})
 	if !ok {
 		return 0, false

@@ -370,6 +370,23 @@ func TestQuota(t *testing.T) {
 				t.Errorf("a day later: %s", d)
 			}
 		}
+		key := limit.Network(home).String()
+		for range 2 {
+			q.GiveBackBy(t.Context(), key)
+		}
+		for i, want := range []time.Duration{0, 0, 15 * time.Minute} {
+			if d := take(home); d != want {
+				t.Errorf("take %d after two were given back: %s, want %s", i, d, want)
+			}
+		}
+		for range 9 { // more than were taken: nobody gets more than all of it
+			q.GiveBackBy(t.Context(), key)
+		}
+		for i, want := range []time.Duration{0, 0, 0, 0, 15 * time.Minute} {
+			if d := take(home); d != want {
+				t.Errorf("take %d after all was given back: %s, want %s", i, d, want)
+			}
+		}
 		for i := range 4 {
 			take(fmt.Sprintf("2001:db8::%x", i))
 		}
