@@ -44,11 +44,11 @@ const (
 	Most  = 10_000
 	Share = Most / 10
 
-	grow    = 5 * time.Second        // of the interval, for who asks too early (section 3.5)
-	leeway  = 500 * time.Millisecond // by which a poll may be early: networks are
-	own     = 30                     // lookups of user codes by one person in TTL
-	misses  = 1_200                  // wrong ones by all people in TTL
-	starts  = 60                     // by public clients of one address in TTL
+	grow   = 5 * time.Second        // of the interval, for who asks too early (section 3.5)
+	leeway = 500 * time.Millisecond // by which a poll may be early: networks are
+	own    = 30                     // lookups of user codes by one person in TTL
+	misses = 1_200                  // wrong ones by all people in TTL
+	starts = 60                     // by public clients of one address in TTL
 
 	codePrefix = "writ_dc_" // of every device code, so that secret scanners know one
 )
