@@ -96,7 +96,7 @@ func oauthStandard(code auth.Code) bool {
 
 func oauthChallenge(name string) string {
 	if name == "invalid_token" {
-		return challenge(auth.CodeInvalidToken)
+		return challenge("Bearer", auth.CodeInvalidToken)
 	}
 	return `Basic realm="writ", charset="UTF-8"`
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/writ-auth/writ/server/internal/auth"
@@ -80,7 +81,7 @@ func Render(w http.ResponseWriter, r *http.Request, err error) {
 	h := w.Header()
 	prepare(h, e)
 	if status == http.StatusUnauthorized {
-		h.Set("WWW-Authenticate", challenge(e.Code))
+		h.Set("WWW-Authenticate", challenge(schemeOf(r), e.Code))
 	}
 	send(w, status, typeProblem, problem(r, e, status))
 }
@@ -132,14 +133,23 @@ func prepare(h http.Header, e *auth.Error) {
 // challenge is the WWW-Authenticate of a 401, which RFC 9110 (section 15.5.2)
 // demands. Which of the token's checks failed isn't said (RFC 6750, section
 // 3.1): it would help a forger.
-func challenge(code auth.Code) string {
+func challenge(scheme string, code auth.Code) string {
 	switch code {
 	case auth.CodeInvalidToken, auth.CodeSessionEnded, auth.CodeStateLost:
-		return `Bearer realm="writ", error="invalid_token"`
+		return scheme + ` realm="writ", error="invalid_token"`
 	case auth.CodeInvalidProof, auth.CodeUseNonce:
 		return `DPoP realm="writ", error="` + string(code) + `"`
 	}
 	return `Bearer realm="writ"`
+}
+
+// schemeOf is the scheme in which a caller hears about a token: the one they have
+// used (RFC 9449, section 7.1).
+func schemeOf(r *http.Request) string {
+	if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "DPoP") {
+		return "DPoP"
+	}
+	return "Bearer"
 }
 
 // problem is the document. The type is "about:blank", so the title is the

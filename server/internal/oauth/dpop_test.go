@@ -360,7 +360,11 @@ func TestPossessionUserinfo(t *testing.T) {
 		t.Errorf("userinfo %s", info.text)
 	}
 	free := s.redeemWith(app, s.browser().code(app, "resource", issuer)).is(200).str("access_token")
-	const proof, bearerToken = `DPoP realm="writ", error="invalid_dpop_proof"`, `Bearer realm="writ", error="invalid_token"`
+	const (
+		proof       = `DPoP realm="writ", error="invalid_dpop_proof"`
+		bearerToken = `Bearer realm="writ", error="invalid_token"`
+		boundToken  = `DPoP realm="writ", error="invalid_token"`
+	)
 	for name, c := range map[string]struct {
 		changes   []with
 		challenge string
@@ -369,11 +373,13 @@ func TestPossessionUserinfo(t *testing.T) {
 		"no proof":              {[]with{scheme}, proof},
 		"as a bearer token":     {[]with{bearer(token)}, bearerToken},
 		"bearer, with a proof":  {[]with{bearer(token), header("DPoP", h.proof("GET", userinfoURL, token, h.nonce))}, bearerToken},
-		"another key":           {[]with{scheme, header("DPoP", thief.proof("GET", userinfoURL, token, h.nonce))}, bearerToken},
+		"another key":           {[]with{scheme, header("DPoP", thief.proof("GET", userinfoURL, token, h.nonce))}, boundToken},
 		"another token's proof": {[]with{scheme, header("DPoP", h.proof("GET", userinfoURL, free, h.nonce))}, proof},
 		"proof of no token":     {[]with{scheme, header("DPoP", h.proof("GET", userinfoURL, "", h.nonce))}, proof},
 		"no nonce":              {[]with{scheme, header("DPoP", h.proof("GET", userinfoURL, token, ""))}, `DPoP realm="writ", error="use_dpop_nonce"`},
-		"an unbound token":      {[]with{header("Authorization", "DPoP "+free), header("DPoP", h.proof("GET", userinfoURL, free, h.nonce))}, bearerToken},
+		"an unbound token":      {[]with{header("Authorization", "DPoP "+free), header("DPoP", h.proof("GET", userinfoURL, free, h.nonce))}, boundToken},
+		"no token":              {[]with{header("Authorization", "DPoP x"), header("DPoP", h.proof("GET", userinfoURL, "x", h.nonce))}, boundToken},
+		"in small letters":      {[]with{header("Authorization", "dpop "+free), header("DPoP", h.proof("GET", userinfoURL, free, h.nonce))}, boundToken},
 	} {
 		if a := get(c.changes...); a.status != 401 || a.header.Get("WWW-Authenticate") != c.challenge {
 			t.Errorf("%s: %d %s, want %s", name, a.status, a.header.Get("WWW-Authenticate"), c.challenge)
