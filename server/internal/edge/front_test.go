@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/edge"
 )
 
@@ -41,6 +42,39 @@ func TestSecurityHeaders(t *testing.T) {
 	for name, value := range want {
 		if got := res.Header.Get(name); got != value {
 			t.Errorf("%s: %q, want %q", name, got, value)
+		}
+	}
+	for name, h := range map[string]func(http.ResponseWriter, *http.Request) error{
+		"JSON": func(w http.ResponseWriter, _ *http.Request) error { return edge.WriteJSON(w, 200, 1) },
+		"made": func(w http.ResponseWriter, _ *http.Request) error { return edge.WriteJSON(w, 201, 1) },
+	} {
+		inner, _ := front(h)
+		header := serve(inner, httptest.NewRequest("GET", "/x", nil)).Header
+		for field, value := range want {
+			switch field {
+			case "X-Frame-Options", "Referrer-Policy", "Cross-Origin-Opener-Policy": // say nothing of JSON
+				value = ""
+			}
+			if got := header.Get(field); got != value {
+				t.Errorf("%s, %s: %q, want %q", name, field, got, value)
+			}
+		}
+	}
+	for name, h := range map[string]func(http.ResponseWriter, *http.Request) error{
+		"no body":            func(w http.ResponseWriter, _ *http.Request) error { w.WriteHeader(204); return nil },
+		"refused":            func(http.ResponseWriter, *http.Request) error { return auth.Errorf(auth.CodeForbidden, "no") },
+		"refused in JSON":    func(w http.ResponseWriter, _ *http.Request) error { return edge.WriteJSON(w, 400, 1) },
+		"nothing":            func(http.ResponseWriter, *http.Request) error { return nil },
+		"JSON as it is read": func(w http.ResponseWriter, _ *http.Request) error { _, err := io.WriteString(w, "{}"); return err },
+		"two kinds": func(w http.ResponseWriter, _ *http.Request) error {
+			w.Header()["Content-Type"] = []string{"application/json", "text/html"}
+			_, err := io.WriteString(w, "<p>")
+			return err
+		},
+	} {
+		inner, _ := front(h)
+		if got := serve(inner, httptest.NewRequest("GET", "/x", nil)).Header.Get("X-Frame-Options"); got != "DENY" {
+			t.Errorf("%s: X-Frame-Options: %q", name, got)
 		}
 	}
 	log, _ := logged()
