@@ -233,6 +233,10 @@ type Keys interface {
 type Log interface {
 	// Revoke adds an entry (kind, id) with its expiry; the number it got.
 	Revoke(ctx context.Context, kind revlog.Kind, id string, expiry time.Time, ev Event) (seq uint64, err error)
+	// RevokeToken adds entries with an expiry for one token, by its jti, and for
+	// those that were exchanged for it, which have that jti among their epochs. It
+	// answers the number of the last.
+	RevokeToken(ctx context.Context, jti string, expiry time.Time, ev Event) (seq uint64, err error)
 	// LogPage answers the entries after a number, at most limit, with head, first
 	// and log id. Numbers have no gaps from first on, so there may be entries that
 	// have expired. The page's Proof has the chain before the first entry (or at

@@ -4,9 +4,9 @@
 //
 // What comes out is never more than what went in: no scope that the token
 // lacks, no longer life, the same person and sign-in, the same key if it is
-// bound to one. It ends with everything that ends the token it was made of
-// (session, user, the clients it came through) and with the service itself: the
-// ids of all of them are in it. Who acts is in it, too: the service never passes
+// bound to one. It ends with the token it was made of, whatever ends that (its own
+// jti, session, user, the clients it came through), and with the service itself:
+// the ids of all of them are in it. Who acts is in it, too: the service never passes
 // for the person.
 package exchange
 
@@ -117,7 +117,7 @@ func (s *Service) Judge(ctx context.Context, in Request) (*Exchange, error) {
 	c := in.Client.Client
 	x := &Exchange{
 		Client: in.Client, Subject: subject.Claims, Scope: both(subject.Claims.Scope, strings.Fields(c.Scope)),
-		actor: &mint.Actor{Subject: c.ID, Before: before}, epochs: append(slices.Clone(subject.Claims.Epochs), c.Epoch),
+		actor: &mint.Actor{Subject: c.ID, Before: before}, epochs: append(slices.Clone(subject.Claims.Epochs), c.Epoch, subject.Claims.ID),
 		expiry: subject.Claims.Expiry.Time(), address: in.Address,
 	}
 	if in.Actor != "" {
@@ -171,7 +171,7 @@ func (s *Service) actor(ctx context.Context, in Request, x *Exchange) error {
 		return s.refuse(ctx, in, x.Subject.Subject, "actor_token", auth.Invalid("actor_token", "the actor token is not one that can be used here"))
 	}
 	x.actor.Subject = token.Claims.Subject
-	x.epochs = append(x.epochs, token.Claims.Epochs...)
+	x.epochs = append(append(x.epochs, token.Claims.Epochs...), token.Claims.ID)
 	if ends := token.Claims.Expiry.Time(); ends.Before(x.expiry) {
 		x.expiry = ends
 	}

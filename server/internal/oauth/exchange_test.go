@@ -91,8 +91,8 @@ func TestExchange(t *testing.T) {
 		got.ClientID != "orders" || got.Scope.String() != "read" || string(got.Actor) != `{"sub":"orders"}` || got.ID == before.ID {
 		t.Errorf("claims %+v, act %s", got, got.Actor)
 	}
-	if len(got.Epochs) != 3 || got.Epochs[0] != before.Epochs[0] || got.Epochs[1] != before.Epochs[1] {
-		t.Errorf("epochs %v, want the token's %v and the service's", got.Epochs, before.Epochs)
+	if len(got.Epochs) != 4 || got.Epochs[0] != before.Epochs[0] || got.Epochs[1] != before.Epochs[1] || got.Epochs[3] != before.ID {
+		t.Errorf("epochs %v, want the token's %v, the service's, and the token's id %s", got.Epochs, before.Epochs, before.ID)
 	}
 	if got.Name != "" || got.Email != "" {
 		t.Errorf("the person is shown although the application may not know: %+v", got)
@@ -102,7 +102,7 @@ func TestExchange(t *testing.T) {
 	on := s.exchange(s.stock, a.str("access_token"), "resource", ledger).is(200)
 	third := s.delegated(ledger, on.str("access_token"))
 	if string(third.Actor) != `{"sub":"stock","act":{"sub":"orders"}}` || third.ClientID != "stock" || third.Subject != before.Subject ||
-		third.Expiry != before.Expiry || third.Scope.String() != "read" || len(third.Epochs) != 4 {
+		third.Expiry != before.Expiry || third.Scope.String() != "read" || len(third.Epochs) != 6 {
 		t.Errorf("claims %+v, act %s", third, third.Actor)
 	}
 	// A token is made narrower for the same API, for a part of the service.
@@ -144,11 +144,17 @@ func TestExchangeOfService(t *testing.T) {
 	token := s.token(caller, orders)
 	out := s.exchange(s.orders, token, "audience", stock).is(200)
 	got := s.delegated(stock, out.str("access_token"))
-	if got.Subject != "caller" || got.ClientID != "orders" || got.SessionID != "" || string(got.Actor) != `{"sub":"orders"}` || len(got.Epochs) != 2 {
+	if got.Subject != "caller" || got.ClientID != "orders" || got.SessionID != "" || string(got.Actor) != `{"sub":"orders"}` || len(got.Epochs) != 3 {
 		t.Errorf("claims %+v, act %s", got, got.Actor)
 	}
 	s.introspect(s.stock, out.str("access_token")).active("the exchanged token")
 	s.exchange(s.stock, out.str("access_token"), "audience", ledger).is(200)
+	// It revokes one token of its own, and what was made of that ends as well.
+	own := s.token(caller, orders)
+	made := s.exchange(s.orders, own, "audience", stock).is(200).str("access_token")
+	s.revoke(caller, own)
+	s.introspect(s.stock, made).inactive("what a revoked token was exchanged for")
+	s.introspect(s.stock, out.str("access_token")).active("what another one was")
 	// The service that it is about is over, and so is what is about it.
 	s.admin("POST", "/v1/admin/revocations", `{"kind":"client","id":"caller"}`).is(200)
 	s.introspect(s.stock, out.str("access_token")).inactive("after the caller was revoked")
@@ -158,26 +164,35 @@ func TestExchangeOfService(t *testing.T) {
 // Whatever ends the token ends what was made of it, and so does the end of any
 // service that it came through.
 func TestExchangedTokenEnds(t *testing.T) {
-	for what, end := range map[string]func(s *exchanging, claims delegated){
-		"the session": func(s *exchanging, c delegated) {
+	for what, end := range map[string]func(s *exchanging, claims delegated, made ...string){
+		"the session": func(s *exchanging, c delegated, _ ...string) {
 			s.admin("POST", "/v1/admin/revocations", `{"kind":"session","id":"`+c.SessionID+`"}`).is(200)
 		},
-		"the user": func(s *exchanging, c delegated) {
+		"the user": func(s *exchanging, c delegated, _ ...string) {
 			s.admin("POST", "/v1/admin/revocations", `{"kind":"user","id":"`+c.Subject+`"}`).is(200)
 		},
-		"the user is disabled": func(s *exchanging, c delegated) {
+		"the user is disabled": func(s *exchanging, c delegated, _ ...string) {
 			s.admin("PATCH", "/v1/admin/users/"+c.Subject, `{"disabled":true}`).is(200)
 		},
-		"the application": func(s *exchanging, _ delegated) {
+		"the token that it was made of": func(s *exchanging, _ delegated, made ...string) {
+			s.admin("POST", "/v1/admin/revocations", `{"token":"`+made[0]+`"}`).is(200)
+		},
+		"its jti": func(s *exchanging, _ delegated, made ...string) {
+			s.admin("POST", "/v1/admin/revocations", `{"kind":"token","id":"`+s.delegated(orders, made[0]).ID+`"}`).is(200)
+		},
+		"the token in between": func(s *exchanging, _ delegated, made ...string) {
+			s.admin("POST", "/v1/admin/revocations", `{"token":"`+made[1]+`"}`).is(200)
+		},
+		"the application": func(s *exchanging, _ delegated, _ ...string) {
 			s.admin("POST", "/v1/admin/revocations", `{"kind":"client","id":"app"}`).is(200)
 		},
-		"the first service": func(s *exchanging, _ delegated) {
+		"the first service": func(s *exchanging, _ delegated, _ ...string) {
 			s.admin("POST", "/v1/admin/revocations", `{"kind":"client","id":"orders"}`).is(200)
 		},
-		"the first service is disabled": func(s *exchanging, _ delegated) {
+		"the first service is disabled": func(s *exchanging, _ delegated, _ ...string) {
 			s.admin("PATCH", "/v1/admin/clients/orders", `{"disabled":true}`).is(200)
 		},
-		"the first service is removed": func(s *exchanging, _ delegated) {
+		"the first service is removed": func(s *exchanging, _ delegated, _ ...string) {
 			s.admin("DELETE", "/v1/admin/clients/orders", "").is(200)
 		},
 	} {
@@ -189,7 +204,7 @@ func TestExchangedTokenEnds(t *testing.T) {
 			claims := s.delegated(ledger, second)
 			reader := s.service("reader", `,"grant_types":["client_credentials"],"audiences":["`+ledger+`"]`)
 			s.introspect(reader, second).active("before")
-			end(s, claims)
+			end(s, claims, token, first)
 			s.introspect(reader, second).inactive("after the end of " + what)
 			s.introspect(s.stock, first).inactive("the token in between")
 			if a := s.exchange(s.stock, first, "audience", ledger); a.status == 200 {
@@ -333,7 +348,7 @@ func TestExchangeActors(t *testing.T) {
 	// The service that called, which shows who it is.
 	called := s.token(gateway, orders)
 	out := s.exchange(s.orders, token, actor(called)...).is(200).str("access_token")
-	if got := s.delegated(stock, out); string(got.Actor) != `{"sub":"gateway"}` || got.ClientID != "orders" || len(got.Epochs) != 4 {
+	if got := s.delegated(stock, out); string(got.Actor) != `{"sub":"gateway"}` || got.ClientID != "orders" || len(got.Epochs) != 6 {
 		t.Errorf("act %s, claims %+v", got.Actor, got)
 	}
 	// Its own token says what is so anyway.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/writ-auth/writ/internal/revlog"
 	"github.com/writ-auth/writ/server/internal/auth"
 )
 
@@ -26,6 +25,6 @@ func (s *Service) RevokeOwnToken(ctx context.Context, jti string, expiry time.Ti
 	if latest := now.Add(s.Longest); expiry.After(latest) {
 		expiry = latest
 	}
-	_, err := s.Log.Revoke(ctx, revlog.Token, jti, expiry.Add(auth.LogMemory), ev)
+	_, err := s.Log.RevokeToken(ctx, jti, expiry.Add(auth.LogMemory), ev)
 	return err
 }

@@ -166,7 +166,7 @@ func (s *Service) Revoke(ctx context.Context, kind Kind, id string, ev auth.Even
 		if raw, err := base64url.Decode(id); err != nil || len(raw) != 16 {
 			return 0, auth.Invalid("id", "id must be a token's jti, 22 characters of base64url; a whole token goes into token")
 		}
-		return s.Log.Revoke(ctx, revlog.Token, id, now.Add(s.Longest+auth.LogMemory), ev)
+		return s.Log.RevokeToken(ctx, id, now.Add(s.Longest+auth.LogMemory), ev)
 	case KindSession:
 		return s.revokeSession(ctx, id, now, ev)
 	case KindUser:
@@ -187,7 +187,7 @@ func (s *Service) RevokeToken(ctx context.Context, token string, ev auth.Event) 
 	}
 	c := tok.Claims()
 	ev.At, ev.Action, ev.Target, ev.Verdict, ev.Reason = s.Now(), "revoke.token", c.ID, "allowed", "admin"
-	return s.Log.Revoke(ctx, revlog.Token, c.ID, time.Time(c.Expiry).Add(auth.LogMemory), ev)
+	return s.Log.RevokeToken(ctx, c.ID, time.Time(c.Expiry).Add(auth.LogMemory), ev)
 }
 
 func (s *Service) revokeSession(ctx context.Context, id string, now time.Time, ev auth.Event) (uint64, error) {

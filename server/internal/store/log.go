@@ -44,16 +44,27 @@ func (t *tx) revokeUntil(ctx context.Context, kind revlog.Kind, id string, mark,
 
 // Revoke implements auth.Log. A zero expiry is never reached.
 func (s *Store) Revoke(ctx context.Context, kind revlog.Kind, id string, expiry time.Time, ev auth.Event) (seq uint64, err error) {
-	err = s.write(ctx, func(ctx context.Context, t *tx) error {
-		if seq, err = t.revoke(ctx, kind, id, expiry); err != nil {
-			return err
+	return s.ending(ctx, func(ctx context.Context, t *tx) (uint64, error) {
+		seq, err := t.revoke(ctx, kind, id, expiry)
+		if err != nil {
+			return 0, err
 		}
-		return t.record(ctx, ev)
+		return seq, t.record(ctx, ev)
 	})
-	if err != nil {
-		return 0, err
-	}
-	return seq, nil
+}
+
+// RevokeToken implements auth.Log.
+func (s *Store) RevokeToken(ctx context.Context, jti string, expiry time.Time, ev auth.Event) (seq uint64, err error) {
+	return s.ending(ctx, func(ctx context.Context, t *tx) (uint64, error) {
+		if _, err := t.revoke(ctx, revlog.Token, jti, expiry); err != nil {
+			return 0, err
+		}
+		seq, err := t.revoke(ctx, revlog.Epoch, jti, expiry)
+		if err != nil {
+			return 0, err
+		}
+		return seq, t.record(ctx, ev)
+	})
 }
 
 // selectLogPage reads what is true of the whole log at one moment, in a row with

@@ -9,13 +9,14 @@ import (
 
 func logTests() map[string]func(*bench) {
 	return map[string]func(*bench){
-		"Empty":     logEmpty,
-		"Pages":     logPages,
-		"Expiry":    logExpiry,
-		"Revoke":    revokeRefuses,
-		"Revoked":   revoked,
-		"Published": published,
-		"Chain":     chain,
+		"Empty":       logEmpty,
+		"RevokeToken": revokeToken,
+		"Pages":       logPages,
+		"Expiry":      logExpiry,
+		"Revoke":      revokeRefuses,
+		"Revoked":     revoked,
+		"Published":   published,
+		"Chain":       chain,
 	}
 }
 
@@ -77,6 +78,19 @@ func logPages(b *bench) {
 	b.same("above the head", b.page(77, 2), want(false, 5, nil))
 	b.same("no limit", b.page(0, 0), want(false, 0, all))
 	b.same("a huge limit", b.page(0, 1<<40), want(false, 0, all))
+}
+
+// revokeToken: a token is named twice, as itself and as what others come from.
+func revokeToken(b *bench) {
+	expiry := b.now().Add(time.Hour).Truncate(time.Second)
+	seq, err := b.RevokeToken(b.ctx, "jti", expiry, event("revoke.token"))
+	b.must(err)
+	b.same("log", b.entries(), []revlog.Entry{
+		{Seq: 1, Kind: revlog.Token, Hash: revlog.Hash(revlog.Token, "jti"), Expiry: expiry.Unix()},
+		{Seq: 2, Kind: revlog.Epoch, Hash: revlog.Hash(revlog.Epoch, "jti"), Expiry: expiry.Unix()},
+	})
+	b.same("seq", seq, uint64(2))
+	b.same("events", b.audited("revoke.token"), 1)
 }
 
 // chain: whoever has the entries, of every kind and expiry, computes the chain
