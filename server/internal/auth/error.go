@@ -73,6 +73,10 @@ var (
 	ErrConflict     = errors.New("auth: conflict")          // a unique value is taken; the text after it names the field
 	ErrMoved        = errors.New("auth: changed meanwhile") // what was read is no longer what is there
 	ErrEpochChanged = errors.New("auth: epoch changed")     // everything of this user or client was ended meanwhile
+
+	// ErrLastAdministrator: without this user nobody could administer Writ, and
+	// nothing has happened.
+	ErrLastAdministrator = errors.New("auth: the last administrator")
 )
 
 // ConflictError is ErrConflict with the field whose value is taken.

@@ -133,6 +133,7 @@ type Users interface {
 	// are out say something else by now, the log says so (revlog.ClaimsChanged).
 	// ErrMoved, and nothing has happened, if the user's UpdatedAt is no longer read:
 	// two nodes that change a user at once must not undo each other's change.
+	// ErrLastAdministrator if nobody else is one.
 	UpdateUser(ctx context.Context, u User, read time.Time, end *Ending, now time.Time, ev Event) (seq uint64, err error)
 	// UpdateProfile changes what users may say of themselves and nothing else: an
 	// administrator may be changing the rest of the row on another node at this
@@ -146,6 +147,7 @@ type Users interface {
 	// Rehash replaces oldHash by newHash of the same password and ends nothing.
 	Rehash(ctx context.Context, userID, oldHash, newHash string) error
 	// DeleteUser ends everything of the user and removes the row.
+	// ErrLastAdministrator as of UpdateUser.
 	DeleteUser(ctx context.Context, id string, now time.Time, ev Event) (seq uint64, err error)
 	// Permissions answers the sorted union of the permissions of roles.
 	Permissions(ctx context.Context, roles []string) ([]string, error)

@@ -54,9 +54,9 @@ type Passwords interface {
 // Service is the directory, safe for concurrent use.
 type Service struct {
 	Options
-	// edit serialises what reads a row, judges it and writes it back: two such
-	// edits at once could take the last administrator away between them, or let
-	// a user's own edit undo that the account was disabled meanwhile.
+	// edit serialises what reads a row, judges it and writes it back, so that two
+	// such edits at once on this node needn't find out from the store that one has
+	// overtaken the other.
 	edit sync.Mutex
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -165,7 +164,7 @@ func (s *Service) updateUser(ctx context.Context, a act, in UserFields, hash str
 	if err := s.apply(ctx, &u, in); err != nil {
 		return u, 0, err
 	}
-	if err := s.checkChange(ctx, a, before, u); err != nil {
+	if err := s.checkRoles(ctx, a, "roles", u.Roles); err != nil {
 		return u, 0, err
 	}
 	if hash == "" {
@@ -173,7 +172,7 @@ func (s *Service) updateUser(ctx context.Context, a act, in UserFields, hash str
 	}
 	seq, err = s.Users.UpdateUser(ctx, u, before.UpdatedAt, ending(before, u), u.UpdatedAt, s.changed(a, changes(before, u)...))
 	if err != nil || hash == "" {
-		return u, seq, failed(err, "user")
+		return u, seq, s.keepsAdministrator(ctx, a, err)
 	}
 	return s.resetPassword(ctx, a, u, hash, in.MustChange != nil && *in.MustChange)
 }
@@ -205,16 +204,6 @@ func (s *Service) reach(ctx context.Context, a act) (auth.User, error) {
 		return u, failed(err, "user")
 	}
 	return u, s.withinUser(ctx, a, u)
-}
-
-func (s *Service) checkChange(ctx context.Context, a act, before, after auth.User) error {
-	if err := s.checkRoles(ctx, a, "roles", after.Roles); err != nil {
-		return err
-	}
-	if isAdministrator(before) && !isAdministrator(after) {
-		return s.keepAdministrator(ctx, a)
-	}
-	return nil
 }
 
 // changes says for the audit what an administrator changed of a user: which
@@ -264,17 +253,11 @@ func (s *Service) DeleteUser(ctx context.Context, actor Actor, id string) (uint6
 	s.edit.Lock()
 	defer s.edit.Unlock()
 	a := act{actor, "user.delete", id}
-	u, err := s.reach(ctx, a)
-	if err != nil {
+	if _, err := s.reach(ctx, a); err != nil {
 		return 0, err
 	}
-	if isAdministrator(u) {
-		if err := s.keepAdministrator(ctx, a); err != nil {
-			return 0, err
-		}
-	}
 	seq, err := s.Users.DeleteUser(ctx, id, s.Now(), s.event(a))
-	return seq, failed(err, "user")
+	return seq, s.keepsAdministrator(ctx, a, err)
 }
 
 // User answers one user.
@@ -283,24 +266,14 @@ func (s *Service) User(ctx context.Context, id string) (auth.User, error) {
 	return u, failed(err, "user")
 }
 
-// isAdministrator says whether a user can administer Writ: holds the reserved
-// role and may sign in.
-func isAdministrator(u auth.User) bool {
-	return !u.Disabled && slices.Contains(u.Roles, auth.RoleAdmin)
-}
-
-// keepAdministrator refuses to take the last administrator away: nobody could
-// ever give the role back. It reads every user until it finds another one.
-func (s *Service) keepAdministrator(ctx context.Context, a act) error {
-	other := false
-	err := each(ctx, s.Users.Users, func(u auth.User) (bool, error) {
-		other = u.ID != a.target && isAdministrator(u)
-		return !other, nil
-	})
-	if err != nil || other {
-		return err
+// keepsAdministrator refuses what would take the last administrator away: nobody
+// could ever give the role back. The store has found that out, since another node
+// may be taking the last but one away at this moment.
+func (s *Service) keepsAdministrator(ctx context.Context, a act, err error) error {
+	if errors.Is(err, auth.ErrLastAdministrator) {
+		return s.forbid(ctx, a, "", "this is the last administrator")
 	}
-	return s.forbid(ctx, a, "", "this is the last administrator")
+	return failed(err, "user")
 }
 
 // reserved says whether a name belongs to Writ itself, in whatever letter case.

@@ -88,6 +88,11 @@ func (s *Store) UpdateUser(ctx context.Context, u auth.User, read time.Time, end
 		if err := t.get(ctx, userDest(&before), selectUser+`WHERE u.id = $1`, u.ID); err != nil {
 			return out, err
 		}
+		if before.IsAdministrator() && !u.IsAdministrator() {
+			if err := keepAdministrator(ctx, t.statements, u.ID); err != nil {
+				return out, err
+			}
+		}
 		n, err := t.exec(ctx, update, u.Email, key(u.Email), u.Username, key(u.Username), u.Name, fold(u.Name),
 			micros(u.VerifiedAt), bit(u.MustChange), bit(u.Disabled), raw(u.Claims), micros(now), u.ID, micros(read))
 		if err == nil && n == 0 {
@@ -195,10 +200,16 @@ func (t *tx) passwordMoved(ctx context.Context, userID string) error {
 // the row; the log and the audit stay. The client of each grant is told first.
 func (s *Store) DeleteUser(ctx context.Context, id string, now time.Time, ev auth.Event) (seq uint64, err error) {
 	over := auth.Ending{UserID: id, NewEpoch: auth.Random128(), Reason: "deleted"}
+	if err := keepAdministrator(ctx, s.sql, id); err != nil { // whose sessions aren't to go either
+		return 0, err
+	}
 	if err := s.dropSessions(ctx, over, now); err != nil {
 		return 0, err
 	}
 	return s.finishing(ctx, now, func(ctx context.Context, t *tx) (ended, error) {
+		if err := keepAdministrator(ctx, t.statements, id); err != nil {
+			return ended{}, err
+		}
 		out, err := t.end(ctx, over, now)
 		if err != nil {
 			return out, err
@@ -208,6 +219,21 @@ func (s *Store) DeleteUser(ctx context.Context, id string, now time.Time, ev aut
 		}
 		return out, t.record(ctx, ev)
 	})
+}
+
+// keepAdministrator answers ErrLastAdministrator for the one user who holds the
+// reserved role and may sign in. It is asked under the writer's lock: of two nodes
+// that take it from two users at once, the second finds that its one is the last.
+func keepAdministrator(ctx context.Context, on *statements, userID string) error {
+	const last = `SELECT 1 FROM roles r JOIN user_roles x ON x.role_id = r.id JOIN users u ON u.id = x.user_id
+		WHERE r.name = '` + auth.RoleAdmin + `' AND u.id = $1 AND u.disabled = 0 AND NOT EXISTS (
+			SELECT 1 FROM user_roles y JOIN users o ON o.id = y.user_id
+			WHERE y.role_id = r.id AND o.id <> u.id AND o.disabled = 0)`
+	only, err := on.exists(ctx, last, userID)
+	if err == nil && only {
+		err = auth.ErrLastAdministrator
+	}
+	return err
 }
 
 // dropSessions ends a user with very many grants and removes these before the

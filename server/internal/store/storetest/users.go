@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/writ-auth/writ/internal/revlog"
@@ -10,19 +11,20 @@ import (
 
 func userTests() map[string]func(*bench) {
 	return map[string]func(*bench){
-		"ByLogin":          userByLogin,
-		"Taken":            userTaken,
-		"Incomplete":       userIncomplete,
-		"Listed":           usersListed,
-		"Update":           updateUser,
-		"OwnEdit":          updateProfile,
-		"UpdateAndEnd":     updateUserAndEnd,
-		"UpdateRefused":    updateUserRefused,
-		"SetPassword":      setPassword,
-		"SetPasswordMoved": setPasswordMoved,
-		"Rehash":           rehash,
-		"Delete":           deleteUser,
-		"Permissions":      permissions,
+		"ByLogin":           userByLogin,
+		"Taken":             userTaken,
+		"Incomplete":        userIncomplete,
+		"Listed":            usersListed,
+		"Update":            updateUser,
+		"OwnEdit":           updateProfile,
+		"UpdateAndEnd":      updateUserAndEnd,
+		"UpdateRefused":     updateUserRefused,
+		"SetPassword":       setPassword,
+		"SetPasswordMoved":  setPasswordMoved,
+		"Rehash":            rehash,
+		"Delete":            deleteUser,
+		"Permissions":       permissions,
+		"LastAdministrator": lastAdministrator,
 	}
 }
 
@@ -301,5 +303,42 @@ func permissions(b *bench) {
 		got, err := b.Permissions(b.ctx, c.roles)
 		b.must(err)
 		b.same("permissions", got, c.want)
+	}
+}
+
+// lastAdministrator: of two who are taken away at once, be it by two nodes, one
+// stays.
+func lastAdministrator(b *bench) {
+	b.must(b.CreateRole(b.ctx, auth.Role{ID: "rol_1", Name: auth.RoleAdmin}, event("role.create")))
+	admin := func(id string) auth.User {
+		u := auth.User{ID: id, Roles: []string{auth.RoleAdmin}, Epoch: "epoch of " + id}
+		b.must(b.CreateUser(b.ctx, u, event("user.create")))
+		return u
+	}
+	demoted := func(u auth.User) error {
+		u.Roles = nil
+		_, err := b.updateUser(u, nil, event("user.update"))
+		return err
+	}
+	disabled := func(u auth.User) error {
+		u.Disabled = true
+		_, err := b.updateUser(u, &auth.Ending{UserID: u.ID, NewEpoch: auth.Random128()}, event("user.update"))
+		return err
+	}
+	deleted := func(u auth.User) error {
+		_, err := b.DeleteUser(b.ctx, u.ID, b.now(), event("user.delete"))
+		return err
+	}
+	last := admin("usr_0")
+	for i, away := range []func(auth.User) error{demoted, disabled, deleted, demoted, disabled, deleted} {
+		pair := []auth.User{last, admin(fmt.Sprint("usr_", i+1))}
+		errs := together(2, func(n int) error { return away(pair[n]) })
+		b.one(errs, auth.ErrLastAdministrator)
+		if last = pair[0]; errs[0] == nil {
+			last = pair[1]
+		}
+		stored, err := b.UserByID(b.ctx, last.ID)
+		b.must(err)
+		b.same("who stays", []any{stored.Roles, stored.Disabled, stored.Epoch}, []any{last.Roles, false, last.Epoch})
 	}
 }
