@@ -158,6 +158,7 @@ type Grant struct {
 	DPoPThumbprint string
 	StatusIndex    StatusIndex // 0: none
 	Mark           time.Time   // no access token of this grant expires later
+	AuthTime       time.Time   // when the person signed in that it was begun for; zero: as the session says
 	CreatedAt      time.Time
 	EndedAt        time.Time
 	EndReason      string

@@ -85,7 +85,7 @@ func (s *Service) delegated(held auth.Held, d Delegation, api auth.API, h handle
 		Rotation:  auth.Rotation{IssuedAt: held.Now},
 		UserEpoch: held.User.Epoch, ClientEpoch: d.Client.Epoch,
 		IdleExpiry: s.idleUntil(held.Now, held.Session.AbsoluteExpiry), AbsoluteExpiry: held.Session.AbsoluteExpiry, CreatedAt: held.Now,
-		DPoPThumbprint: d.Thumbprint,
+		AuthTime: held.Session.AuthTime, DPoPThumbprint: d.Thumbprint,
 	}
 	if d.Refresh && s.refreshes() {
 		g.HandleHash = h.hash()
@@ -107,7 +107,7 @@ func (s *Service) withIDToken(ctx context.Context, held auth.Held, tokens Tokens
 		return out, nil
 	}
 	id, err := s.Mint.IDToken(ctx, mint.IDRequest{
-		User: held.User, Session: held.Session, Grant: held.Grant, Client: held.Client, Nonce: nonce,
+		User: held.User, Session: signedIn(held), Grant: held.Grant, Client: held.Client, Nonce: nonce,
 		AccessToken: tokens.AccessToken, Now: held.Now, Expiry: earliest(held.Now.Add(IDTokenTTL), held.Grant.AbsoluteExpiry),
 	})
 	if err != nil {

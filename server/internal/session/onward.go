@@ -46,6 +46,7 @@ func (s *Service) Onward(ctx context.Context, in Onward) (mint.Access, error) {
 	// Of the sign-in as the token knew it: a later one, of which its bearer has
 	// nothing, must not make it stronger.
 	held.Session.AuthTime, held.Session.AMR, held.Session.ACR = in.Token.AuthTime.Time(), in.Token.AMR, in.Token.ACR
+	held.Grant.AuthTime = held.Session.AuthTime
 	req, err := s.request(ctx, held, in.API, held.Now)
 	if err != nil {
 		return mint.Access{}, err

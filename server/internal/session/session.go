@@ -142,7 +142,7 @@ func (s *Service) sign(ctx context.Context, held auth.Held, api auth.API, now ti
 
 // request says what the access token of a grant for an API is to have in it.
 func (s *Service) request(ctx context.Context, held auth.Held, api auth.API, now time.Time) (mint.Request, error) {
-	req := mint.Request{User: held.User, Session: held.Session, Grant: held.Grant, API: api,
+	req := mint.Request{User: held.User, Session: signedIn(held), Grant: held.Grant, API: api,
 		Roles: held.User.Roles, Now: now, Expiry: s.expiry(held, api, now)}
 	if err := s.membership(ctx, held.Grant, &req); err != nil {
 		return req, err
@@ -153,6 +153,17 @@ func (s *Service) request(ctx context.Context, held auth.Held, api auth.API, now
 	}
 	restrict(&req, held.Client, s.Issuer)
 	return req, nil
+}
+
+// signedIn is the session as it was when the person signed in for the grant: a
+// later sign-in, for another client perhaps, makes no token of it stronger, in
+// whoever's hands it is (RFC 9068, section 2.2.1; OpenID Connect Core, section
+// 12.2). amr and acr are the same for every sign-in that there is.
+func signedIn(held auth.Held) auth.Session {
+	if !held.Grant.AuthTime.IsZero() {
+		held.Session.AuthTime = held.Grant.AuthTime
+	}
+	return held.Session
 }
 
 // expiry is that of an access token that is made now.

@@ -417,7 +417,7 @@ func TestEndOfSessionLogsEveryGrant(t *testing.T) {
 		for _, id := range []string{"second", "third"} {
 			const twin = `INSERT INTO grants SELECT $1, session_id, client_id, user_id, audience, org_id, scope, mode, NULL,
 				confirmed_gen, current_gen, issued_at, recoveries, tag_key, user_epoch, client_epoch, idle_expiry,
-				absolute_expiry, dpop_thumbprint, status_index, mark, created_at, ended_at, end_reason FROM grants WHERE id = $2`
+				absolute_expiry, dpop_thumbprint, status_index, mark, created_at, ended_at, end_reason, auth_time FROM grants WHERE id = $2`
 			if err := exec(twin, id, g.ID); err != nil {
 				return err
 			}

@@ -18,13 +18,14 @@ func sessionDest(s *auth.Session) []any {
 
 const grantColumns = `g.id, g.session_id, g.client_id, g.user_id, g.audience, g.org_id, g.scope, g.mode, g.handle_hash,
 	g.confirmed_gen, g.current_gen, g.issued_at, g.recoveries, g.tag_key, g.user_epoch, g.client_epoch, g.idle_expiry,
-	g.absolute_expiry, g.dpop_thumbprint, g.status_index, g.mark, g.created_at, g.ended_at, g.end_reason`
+	g.absolute_expiry, g.dpop_thumbprint, g.status_index, g.mark, g.created_at, g.ended_at, g.end_reason, g.auth_time`
 
 func grantDest(g *auth.Grant) []any {
 	r := &g.Rotation
 	return []any{&g.ID, &g.SessionID, &g.ClientID, &g.UserID, &g.Audience, &g.OrgID, toTexts(&g.Scope), &g.Mode, toBytes(&g.HandleHash),
 		&r.Confirmed, &r.Current, toTime(&r.IssuedAt), &r.Recoveries, &r.TagKey, &g.UserEpoch, &g.ClientEpoch, toTime(&g.IdleExpiry),
-		toTime(&g.AbsoluteExpiry), &g.DPoPThumbprint, &g.StatusIndex, toTime(&g.Mark), toTime(&g.CreatedAt), toTime(&g.EndedAt), &g.EndReason}
+		toTime(&g.AbsoluteExpiry), &g.DPoPThumbprint, &g.StatusIndex, toTime(&g.Mark), toTime(&g.CreatedAt), toTime(&g.EndedAt), &g.EndReason,
+		toTime(&g.AuthTime)}
 }
 
 // Begin implements auth.Sessions. The grant's mark is raised to marks.Expiry
@@ -82,12 +83,12 @@ func (t *tx) insertSession(ctx context.Context, s auth.Session) error {
 func (t *tx) insertGrant(ctx context.Context, g auth.Grant) error {
 	const insert = `INSERT INTO grants (id, session_id, client_id, user_id, audience, org_id, scope, mode, handle_hash,
 		confirmed_gen, current_gen, issued_at, recoveries, tag_key, user_epoch, client_epoch, idle_expiry,
-		absolute_expiry, dpop_thumbprint, status_index, mark, created_at, ended_at, end_reason)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)`
+		absolute_expiry, dpop_thumbprint, status_index, mark, created_at, ended_at, end_reason, auth_time)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)`
 	r := g.Rotation
 	_, err := t.exec(ctx, insert, g.ID, g.SessionID, g.ClientID, g.UserID, g.Audience, g.OrgID, encoded(g.Scope), string(g.Mode), blob(g.HandleHash),
 		clamp(r.Confirmed), clamp(r.Current), micros(r.IssuedAt), clamp(r.Recoveries), int64(r.TagKey), g.UserEpoch, g.ClientEpoch, micros(g.IdleExpiry),
-		micros(g.AbsoluteExpiry), g.DPoPThumbprint, int64(g.StatusIndex), micros(g.Mark), t.since(g.CreatedAt), micros(g.EndedAt), g.EndReason)
+		micros(g.AbsoluteExpiry), g.DPoPThumbprint, int64(g.StatusIndex), micros(g.Mark), t.since(g.CreatedAt), micros(g.EndedAt), g.EndReason, micros(g.AuthTime))
 	return err
 }
 

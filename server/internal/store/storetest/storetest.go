@@ -190,7 +190,7 @@ func (b *bench) prepare(u auth.User, c auth.Client) (auth.Session, auth.Grant) {
 		Scope: []string{"openid", "email"}, Mode: auth.ModeToken, HandleHash: handle[:],
 		Rotation:  auth.Rotation{IssuedAt: now, TagKey: 3},
 		UserEpoch: u.Epoch, ClientEpoch: c.Epoch, IdleExpiry: s.IdleExpiry, AbsoluteExpiry: s.AbsoluteExpiry,
-		DPoPThumbprint: "thumb", StatusIndex: 77, CreatedAt: now,
+		DPoPThumbprint: "thumb", StatusIndex: 77, AuthTime: now.Add(-time.Hour), CreatedAt: now,
 	}
 	return s, g
 }
