@@ -277,6 +277,58 @@ func TestEndGoesOn(t *testing.T) {
 	}
 }
 
+// endInterrupted: a process was killed after it began to end a session, and
+// another as it ended a user. The next Sweep does what is left, on either engine.
+func endInterrupted(t *testing.T, open opener) {
+	c := full(t, open(t, store.Options{Now: func() time.Time { return s0 }}))
+	err := c.Transact(t.Context(), func(exec func(string, ...any) error) error {
+		return errors.Join(
+			exec(`UPDATE sessions SET ended_at = $1, forget_at = $2, end_reason = 'logout'`, s0.UnixMicro(), s0.Add(2*time.Hour).UnixMicro()),
+			exec(`INSERT INTO endings (id, user_id, reason, mark) SELECT id, '', 'logout', 0 FROM sessions`))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := newUser(c, "usr_2")
+	err = c.Transact(t.Context(), func(exec func(string, ...any) error) error {
+		return errors.Join(
+			exec(`UPDATE users SET epoch = 'new' WHERE id = $1`, second.ID),
+			exec(`INSERT INTO endings (id, user_id, reason, mark) VALUES ('new', $1, 'logout_all', $2)`, second.ID, s0.Add(time.Hour).UnixMicro()))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.is("grants before", unended, 3045)
+	if _, err := c.Sweep(t.Context(), s0); err != nil {
+		t.Fatal(err)
+	}
+	c.is("grants that haven't ended", unended, 0)
+	c.is("sessions that haven't", sessions, 0)
+	c.is("of the session: the rest has no token alive, and is gone", `SELECT COUNT(*) FROM grants WHERE end_reason = 'logout'`, 41)
+	c.is("for the user", `SELECT COUNT(*) FROM grants WHERE end_reason = 'logout_all'`, 1)
+	c.is("entries: what was alive in the session, and the sign-in", entries, 41)
+	c.is("when the user's session may be forgotten", `SELECT forget_at FROM sessions WHERE user_id = 'usr_2'`, int(s0.Add(time.Hour+auth.LogMemory).UnixMicro()))
+	c.is("endings under way", underWay, 0)
+}
+
+// newUser is one more user, with a session and its grant.
+func newUser(c *crowd, id string) auth.User {
+	c.t.Helper()
+	u := auth.User{ID: id, Epoch: "old"}
+	if err := c.CreateUser(c.t.Context(), u, auth.Event{}); err != nil {
+		c.t.Fatal(err)
+	}
+	writ, err := c.ClientByID(c.t.Context(), auth.ClientWrit)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	g := grantOf(u, writ)
+	if err := c.Begin(c.t.Context(), auth.Session{ID: g.SessionID, UserID: u.ID}, g, auth.Marks{Expiry: s0.Add(time.Hour), GrantID: g.ID}, auth.Event{}); err != nil {
+		c.t.Fatal(err)
+	}
+	return u
+}
+
 // redeem begins a grant of an application, as with a code.
 func (c *crowd) redeem(app string, now time.Time) auth.Grant {
 	c.t.Helper()

@@ -91,6 +91,7 @@ func TestEngines(t *testing.T) {
 		"EndExpired":   endExpired,
 		"EndUser":      endCrowdOfUser,
 		"EndConsent":   endCrowdOfConsent,
+		"EndLeft":      endInterrupted,
 		"Renew":        renewCrowd,
 		"DeleteUser":   deleteCrowd,
 		"Room":         roomOfSession,
