@@ -31,6 +31,7 @@ func TestFleet(t *testing.T) {
 		"one clock":                   oneClock,
 		"settings of the connection":  connectionSettings,
 		"plans":                       plans,
+		"a sweep beside another":      sweepBesideAnother,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, server.Database(t)) })
 	}
@@ -417,4 +418,37 @@ func TestLostPostgres(t *testing.T) {
 	if err := create(t, s, "after"); err != nil {
 		t.Error(err)
 	}
+}
+
+// While another node sweeps this one removes nothing, passes nothing over that it
+// should have removed, and removes it when it is its turn.
+func sweepBesideAnother(t *testing.T, dsn string) {
+	var elapsed time.Duration
+	s := open(t, store.Options{DSN: dsn, AuditRetention: time.Hour}.Elapsing(func() time.Duration { return elapsed }))
+	ctx := t.Context()
+	for range 450 {
+		if err := s.Record(ctx, auth.Event{At: s0, Action: "act"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other, err := connected(t, dsn).Conn(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.ExecContext(ctx, `SELECT pg_advisory_lock(6292172254516084739)`); err != nil {
+		t.Fatal(err)
+	}
+	sweep := func(want int64) {
+		t.Helper()
+		elapsed += 3 * time.Hour
+		if n, err := s.Sweep(ctx, s0.Add(elapsed)); err != nil || n != want {
+			t.Errorf("Sweep = %d, %v, want %d", n, err, want)
+		}
+	}
+	sweep(0)
+	sweep(0)
+	if _, err := other.ExecContext(ctx, `SELECT pg_advisory_unlock(6292172254516084739)`); err != nil {
+		t.Fatal(err)
+	}
+	sweep(450)
 }
