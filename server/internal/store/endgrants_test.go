@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -290,15 +291,22 @@ func endInterrupted(t *testing.T, open opener) {
 		t.Fatal(err)
 	}
 	second := newUser(c, "usr_2")
+	place, err := c.AssignStatus(t.Context(), second)
+	if err != nil {
+		t.Fatal(err)
+	}
 	err = c.Transact(t.Context(), func(exec func(string, ...any) error) error {
 		return errors.Join(
-			exec(`UPDATE users SET epoch = 'new' WHERE id = $1`, second.ID),
-			exec(`INSERT INTO endings (id, user_id, reason, mark) VALUES ('new', $1, 'logout_all', $2)`, second.ID, s0.Add(time.Hour).UnixMicro()))
+			exec(`UPDATE users SET epoch = 'new' WHERE id = $1`, second.UserID),
+			exec(`INSERT INTO endings (id, user_id, reason, mark) VALUES ('new', $1, 'logout_all', $2)`, second.UserID, s0.Add(time.Hour).UnixMicro()))
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.is("grants before", unended, 3045)
+	if list, err := c.RevokedStatuses(t.Context(), place.List(), s0); err != nil || !slices.Equal(list, []int64{place.Place()}) {
+		t.Errorf("revoked in the status list before the rows say so: %v, %v, want %d", list, err, place.Place())
+	}
 	if _, err := c.Sweep(t.Context(), s0); err != nil {
 		t.Fatal(err)
 	}
@@ -311,8 +319,8 @@ func endInterrupted(t *testing.T, open opener) {
 	c.is("endings under way", underWay, 0)
 }
 
-// newUser is one more user, with a session and its grant.
-func newUser(c *crowd, id string) auth.User {
+// newUser is one more user, with a session and its grant, which it answers.
+func newUser(c *crowd, id string) auth.Grant {
 	c.t.Helper()
 	u := auth.User{ID: id, Epoch: "old"}
 	if err := c.CreateUser(c.t.Context(), u, auth.Event{}); err != nil {
@@ -323,10 +331,11 @@ func newUser(c *crowd, id string) auth.User {
 		c.t.Fatal(err)
 	}
 	g := grantOf(u, writ)
+	g.AbsoluteExpiry = s0.Add(time.Hour)
 	if err := c.Begin(c.t.Context(), auth.Session{ID: g.SessionID, UserID: u.ID}, g, auth.Marks{Expiry: s0.Add(time.Hour), GrantID: g.ID}, auth.Event{}); err != nil {
 		c.t.Fatal(err)
 	}
-	return u
+	return g
 }
 
 // redeem begins a grant of an application, as with a code.

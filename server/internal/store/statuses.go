@@ -131,10 +131,15 @@ func (t *tx) moveStatuses(ctx context.Context, userID string) error {
 }
 
 // RevokedStatuses answers the places of a list whose grants were ended, though a
-// token of theirs may be alive at now.
+// token of theirs may be alive at now. Of a user whose ending is under way (see
+// finish.go) that is all of them: the log has its one entry already, by which
+// readers of lists see that there is something new, and there comes no other when
+// the rows follow.
 func (s *Store) RevokedStatuses(ctx context.Context, list int64, now time.Time) (places []int64, err error) {
 	const query = `SELECT idx FROM statuses WHERE idx > $1 AND idx <= $2 AND alive_until > $3 AND (revoked = 1
-		OR (client_id, client_epoch) NOT IN (SELECT id, epoch FROM clients WHERE disabled = 0))`
+		OR (client_id, client_epoch) NOT IN (SELECT id, epoch FROM clients WHERE disabled = 0)
+		OR idx IN (SELECT g.status_index FROM endings e JOIN users u ON u.id = e.user_id JOIN grants g ON g.user_id = u.id
+			WHERE g.ended_at = 0 AND g.status_index > 0 AND g.user_epoch <> u.epoch))`
 	from := list * auth.StatusListSize
 	err = s.sql.each(ctx, func(scan func(...any) error) error {
 		var index auth.StatusIndex
