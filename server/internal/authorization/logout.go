@@ -49,20 +49,24 @@ func (l Logout) mayReturn() error {
 	return auth.Invalid("post_logout_redirect_uri", "The application asked to return to an address that is not registered for it.")
 }
 
-// readLogoutHint finds out which client's ID token it is. One that isn't ours,
-// any more perhaps, counts for nothing: then the person is asked.
+// readLogoutHint finds out which client's ID token it is. One that isn't ours
+// counts for nothing, and one that nobody can verify any more for the client's
+// name, which could as well stand in client_id: then the person is asked.
 func (s *Service) readLogoutHint(ctx context.Context, l *Logout, hint string) error {
 	if hint == "" {
 		return nil
 	}
-	claims, err := s.Hint(ctx, hint)
-	if err != nil || claims == nil || len(claims.Audience) != 1 {
+	claims, err := s.ReadHint(ctx, hint)
+	if err != nil || claims.IDClaims == nil || len(claims.Audience) != 1 {
 		return err
 	}
 	if l.ClientID != "" && l.ClientID != claims.Audience[0] {
 		return auth.Invalid("client_id", "The ID token was made for another application.")
 	}
-	l.ClientID, l.GrantID = claims.Audience[0], claims.SessionID
+	l.ClientID = claims.Audience[0]
+	if claims.Genuine {
+		l.GrantID = claims.SessionID
+	}
 	return nil
 }
 

@@ -341,16 +341,17 @@ func readKey(req *Request, params map[string]string) error {
 }
 
 // readHint takes an ID token that the client got before: nobody but its subject
-// will do.
+// will do. That asks for less than the request would get without it, so that it
+// may be one that nobody can verify any more.
 func (s *Service) readHint(ctx context.Context, req *Request, hint string) error {
 	if hint == "" {
 		return nil
 	}
-	claims, err := s.Hint(ctx, hint)
+	claims, err := s.ReadHint(ctx, hint)
 	if err != nil {
 		return err
 	}
-	if claims == nil || !slices.Contains(claims.Audience, req.ClientID) {
+	if claims.IDClaims == nil || !slices.Contains(claims.Audience, req.ClientID) {
 		return refuse("invalid_request", "id_token_hint is no ID token of this client.")
 	}
 	req.Subject = claims.Subject

@@ -10,6 +10,7 @@ import (
 	"github.com/writ-auth/writ/jwt"
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/keyring"
+	"github.com/writ-auth/writ/server/internal/mint"
 )
 
 // TicketTTL is how long a person may take to sign in and to agree.
@@ -71,34 +72,59 @@ func (s *Service) Open(ctx context.Context, ticket string) (Request, error) {
 	return req, s.parties(ctx, &req)
 }
 
-// Hint reads an ID token that a client sends back to say whom it means. It may
-// have expired long ago; nil if it is none of ours.
-func (s *Service) Hint(ctx context.Context, token string) (*jwt.IDClaims, error) {
+// Hint is an ID token that a client sends back to say whom it means.
+type Hint struct {
+	*jwt.IDClaims // nil: it is none of ours
+	// Genuine: we made it. False of one whose key is gone, as it is some hours after
+	// it was replaced, while sessions live for weeks. Anybody could have written that:
+	// it says no more than any parameter of a request, and may narrow what is done
+	// for whoever sends it, but move nobody to do it.
+	Genuine bool
+}
+
+// ReadHint reads a hint, which may have expired long ago.
+func (s *Service) ReadHint(ctx context.Context, token string) (Hint, error) {
 	u, err := jwt.DecodeUnverified(token)
 	if err != nil {
-		return nil, nil
+		return Hint{}, nil
 	}
 	var at struct {
 		IssuedAt jwt.NumericDate `json:"iat"`
 	}
 	if json.Unmarshal(u.Payload(), &at) != nil {
-		return nil, nil
+		return Hint{}, nil
 	}
 	verifier, err := jwt.NewVerifier[jwt.IDClaims](s.Keys, jwt.Expect{
-		Issuer: s.Issuer, AnyAudience: true, Type: "JWT", Required: []string{"sub", "sid", "iat"},
+		Issuer: s.Issuer, AnyAudience: true, Type: mint.TypeID, Required: []string{"sub", "sid", "iat"},
 		// As it was when the token was made; the signature says that this is true.
 		Now: func() time.Time { return at.IssuedAt.Time() },
 	})
 	if err != nil {
-		return nil, err
+		return Hint{}, err
 	}
 	tok, err := verifier.Verify(ctx, token)
-	if errors.Is(err, jwt.ErrUnavailable) {
-		return nil, err
-	}
-	if err != nil {
-		return nil, nil
+	switch {
+	case errors.Is(err, jwt.ErrUnavailable):
+		return Hint{}, err
+	case errors.Is(err, jwt.ErrKey):
+		return Hint{IDClaims: s.unproven(u)}, nil
+	case err != nil:
+		return Hint{}, nil
 	}
 	claims := tok.Claims()
-	return &claims, nil
+	return Hint{&claims, true}, nil
+}
+
+// unproven answers what a token under a key that is not known says, if it says
+// that it is an ID token of ours.
+func (s *Service) unproven(u *jwt.Unverified) *jwt.IDClaims {
+	var header struct {
+		Type string `json:"typ"`
+	}
+	var claims jwt.IDClaims
+	if json.Unmarshal(u.Header(), &header) != nil || header.Type != mint.TypeID || json.Unmarshal(u.Payload(), &claims) != nil ||
+		claims.Issuer != s.Issuer || claims.Subject == "" || claims.SessionID == "" {
+		return nil
+	}
+	return &claims
 }

@@ -2,6 +2,7 @@ package oauth_test
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -218,4 +219,41 @@ func TestAnotherPersonSignsIn(t *testing.T) {
 	if s.alive(mine.str("access_token")) {
 		t.Error("the first person's tokens outlive the change")
 	}
+}
+
+// A key goes some hours after it was replaced, every month; ID tokens are shown
+// as long as their sessions live, with no client_id beside them by most libraries.
+// Nobody can verify them then: they name the client and the person, as parameters
+// do, and end nothing without a question.
+func TestHintsWithoutTheirKey(t *testing.T) {
+	s := start(t)
+	s.person()
+	app := s.appClient("app", `,"skip_consent":true`)
+	b := s.browser()
+	token := s.redeem(app, b.code(app)).is(200).str("id_token")
+	var header struct{ KID string }
+	if err := json.Unmarshal([]byte(headerOf(t, token)), &header); err != nil {
+		t.Fatal(err)
+	}
+	s.admin("POST", "/v1/admin/keys/rotate", `{"compromised":"`+header.KID+`"}`).is(202)
+
+	// Nobody else than the hint names, and them without a question.
+	s.hide(b.get(app.request("prompt", "none", "id_token_hint", token)).back().Get("code"))
+	s.admin("POST", "/v1/admin/users", `{"email":"eve@example.com","password":"`+password+`"}`).is(201)
+	eve := s.browser()
+	eve.post("/login", "login", "eve@example.com", "password", password).to()
+	eve.get(app.request("prompt", "none", "id_token_hint", token)).tells("login_required")
+
+	// Anybody could have written it: it ends nothing where nobody is asked.
+	s.browser().get(logoutAt("id_token_hint", token)).page(200, "Signed out")
+	b.get(logoutAt("id_token_hint", token, "post_logout_redirect_uri", "https://evil.example/")).page(400, "This did not work")
+	b.get(logoutAt("id_token_hint", token, "client_id", "other", "post_logout_redirect_uri", outside)).page(400, "This did not work")
+	page := b.get(logoutAt("id_token_hint", token, "post_logout_redirect_uri", outside, "state", "st")).page(200, "Sign out?").has("app asks to sign you out.")
+	if a := b.get(app.request("prompt", "none")); s.hide(a.back().Get("code")) == "" {
+		t.Fatal("signed out without a question")
+	}
+	if to := b.post("/oauth/logout/confirm", "ticket", page.hidden("ticket"), "answer", "yes").to(); to != outside+"?state=st" {
+		t.Errorf("returned to %s", to)
+	}
+	b.get(app.request("prompt", "none")).tells("login_required")
 }
