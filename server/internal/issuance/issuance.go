@@ -48,7 +48,7 @@ type Token struct {
 // ForClient makes a token for the client itself. What must be known to revoke
 // the token is durable before it leaves, and most tokens need nothing written:
 // the marks stand for an hour at least. CodeUnavailable if the client was ended
-// in this very moment; the next attempt tells.
+// or deleted in this very moment; the next attempt tells.
 // A thumbprint, if it isn't "", is of the key that the token is bound to.
 func (s *Service) ForClient(ctx context.Context, c auth.Client, api auth.API, scope []string, thumbprint string) (Token, error) {
 	now := s.Now()
@@ -93,7 +93,7 @@ func (s *Service) raise(ctx context.Context, c auth.Client, access mint.Access) 
 		return nil
 	}
 	if err := s.Marks.Raise(ctx, m); err != nil {
-		if errors.Is(err, auth.ErrEpochChanged) {
+		if errors.Is(err, auth.ErrEpochChanged) || errors.Is(err, auth.ErrNotFound) {
 			return &auth.Error{Code: auth.CodeUnavailable, Message: "The client or the signing key has just changed; try again.",
 				RetryAfter: time.Second, Err: err}
 		}

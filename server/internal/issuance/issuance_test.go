@@ -125,22 +125,30 @@ func TestMarks(t *testing.T) {
 }
 
 // A token of a client that was ended in this very moment is either refused or
-// under the log's entry.
+// under the log's entry; so is one of a client that was deleted.
 func TestEndedMeanwhile(t *testing.T) {
 	w := open(t)
 	reg, err := w.Registration(t.Context(), "svc")
 	if err != nil {
 		t.Fatal(err)
 	}
+	refused := func(what string) {
+		t.Helper()
+		_, err := w.issuance.ForClient(t.Context(), reg.Client, auth.API{Audience: audience}, nil, "")
+		var e *auth.Error
+		if !errors.As(err, &e) || e.Code != auth.CodeUnavailable || e.RetryAfter == 0 {
+			t.Errorf("%s: error %v, want that it is to be tried again", what, err)
+		}
+	}
 	if _, err := w.End(t.Context(), auth.Ending{ClientID: "svc", NewEpoch: "e2"}, w.now, auth.Event{}); err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.issuance.ForClient(t.Context(), reg.Client, auth.API{Audience: audience}, nil, "")
-	var e *auth.Error
-	if !errors.As(err, &e) || e.Code != auth.CodeUnavailable || e.RetryAfter == 0 {
-		t.Errorf("error %v, want that it is to be tried again", err)
-	}
+	refused("ended")
 	if _, err := w.token(t, 0); err != nil {
 		t.Errorf("the next attempt: %v", err)
 	}
+	if _, err := w.DeleteClient(t.Context(), "svc", w.now, auth.Event{}); err != nil {
+		t.Fatal(err)
+	}
+	refused("deleted")
 }

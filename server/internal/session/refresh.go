@@ -254,7 +254,7 @@ func alive(held auth.Held) error {
 // of an ended session is answered.
 func (r *refreshing) end() error {
 	_, err := r.s.Sessions.End(r.ctx, auth.Ending{GrantID: r.held.Grant.ID, Reason: r.verdict.String()}, r.held.Now, *r.event("refused"))
-	if err != nil {
+	if err != nil && !errors.Is(err, auth.ErrNotFound) { // it went with its user in this moment
 		return err
 	}
 	r.s.observe(r.verdict)

@@ -293,3 +293,43 @@ func TestRefreshSwitchedOff(t *testing.T) {
 	_, err := b.refresh(out.RefreshToken)
 	want(t, err, auth.CodeSessionEnded)
 }
+
+type grants interface{ auth.Sessions }
+
+// forgetful deletes the user as soon as something of theirs is to be ended.
+type forgetful struct {
+	grants
+	users auth.Users
+	id    string
+}
+
+func (f *forgetful) End(ctx context.Context, e auth.Ending, now time.Time, ev auth.Event) (uint64, error) {
+	if _, err := f.users.DeleteUser(ctx, f.id, now, auth.Event{}); err != nil {
+		return 0, err
+	}
+	return f.grants.End(ctx, e, now, ev)
+}
+
+// TestDeletedMeanwhile: who is refused, or signs out, while another node deletes the
+// user hears what they would have heard: that it is over.
+func TestDeletedMeanwhile(t *testing.T) {
+	var sessions *forgetful
+	start := func() (*bench, session.Tokens) {
+		b := setUp(t, func(o *session.Options) {
+			sessions = &forgetful{o.Sessions, o.Users, ""}
+			o.Sessions = sessions
+		})
+		sessions.id = b.user.ID
+		return b, b.signIn("", auth.ModeToken)
+	}
+	b, first := start()
+	second := b.mustRefresh(first.RefreshToken)
+	b.mustRefresh(second.RefreshToken)
+	_, err := b.refresh(first.RefreshToken) // a theft
+	want(t, err, auth.CodeSessionEnded)
+
+	b, first = start()
+	if seq, err := b.SignOutByRefresh(t.Context(), first.RefreshToken, false, session.Request{}); err != nil || seq == 0 {
+		t.Errorf("SignOutByRefresh = %d, %v, want the number of the end", seq, err)
+	}
+}
