@@ -30,11 +30,17 @@ type AuthorizationCode struct {
 	// DPoPThumbprint is the key to which its tokens must be bound (RFC 9449,
 	// section 10); "": any, or none.
 	DPoPThumbprint string
+
+	// ConsentOf is the user on whose consent the code rests, when it is stored; "":
+	// on nobody's. It is not kept.
+	ConsentOf string
 }
 
 // Codes is what authorization asks of the store.
 type Codes interface {
-	// AddCode stores a code that nobody has redeemed.
+	// AddCode stores a code that nobody has redeemed. ErrMoved if the user it rests
+	// on has taken back meanwhile what they allowed the client at the audience: a
+	// code that is stored goes with the consent.
 	AddCode(ctx context.Context, c AuthorizationCode) error
 	// AddCodeOnce is AddCode for a request that gets one code and no more: once is
 	// remembered until then. False, with nothing stored, if the client had a code

@@ -97,6 +97,13 @@ func (s *Service) Decide(ctx context.Context, req Request, who *session.Identity
 		return s.backToDevice(req, who), nil
 	}
 	next, refusal, err := s.next(ctx, req, who)
+	code := ""
+	if err == nil && refusal == nil && next == NextAnswer {
+		code, err = s.issue(ctx, req, *who)
+	}
+	if errors.Is(err, auth.ErrMoved) { // the person has taken it back since they agreed
+		next, err = NextAgree, nil
+	}
 	if err != nil {
 		return Step{}, err
 	}
@@ -108,10 +115,6 @@ func (s *Service) Decide(ctx context.Context, req Request, who *session.Identity
 	}
 	if next != NextAnswer {
 		return Step{Next: next}, nil
-	}
-	code, err := s.issue(ctx, req, *who)
-	if err != nil {
-		return Step{}, err
 	}
 	return Step{Answer: s.answer(req, Value{"code", code})}, nil
 }
@@ -197,7 +200,12 @@ func (s *Service) issue(ctx context.Context, req Request, who session.Identity) 
 	rand.Read(random[:])
 	code := CodePrefix + base64url.Encode(random[:])
 	now := s.Now()
+	consent := ""
+	if !req.Client.Client.SkipConsent {
+		consent = who.User.ID
+	}
 	return code, s.addCode(ctx, req, auth.AuthorizationCode{
+		ConsentOf: consent,
 		Hash: sha256.Sum256([]byte(code)), ClientID: req.ClientID, SessionID: who.Session.ID, SignInID: who.Grant.ID,
 		RedirectURI: req.RedirectURI, Challenge: req.Challenge, Nonce: req.Nonce, Scope: req.Scope, Audience: req.Audience,
 		DPoPThumbprint: req.Thumbprint, CreatedAt: now, ExpiresAt: now.Add(CodeTTL), ForgetAt: now.Add(CodeTTL),

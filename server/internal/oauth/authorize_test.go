@@ -380,3 +380,21 @@ func TestFormToOwnScheme(t *testing.T) {
 		t.Errorf("sent to %s", to)
 	}
 }
+
+// TestTakenBack: a page that goes on with what a person agreed to asks again once
+// they have taken it back.
+func TestTakenBack(t *testing.T) {
+	s := start(t)
+	s.person()
+	app, b := s.appClient("app", `,"scope":"openid profile read"`), s.browser()
+	page := b.signInAt(b.own(b.get(app.request("scope", "openid"))))
+	agreed := b.post("/consent", "ticket", page.hidden("ticket"), "answer", "allow").to()
+	if code := b.get(agreed).back().Get("code"); code == "" {
+		t.Fatal("no code though the person agreed")
+	} else {
+		s.hide(code)
+	}
+	b.own(b.post("/account/consent", "client_id", "app")).page(200, "Your account")
+	again := b.own(b.get(agreed)).page(200, "Allow access?")
+	s.hide(b.allow(again).back().Get("code"))
+}

@@ -18,7 +18,11 @@ func codeDest(c *auth.AuthorizationCode) []any {
 
 // AddCode implements auth.Codes.
 func (s *Store) AddCode(ctx context.Context, c auth.AuthorizationCode) error {
-	return s.single(ctx, func(ctx context.Context, t *tx) error { return t.insertCode(ctx, c) })
+	add := s.single
+	if c.ConsentOf != "" {
+		add = s.hot
+	}
+	return add(ctx, func(ctx context.Context, t *tx) error { return t.insertCode(ctx, c) })
 }
 
 // AddCodeOnce implements auth.Codes.
@@ -33,8 +37,19 @@ func (s *Store) AddCodeOnce(ctx context.Context, c auth.AuthorizationCode, once 
 	return first && err == nil, err
 }
 
+// insertCode keeps the consent, if there is to be one, until the code is there: who
+// takes it back waits, and then finds the code. See takeBack.
 func (t *tx) insertCode(ctx context.Context, c auth.AuthorizationCode) error {
+	const consent = `SELECT 1 FROM consents WHERE user_id = $1 AND client_id = $2 AND audience = $3`
 	const insert = `INSERT INTO codes (` + codeColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, '', $13)`
+	if c.ConsentOf != "" {
+		switch stands, err := t.exists(ctx, consent+t.engine.stays, c.ConsentOf, c.ClientID, c.Audience); {
+		case err != nil:
+			return err
+		case !stands:
+			return auth.ErrMoved
+		}
+	}
 	_, err := t.exec(ctx, insert, c.Hash[:], c.ClientID, c.SessionID, c.SignInID, c.RedirectURI, c.Challenge, c.Nonce,
 		encoded(c.Scope), c.Audience, t.since(c.CreatedAt), micros(c.ExpiresAt), micros(c.ForgetAt), c.DPoPThumbprint)
 	return err

@@ -36,6 +36,8 @@ type engine struct {
 	// What locks the rows of the user and the client in epochsHold until the
 	// transaction ends, for reading and for a later change of the user.
 	share, update string
+	// stays locks a row that was read against being deleted until the transaction ends.
+	stays string
 	// skipLocked lets Sweep leave alone what somebody is working on.
 	skipLocked string
 }
@@ -90,6 +92,7 @@ func postgresEngine(channel string) *engine {
 		rotate:   rotateOnce,
 		share:    ` FOR SHARE OF u FOR KEY SHARE OF c`,
 		update:   ` FOR NO KEY UPDATE OF u FOR KEY SHARE OF c`,
+		stays:    ` FOR KEY SHARE`,
 
 		skipLocked: ` FOR UPDATE SKIP LOCKED`,
 	}

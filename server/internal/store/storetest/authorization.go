@@ -22,6 +22,7 @@ func authorizationTests() map[string]func(*bench) {
 		"RoomByWorth":      roomByWorth,
 		"Consent":          consent,
 		"RevokeConsent":    revokeConsent,
+		"CodeAndConsent":   codeAndConsent,
 		"RevokeUnfetched":  revokeUnfetched,
 		"Reauthenticate":   reauthenticate,
 	}
@@ -277,6 +278,43 @@ func revokeUnfetched(b *bench) {
 		got, err = b.RedeemDevice(b.ctx, d.Hash, g, auth.Marks{}, event("grant.begin"))
 		b.must(err)
 		b.same(what+": the device", got, of.stays)
+	}
+}
+
+// codeAndConsent: of a code and a consent that is taken back at that moment, be it
+// on another node, neither stays.
+func codeAndConsent(b *bench) {
+	u, c := b.user(), b.app("app")
+	code, _ := b.code(u, c, "the first")
+	code.ConsentOf = u.ID
+	add := func(hash [32]byte) error {
+		code := code
+		code.Hash = hash
+		return b.AddCode(b.ctx, code)
+	}
+	consent := auth.Consent{UserID: u.ID, ClientID: c.ID, Audience: code.Audience, Scope: []string{"read"}}
+	b.is("without a consent", add(sha256.Sum256([]byte("early"))), auth.ErrMoved)
+	_, err := b.AddCodeOnce(b.ctx, code, sha256.Sum256([]byte("once")), b.now().Add(time.Minute))
+	b.is("without a consent, once", err, auth.ErrMoved)
+	for i := range rounds {
+		b.must(b.AddConsent(b.ctx, consent, event("consent.add")))
+		hashes := make([][32]byte, 8)
+		errs := together(len(hashes)+1, func(n int) error {
+			if n == len(hashes) {
+				_, err := b.RevokeConsent(b.ctx, u.ID, c.ID, b.now(), event("consent.revoke"))
+				return err
+			}
+			hashes[n] = sha256.Sum256(fmt.Append(nil, i, n))
+			return add(hashes[n])
+		})
+		b.must(errs[len(hashes)])
+		for n, hash := range hashes {
+			if errs[n] != nil {
+				b.is("too late", errs[n], auth.ErrMoved)
+			}
+			_, err := b.CodeByHash(b.ctx, hash)
+			b.is("a code afterwards", err, auth.ErrNotFound)
+		}
 	}
 }
 
