@@ -89,14 +89,11 @@ func (s *Store) HotPlans(ctx context.Context) (steps []string, err error) {
 		return nil, err
 	}
 	defer conn.Close()
-	for name, text := range map[string]string{"read": selectHeldShort + byHandle, "write": rotateOnce} {
+	for name, text := range map[string]string{"read": selectHeldShort + byHandle, "write": rotateOnce, "remembered": rotateRemembered} {
 		if _, err := conn.ExecContext(ctx, "PREPARE "+name+" AS "+text); err != nil {
 			return nil, err
 		}
-		args := "NULL"
-		if name == "write" {
-			args += strings.Repeat(", NULL", 13)
-		}
+		args := "NULL" + strings.Repeat(", NULL", map[string]int{"write": 13, "remembered": 18}[name])
 		rows, err := conn.QueryContext(ctx, "EXPLAIN EXECUTE "+name+"("+args+")")
 		if err != nil {
 			return nil, err

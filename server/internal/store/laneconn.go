@@ -12,13 +12,14 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// laneConn is a connection for the two statements of a refresh, prepared, of
+// laneConn is a connection for the statements of a refresh, prepared, of
 // which many are sent together. It knows the few types that they have, and takes
 // PostgreSQL's own form of them: what package database/sql and the driver do to
 // convert and to lock costs several times what the statements cost this node.
 type laneConn struct {
-	conn         *pgconn.PgConn
-	held, rotate *pgconn.StatementDescription
+	conn *pgconn.PgConn
+	held, rotate,
+	rotateRemembered *pgconn.StatementDescription
 
 	pipeline *pgconn.Pipeline // what was added since the last Sync
 	asked    int              // how many statements that is
@@ -40,6 +41,9 @@ func connectLane(config *pgconn.Config) (*laneConn, error) {
 	c := &laneConn{conn: conn, binary: []int16{pgtype.BinaryFormatCode}, room: make([]byte, 0, 512), scan: newHeldScan()}
 	if c.held, err = conn.Prepare(ctx, "held", selectHeldShort+byHandle, nil); err == nil {
 		c.rotate, err = conn.Prepare(ctx, "rotate", rotateOnce, nil)
+	}
+	if err == nil {
+		c.rotateRemembered, err = conn.Prepare(ctx, "rotate remembered", rotateRemembered, nil)
 	}
 	if err != nil {
 		c.close()

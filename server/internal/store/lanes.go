@@ -24,6 +24,8 @@ import (
 // one transaction, which the disk is waited for once. While it is, the callers
 // make what they will answer.
 //
+// Of what this node remembers a lane needs not read first; see remembered.
+//
 // A lane does what is usual: a grant is found, and its state changes, if it is
 // still what was read. For everything else, other rows to change beside, a
 // client not in memory, an error of the database, the caller is told errAlone
@@ -65,9 +67,11 @@ type refreshJob struct {
 	hash   []byte
 	decide func(auth.Held) (*auth.Turn, error)
 
-	held    auth.Held
-	change  rotation
-	rotated bool // the change was made, or there was nothing to change
+	held     auth.Held
+	version  int64 // of the client's row
+	recalled bool  // held is what is remembered
+	change   rotation
+	rotated  bool // the change was made, or there was nothing to change
 }
 
 func newLanes(s *Store, config *pgconn.Config) *lanes {
@@ -212,10 +216,54 @@ func (l *lane) carry(batch []*refreshJob) {
 	if len(begun) == 0 {
 		return
 	}
-	changing := l.read(begun)
-	if len(changing) > 0 {
+	changing, others := recall(l.store, begun)
+	if len(others) > 0 {
+		changing = append(changing, l.read(others)...)
+	}
+	if changing = oneOfEach(changing); len(changing) > 0 {
 		l.write(changing)
 	}
+}
+
+// recall finds those that can do without reading: what is remembered of their
+// grants lets them rotate.
+func recall(s *Store, batch []*refreshJob) (changing, others []*refreshJob) {
+	for _, j := range batch {
+		if j.recall(s) {
+			changing = append(changing, j)
+		} else {
+			others = append(others, j)
+		}
+	}
+	return changing, others
+}
+
+// recall decides on what is remembered of the grant. Whatever comes of it but a
+// change says nothing.
+func (j *refreshJob) recall(s *Store) bool {
+	m, ok := s.grants.find(j.hash)
+	if !ok || !s.clients.complete(&m.held.Client, m.version) {
+		return false
+	}
+	m.held.Now = s.now()
+	j.held, j.version = m.held, m.version
+	changes, err := j.settle(s)
+	j.recalled = changes && err == nil
+	return j.recalled
+}
+
+// oneOfEach leaves of each session one, and sends the others the long way.
+func oneOfEach(batch []*refreshJob) []*refreshJob {
+	sessions := make(map[string]bool, len(batch))
+	return slices.DeleteFunc(batch, func(j *refreshJob) bool {
+		id := j.held.Session.ID
+		if sessions[id] {
+			j.end(false, errAlone)
+			return true
+		}
+		sessions[id] = true
+		return false
+	})
 }
 
 // end tells a caller the outcome.
@@ -254,7 +302,7 @@ func (l *lane) ask(batch []*refreshJob) error {
 		scan := l.conn.scan
 		scan.clear(now)
 		j.err = assign(scan.short(), values)
-		j.held = scan.held
+		j.held, j.version = scan.held, scan.version
 		if j.err == nil && !l.store.clients.complete(&j.held.Client, scan.version) {
 			j.err = errAlone
 		}
@@ -307,17 +355,11 @@ func (l *lane) read(batch []*refreshJob) (changing []*refreshJob) {
 		}
 		return nil
 	}
-	sessions := make(map[string]bool, len(batch))
 	for _, j := range batch {
-		changes, err := j.settle(l.store)
-		switch {
-		case err != nil || !changes:
-			j.end(err == nil, err)
-		case sessions[j.held.Session.ID]:
-			j.end(false, errAlone)
-		default:
-			sessions[j.held.Session.ID] = true
+		if changes, err := j.settle(l.store); changes && err == nil {
 			changing = append(changing, j)
+		} else {
+			j.end(err == nil, err)
 		}
 	}
 	return changing
@@ -356,10 +398,18 @@ func (j *refreshJob) settle(s *Store) (changes bool, err error) {
 func (l *lane) write(batch []*refreshJob) {
 	now := micros(l.store.now())
 	slices.SortFunc(batch, func(a, b *refreshJob) int { return strings.Compare(a.held.Session.ID, b.held.Session.ID) })
-	for _, j := range batch {
-		l.conn.add(l.conn.rotate, append(j.change.args(), now)...)
+	err := l.connect()
+	if err == nil {
+		for _, j := range batch {
+			args := append(j.change.args(), now)
+			if j.recalled {
+				l.conn.add(l.conn.rotateRemembered, append(args, unchangedArgs(j.held, j.version)...)...)
+			} else {
+				l.conn.add(l.conn.rotate, args...)
+			}
+		}
+		err = l.conn.send()
 	}
-	err := l.conn.send()
 	for _, j := range batch {
 		close(j.ran)
 	}
@@ -370,10 +420,32 @@ func (l *lane) write(batch []*refreshJob) {
 			return nil
 		})
 	}
+	// No reading has shown that the connection is alive. Who begins anew finds out
+	// what has happened: if the change was made, the token is one that was just used.
+	again := err != nil && !isTimeout(err)
 	if err != nil {
 		err = l.refused(err)
 	}
 	for _, j := range batch {
-		j.end(err == nil && j.rotated, err)
+		j.remember(l.store, err)
+		if again && j.recalled {
+			j.end(false, errAlone)
+		} else {
+			j.end(err == nil && j.rotated, err)
+		}
 	}
+}
+
+// remember keeps the grant as it is after the change, if that is known.
+func (j *refreshJob) remember(s *Store, err error) {
+	if err != nil || !j.rotated {
+		s.grants.forget(j.hash)
+		return
+	}
+	h := j.held
+	h.Grant.Rotation, h.Grant.Mark = j.change.to, latest(h.Grant.Mark, j.change.mark)
+	if !j.change.idle.IsZero() {
+		h.Grant.IdleExpiry, h.Session.IdleExpiry = j.change.idle, j.change.idle
+	}
+	s.grants.keep(j.hash, h, j.version)
 }

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ func TestLanes(t *testing.T) {
 		"two of one session":   twoOfOneSession,
 		"a row is locked":      func(t *testing.T, s *store.Store) { rowIsLocked(t, s, dsn) },
 		"connections are lost": func(t *testing.T, s *store.Store) { connectionsAreLost(t, s, dsn) },
+		"remembered":           rememberedGrants,
 		"nobody waits":         nobodyWaits,
 		"closed":               closedLanes,
 	} {
@@ -188,6 +190,61 @@ func connectionsAreLost(t *testing.T, s *store.Store, dsn string) {
 		if err := admin.QueryRow(end).Scan(&ended); err != nil || ended == 0 {
 			t.Fatalf("%d connections ended, %v", ended, err)
 		}
+	}
+}
+
+// rememberedGrants: a grant that this node refreshed last is not read again, and
+// one that has changed is.
+func rememberedGrants(t *testing.T, s *store.Store) {
+	g := heldGrant(t, s)
+	seen := func() (all []string) {
+		t.Helper()
+		err := refreshed(t.Context(), s, g, func(h auth.Held) (*auth.Turn, error) {
+			all = append(all, h.Session.Device+" "+h.User.Name+" "+h.Client.Scope)
+			return rotating(h)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	want := func(what string, got []string, want ...string) {
+		t.Helper()
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: decided on %q, want %q", what, got, want)
+		}
+	}
+	want("the first, with which the node reads the client", seen(), "  ")
+	want("the second", seen(), "  ")
+	// Of the device no token says anything, so nobody asks whether it is the same.
+	err := s.Transact(t.Context(), func(exec func(string, ...any) error) error {
+		return exec(`UPDATE sessions SET device = 'phone' WHERE id = $1`, g.SessionID)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want("remembered", seen(), "  ")
+	want("remembered again", seen(), "  ")
+	name := "Ada"
+	if _, err := s.UpdateProfile(t.Context(), g.UserID, &name, nil, time.Now(), auth.Event{}); err != nil {
+		t.Fatal(err)
+	}
+	want("after a change", seen(), "  ", "phone Ada ")
+	want("after that", seen(), "phone Ada ")
+	c, err := s.ClientByID(t.Context(), g.ClientID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := c.UpdatedAt
+	c.Scope = "less"
+	if _, err := s.UpdateClient(t.Context(), c, read, nil, time.Now(), auth.Event{}); err != nil {
+		t.Fatal(err)
+	}
+	if all := seen(); all[0] != "phone Ada " || all[len(all)-1] != "phone Ada less" {
+		t.Errorf("after a change of the client: decided on %q", all)
+	}
+	if got := rotations(t, s, g); got != 7 {
+		t.Errorf("%d rotations of 7 refreshes", got)
 	}
 }
 

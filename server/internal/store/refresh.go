@@ -15,7 +15,8 @@ import (
 // caller makes what it will answer.
 //
 // On PostgreSQL it is a reading and a conditional update, and whoever loses the
-// race for the row begins again. The usual ones go together (lanes.go).
+// race for the row begins again. The usual ones go together (lanes.go), and what
+// this node remembers it needs not read (remembered.go).
 
 // Refresh implements auth.Sessions.
 func (s *Store) Refresh(ctx context.Context, hash []byte, decide func(auth.Held) (*auth.Turn, error), meanwhile func() error) error {

@@ -93,10 +93,13 @@ func (t *tx) insertGrant(ctx context.Context, g auth.Grant) error {
 }
 
 // alive is the condition that a row of grants may still be used.
-const alive = `ended_at = 0 AND EXISTS (
+const (
+	alive     = `ended_at = 0 AND EXISTS (` + aliveRows + `)`
+	aliveRows = `
 		SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = grants.client_id
 		WHERE s.id = grants.session_id AND s.ended_at = 0 AND u.disabled = 0 AND c.disabled = 0
-			AND u.epoch = grants.user_epoch AND c.epoch = grants.client_epoch)`
+			AND u.epoch = grants.user_epoch AND c.epoch = grants.client_epoch`
+)
 
 // Rotate implements auth.Sessions. A grant whose user or client is disabled or
 // has another epoch counts as ended; false too if the key of marks has retired.
@@ -141,11 +144,13 @@ func (r rotation) args() []any {
 
 // swapGrant is the rotation itself: of all that start from one state, one finds
 // it.
-const swapGrant = `UPDATE grants SET confirmed_gen = $1, current_gen = $2, issued_at = $3, recoveries = $4, tag_key = $5,
+const swapGrant = swapState + alive
+
+const swapState = `UPDATE grants SET confirmed_gen = $1, current_gen = $2, issued_at = $3, recoveries = $4, tag_key = $5,
 		idle_expiry = CASE WHEN CAST($6 AS BIGINT) = 0 THEN idle_expiry ELSE $6 END,
 		mark = CASE WHEN mark < $7 THEN $7 ELSE mark END
 	WHERE id = $8 AND confirmed_gen = $9 AND current_gen = $10 AND issued_at = $11 AND recoveries = $12
-		AND tag_key = $13 AND ` + alive
+		AND tag_key = $13 AND `
 
 // rotateOnce rotates with one statement; see rotateOnce in engine.go.
 func (s *Store) rotateOnce(ctx context.Context, r rotation) (rotated bool, err error) {

@@ -90,6 +90,7 @@ type Store struct {
 	link     *link
 	follower *follower
 	lanes    *lanes
+	grants   remembered
 	node     node
 }
 

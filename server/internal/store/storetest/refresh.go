@@ -12,6 +12,7 @@ func refreshTests() map[string]func(*bench) {
 		"Refresh":            refresh,
 		"RefreshRefused":     refreshRefused,
 		"RefreshSeesChanges": refreshSeesChanges,
+		"RefreshRemembers":   refreshRemembers,
 		"RefreshSeesAPIs":    refreshSeesAPIs,
 		"RefreshTogether":    refreshTogether,
 		"RefreshMarksOnce":   refreshMarksOnce,

@@ -1,0 +1,106 @@
+package store
+
+import (
+	lru "container/list"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/writ-auth/writ/server/internal/auth"
+)
+
+// A node of a fleet remembers the grants that it has refreshed last. When one
+// comes back it decides on what it remembers, and sends the change with the
+// condition that all of that is still so, in place of reading it before: a
+// refresh is one round trip then, and not two. If another node, or anybody else,
+// has changed the grant, its session, user, client or roles in between, the
+// condition fails, nothing has happened, and the refresh begins anew by reading.
+//
+// What is remembered is therefore never believed, and needs not be told of
+// changes. A refresh that it would refuse, or that would do more than rotate, is
+// read as well.
+
+// maxRemembered bounds how many grants that are, at some 2 KB each.
+const maxRemembered = 4096
+
+// remembered is what refreshes have read or written last. The grant that was
+// used least recently makes room.
+type remembered struct {
+	mu     sync.Mutex
+	byHash map[string]*lru.Element // of memory
+	recent *lru.List               // the most recently used first
+}
+
+// memory is a grant as it was last.
+type memory struct {
+	hash    string
+	held    auth.Held // of its client what the short query reads; no API
+	version int64     // of the client's row
+}
+
+// keep remembers what became of a grant.
+func (r *remembered) keep(hash []byte, held auth.Held, version int64) {
+	c := held.Client
+	held.Client = auth.Client{ID: c.ID, Epoch: c.Epoch, Disabled: c.Disabled, Mark: c.Mark}
+	held.API = auth.API{}
+	held.User.PasswordHash = "" // nobody asks
+	m := memory{string(hash), alone(held), version}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.byHash == nil {
+		r.byHash, r.recent = make(map[string]*lru.Element), lru.New()
+	}
+	if e := r.byHash[m.hash]; e != nil {
+		e.Value = m
+		r.recent.MoveToFront(e)
+		return
+	}
+	if r.recent.Len() >= maxRemembered {
+		delete(r.byHash, r.recent.Remove(r.recent.Back()).(memory).hash)
+	}
+	r.byHash[m.hash] = r.recent.PushFront(m)
+}
+
+// find answers what is remembered of a grant.
+func (r *remembered) find(hash []byte) (m memory, ok bool) {
+	r.mu.Lock()
+	e := r.byHash[string(hash)]
+	if e != nil {
+		m = e.Value.(memory)
+	}
+	r.mu.Unlock()
+	if e != nil {
+		m.held = alone(m.held)
+	}
+	return m, e != nil
+}
+
+// forget is for what turned out to be no longer so.
+func (r *remembered) forget(hash []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e := r.byHash[string(hash)]; e != nil {
+		r.recent.Remove(e)
+		delete(r.byHash, string(hash))
+	}
+}
+
+// alone shares no list with h: callers may do with theirs what they like.
+func alone(h auth.Held) auth.Held {
+	h.Grant.Scope, h.Session.AMR, h.User.Roles = slices.Clone(h.Grant.Scope), slices.Clone(h.Session.AMR), slices.Clone(h.User.Roles)
+	h.Grant.HandleHash, h.Session.CookieHash, h.User.Claims = slices.Clone(h.Grant.HandleHash), slices.Clone(h.Session.CookieHash), slices.Clone(h.User.Claims)
+	return h
+}
+
+// unchanged is the condition, besides alive and the state of the rotation, that a
+// grant and what belongs to it are as they are remembered. What isn't in it never
+// changes, or only ever grows (the marks, when a session goes idle).
+const unchanged = `ended_at = 0 AND user_epoch = $15 AND EXISTS (` + aliveRows + `
+			AND u.updated_at = $16 AND s.auth_time = $17 AND c.version = $18
+			AND COALESCE((SELECT STRING_AGG(r.name, '` + separator + `' ORDER BY r.name) FROM user_roles x
+				JOIN roles r ON r.id = x.role_id WHERE x.user_id = u.id), '') = $19)`
+
+// unchangedArgs are its parameters.
+func unchangedArgs(h auth.Held, version int64) []any {
+	return []any{h.Grant.UserEpoch, micros(h.User.UpdatedAt), micros(h.Session.AuthTime), version, strings.Join(h.User.Roles, separator)}
+}
