@@ -206,7 +206,7 @@ func (s *Service) issue(ctx context.Context, req Request, who session.Identity) 
 	}
 	return code, s.addCode(ctx, req, auth.AuthorizationCode{
 		ConsentOf: consent,
-		Hash: sha256.Sum256([]byte(code)), ClientID: req.ClientID, SessionID: who.Session.ID, SignInID: who.Grant.ID,
+		Hash:      sha256.Sum256([]byte(code)), ClientID: req.ClientID, SessionID: who.Session.ID, SignInID: who.Grant.ID,
 		RedirectURI: req.RedirectURI, Challenge: req.Challenge, Nonce: req.Nonce, Scope: req.Scope, Audience: req.Audience,
 		DPoPThumbprint: req.Thumbprint, CreatedAt: now, ExpiresAt: now.Add(CodeTTL), ForgetAt: now.Add(CodeTTL),
 	})
