@@ -436,13 +436,14 @@ func (l *lane) write(batch []*refreshJob) {
 	}
 }
 
-// remember keeps the grant as it is after the change, if that is known.
+// remember keeps the grant as it is after the change, if that is known. One that
+// gets its place in a status list just now would ask for it again each time.
 func (j *refreshJob) remember(s *Store, err error) {
-	if err != nil || !j.rotated {
+	h := j.held
+	if err != nil || !j.rotated || h.API.StatusList && h.Grant.StatusIndex == 0 {
 		s.grants.forget(j.hash)
 		return
 	}
-	h := j.held
 	h.Grant.Rotation, h.Grant.Mark = j.change.to, latest(h.Grant.Mark, j.change.mark)
 	if !j.change.idle.IsZero() {
 		h.Grant.IdleExpiry, h.Session.IdleExpiry = j.change.idle, j.change.idle

@@ -23,6 +23,7 @@ func TestLanes(t *testing.T) {
 		"a row is locked":      func(t *testing.T, s *store.Store) { rowIsLocked(t, s, dsn) },
 		"connections are lost": func(t *testing.T, s *store.Store) { connectionsAreLost(t, s, dsn) },
 		"remembered":           rememberedGrants,
+		"a place in a list":    rememberedPlace,
 		"nobody waits":         nobodyWaits,
 		"closed":               closedLanes,
 	} {
@@ -245,6 +246,41 @@ func rememberedGrants(t *testing.T, s *store.Store) {
 	}
 	if got := rotations(t, s, g); got != 7 {
 		t.Errorf("%d rotations of 7 refreshes", got)
+	}
+}
+
+// rememberedPlace: a grant that gets its place in a status list with its tokens has
+// that one ever after.
+func rememberedPlace(t *testing.T, s *store.Store) {
+	api := auth.API{ID: "api_1", Audience: "https://api.example", StatusList: true}
+	if err := s.CreateAPI(t.Context(), api, nil, auth.Event{}); err != nil {
+		t.Fatal(err)
+	}
+	g := heldGrant(t, s)
+	err := s.Transact(t.Context(), func(exec func(string, ...any) error) error {
+		return exec(`UPDATE grants SET audience = $1 WHERE id = $2`, api.Audience, g.ID)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var place auth.StatusIndex
+	for n := range 4 {
+		var seen auth.Held
+		err := s.Refresh(t.Context(), g.HandleHash, func(h auth.Held) (*auth.Turn, error) {
+			seen = h
+			return rotating(h)
+		}, func() (err error) {
+			if n == 2 { // remembered without one until here
+				place, err = s.AssignStatus(t.Context(), seen.Grant)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 3 && (place == 0 || seen.Grant.StatusIndex != place) {
+			t.Errorf("the next refresh sees the place %d, want %d", seen.Grant.StatusIndex, place)
+		}
 	}
 }
 
