@@ -45,17 +45,16 @@ func TestKillOnPostgres(t *testing.T) {
 func TestKillOnPostgresCatchesEarlyAnswers(t *testing.T) {
 	pg := pgtest.Start(t)
 	bin, err := build("writ-early-pg", "-overlay", overlay(t, "../server/internal/store/lanes.go",
-		turn{`	err := l.conn.send()
-`, `	for _, j := range batch {
-		close(j.ran)
-		j.end(true, nil)
-	}
-	time.Sleep(50 * time.Millisecond)
-	if l.conn.send() == nil {
-		l.conn.receive(func(int, []driver.Value) error { return nil })
-	}
-	return
-	err := l.conn.send()
+		turn{`		err = l.conn.send()
+`, `		for _, j := range batch {
+			close(j.ran)
+			j.end(true, nil)
+		}
+		time.Sleep(50 * time.Millisecond)
+		if l.conn.send() == nil {
+			l.conn.receive(func(int, []driver.Value) error { return nil })
+		}
+		return
 `}))
 	if err != nil {
 		t.Fatal(err)

@@ -169,9 +169,9 @@ func secure(hsts bool) []field {
 	return fields
 }
 
-// ofDocuments is those of every answer but the JSON that a program asked for. That
-// opens no window, has no link to follow, and the policy of secure keeps it out of
-// frames: on the shortest answers they were a tenth of the work. The Referrer-Policy is
+// ofDocuments is those of every answer but the JSON that a program got for its
+// Authorization header, with which nobody is sent to an address: no window shows
+// it. On the shortest answers they were a tenth of the work. The Referrer-Policy is
 // same-origin: with no-referrer a form would send "Origin: null" and fail
 // SameOrigin.
 func ofDocuments() []field {
@@ -228,10 +228,10 @@ func (a *answer) Write(b []byte) (int, error) {
 }
 
 // begin adds the headers of documents, but for those that the handler has set
-// itself, unless what follows is the JSON that was asked for.
+// itself, unless what follows is JSON that no window shows.
 func (a *answer) begin(status int) {
 	h := a.Header()
-	if kind := h["Content-Type"]; status < 300 && len(kind) == 1 && kind[0] == typeJSON {
+	if kind := h["Content-Type"]; status < 300 && len(kind) == 1 && kind[0] == typeJSON && a.r.Header["Authorization"] != nil {
 		return
 	}
 	for _, f := range a.documents {

@@ -49,7 +49,10 @@ func TestSecurityHeaders(t *testing.T) {
 		"made": func(w http.ResponseWriter, _ *http.Request) error { return edge.WriteJSON(w, 201, 1) },
 	} {
 		inner, _ := front(h)
-		header := serve(inner, httptest.NewRequest("GET", "/x", nil)).Header
+		if got := serve(inner, httptest.NewRequest("GET", "/x", nil)).Header.Get("Cross-Origin-Opener-Policy"); got != "same-origin" {
+			t.Errorf("%s in a window: Cross-Origin-Opener-Policy: %q", name, got)
+		}
+		header := serve(inner, credited()).Header
 		for field, value := range want {
 			switch field {
 			case "X-Frame-Options", "Referrer-Policy", "Cross-Origin-Opener-Policy": // say nothing of JSON
@@ -73,7 +76,7 @@ func TestSecurityHeaders(t *testing.T) {
 		},
 	} {
 		inner, _ := front(h)
-		if got := serve(inner, httptest.NewRequest("GET", "/x", nil)).Header.Get("X-Frame-Options"); got != "DENY" {
+		if got := serve(inner, credited()).Header.Get("X-Frame-Options"); got != "DENY" {
 			t.Errorf("%s: X-Frame-Options: %q", name, got)
 		}
 	}
@@ -82,6 +85,13 @@ func TestSecurityHeaders(t *testing.T) {
 	if got := serve(plain, httptest.NewRequest("GET", "/x", nil)).Header.Get("Strict-Transport-Security"); got != "" {
 		t.Errorf("a plain-http issuer sends Strict-Transport-Security: %s", got)
 	}
+}
+
+// credited is a request with a credential that no window sends.
+func credited() *http.Request {
+	r := httptest.NewRequest("GET", "/x", nil)
+	r.Header.Set("Authorization", "Bearer x")
+	return r
 }
 
 func TestRequestID(t *testing.T) {
