@@ -44,7 +44,7 @@ func (r *remembered) keep(hash []byte, held auth.Held, version int64) {
 	held.Client = auth.Client{ID: c.ID, Epoch: c.Epoch, Disabled: c.Disabled, Mark: c.Mark}
 	held.API = auth.API{}
 	held.User.PasswordHash = "" // nobody asks
-	m := memory{string(hash), alone(held), version}
+	m := memory{string(hash), unshared(held), version}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.byHash == nil {
@@ -70,7 +70,7 @@ func (r *remembered) find(hash []byte) (m memory, ok bool) {
 	}
 	r.mu.Unlock()
 	if e != nil {
-		m.held = alone(m.held)
+		m.held = unshared(m.held)
 	}
 	return m, e != nil
 }
@@ -85,8 +85,8 @@ func (r *remembered) forget(hash []byte) {
 	}
 }
 
-// alone shares no list with h: callers may do with theirs what they like.
-func alone(h auth.Held) auth.Held {
+// unshared shares no list with h: callers may do with theirs what they like.
+func unshared(h auth.Held) auth.Held {
 	h.Grant.Scope, h.Session.AMR, h.User.Roles = slices.Clone(h.Grant.Scope), slices.Clone(h.Session.AMR), slices.Clone(h.User.Roles)
 	h.Grant.HandleHash, h.Session.CookieHash, h.User.Claims = slices.Clone(h.Grant.HandleHash), slices.Clone(h.Session.CookieHash), slices.Clone(h.User.Claims)
 	return h
