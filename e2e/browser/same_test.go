@@ -95,7 +95,7 @@ func TestModeOfBrowsers(t *testing.T) {
 // TestLogoutAfterExpiry logs out when the browser has the refresh cookie alone.
 func TestLogoutAfterExpiry(t *testing.T) {
 	p := newProfile(t, nil)
-	s := startSite(t, "--access-ttl", "1s")
+	s := startSite(t, "--access-ttl", "3s") // long enough for what startSite does with one
 	b := s.signIn(p, "cookie")
 	p.forgets("writ_at")
 	b.send("GET", "/v1/me", "").want(t, "me with an expired token", 401, "unauthenticated")

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -302,7 +303,8 @@ func TestHostileApplications(t *testing.T) {
 func TestRestartAndNodes(t *testing.T) {
 	b := setUp(t)
 	var stuck sync.WaitGroup
-	hold := true
+	var hold atomic.Bool
+	hold.Store(true)
 	a := b.application("app", nil)
 	b.end("app") // nobody runs
 	stop := b.run()
@@ -311,10 +313,12 @@ func TestRestartAndNodes(t *testing.T) {
 	stop()
 
 	a.Config.Handler = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		a.told <- r.FormValue("logout_token")
-		if hold {
-			stuck.Add(1)
+		token, held := r.FormValue("logout_token"), hold.Load()
+		if held {
+			stuck.Add(1) // before anybody hears of it, and waits
 			defer stuck.Done()
+		}
+		if a.told <- token; held {
 			<-r.Context().Done()
 		}
 	})
@@ -323,7 +327,7 @@ func TestRestartAndNodes(t *testing.T) {
 	b.next(a)
 	stop() // in the middle of a call
 	stuck.Wait()
-	hold = false
+	hold.Store(false)
 	defer b.run()()
 	defer b.run()()
 	if got := b.verify(b.next(a), "app"); got.SessionID != sid {
