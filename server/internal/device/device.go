@@ -8,10 +8,10 @@
 // at once, then wait longer and longer ([limit.Throttle]); a person looks up no
 // more than [own] codes in ten minutes, right or wrong; and all people together
 // are wrong no more than [misses] times, which takes more than a hundred accounts.
-// With at most [Most] codes alive, of 2.56e10, that is a chance of 4.7e-4 in ten minutes for
-// somebody with hundreds of accounts and addresses who takes up all of it; with
-// a hundred codes alive 4.7e-6; for one account at one address, some 13 tries,
-// 5e-8. The nodes of a fleet count together where there is a Redis.
+// With at most [Most] codes alive, of 2.56e10, that is a chance of 4.7e-4 in ten
+// minutes for somebody with hundreds of accounts and addresses who takes up all of
+// it; with a hundred codes alive 4.7e-6; for one account at one address, some 13
+// tries, 5e-8. The nodes of a fleet count together where there is a Redis.
 //
 // What is likelier than guessing is a code that somebody sends (section 5.4): so
 // the page shows what asks, and asks, even where the code came with the address,
