@@ -22,7 +22,7 @@ func (a *App) openFlows(mux *http.ServeMux, clients *clientauth.Service) {
 // newDevices makes the device flow.
 func (a *App) newDevices(sealer *keyring.Sealer) *device.Service {
 	return device.New(device.Options{
-		Issuer: a.cfg.Issuer, Devices: a.store, Clients: a.store, Consents: a.store, Requests: a.authorization, Sessions: a.sessions,
+		Issuer: a.cfg.Issuer, Devices: a.store, Clients: a.store, Requests: a.authorization, Sessions: a.sessions,
 		Sealer: sealer, Redis: a.redis, Now: a.now,
 	})
 }

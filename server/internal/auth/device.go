@@ -37,6 +37,16 @@ type Device struct {
 	SignInID  string // of who allowed it: the grant of the session's sign-in
 }
 
+// DeviceAnswer is what a person says of a device.
+type DeviceAnswer struct {
+	State    DeviceState // DeviceAllowed or DeviceDenied
+	SignInID string      // of who says so
+	// Consent is what the person allows the device's client with it: both are
+	// stored, or neither, so that whoever takes it back ends the device too. nil
+	// where it is denied.
+	Consent *Consent
+}
+
 // Devices is what the device flow asks of the store.
 type Devices interface {
 	// AddDevice stores a device that nobody has answered. A *ConflictError if one
@@ -50,9 +60,9 @@ type Devices interface {
 	// Hasty, and its interval grows by grow. ErrNotFound if the client has no such
 	// device.
 	PollDevice(ctx context.Context, clientID string, hash [32]byte, leeway, grow time.Duration) (Device, error)
-	// AnswerDevice sets the state of a pending device that has not expired, and
-	// who answered. False, with nothing changed, if it is another by now.
-	AnswerDevice(ctx context.Context, hash [32]byte, state DeviceState, signInID string, ev Event) (bool, error)
+	// AnswerDevice notes what a person said of a pending device that has not
+	// expired. False, with nothing changed, if it is another by now.
+	AnswerDevice(ctx context.Context, hash [32]byte, answer DeviceAnswer, evs ...Event) (bool, error)
 	// RedeemDevice makes g the grant of a device that was allowed. Of any number
 	// of calls at once exactly one answers true. ErrEpochChanged as in
 	// Codes.Redeem.

@@ -58,7 +58,6 @@ type Options struct {
 	Issuer   string
 	Devices  auth.Devices
 	Clients  auth.Registry
-	Consents auth.Consents
 	Requests *authorization.Service
 	Sessions *session.Service
 	Sealer   *keyring.Sealer
@@ -210,18 +209,18 @@ func (s *Service) Answer(ctx context.Context, sealed string, who session.Identit
 	if client == nil {
 		return errCode()
 	}
-	ev := auth.Event{At: s.Now(), Actor: who.User.ID, Action: "device.allow", Target: d.ClientID, Address: address, Verdict: "allowed"}
-	state := auth.DeviceAllowed
+	answer := auth.DeviceAnswer{State: auth.DeviceDenied, SignInID: who.Grant.ID}
+	ev := auth.Event{At: s.Now(), Actor: who.User.ID, Action: "device.deny", Target: d.ClientID, Address: address, Verdict: "refused"}
+	evs := []auth.Event{ev}
 	if allow {
-		err = s.Consents.AddConsent(ctx, auth.Consent{UserID: who.User.ID, ClientID: d.ClientID, Audience: d.Audience, Scope: d.Scope, UpdatedAt: ev.At},
-			auth.Event{At: ev.At, Actor: who.User.ID, Action: "consent.add", Target: d.ClientID, Address: address, Verdict: "allowed", Reason: "device"})
-	} else {
-		state, ev.Action, ev.Verdict = auth.DeviceDenied, "device.deny", "refused"
+		answer.State = auth.DeviceAllowed
+		answer.Consent = &auth.Consent{UserID: who.User.ID, ClientID: d.ClientID, Audience: d.Audience, Scope: d.Scope, UpdatedAt: ev.At}
+		consent := ev
+		consent.Action, consent.Verdict, consent.Reason = "consent.add", "allowed", "device"
+		ev.Action, ev.Verdict = "device.allow", "allowed"
+		evs = []auth.Event{consent, ev}
 	}
-	if err != nil {
-		return err
-	}
-	answered, err := s.Devices.AnswerDevice(ctx, d.Hash, state, who.Grant.ID, ev)
+	answered, err := s.Devices.AnswerDevice(ctx, d.Hash, answer, evs...)
 	if err == nil && !answered {
 		err = errCode()
 	}

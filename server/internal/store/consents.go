@@ -23,24 +23,30 @@ func (s *Store) Consent(ctx context.Context, userID, clientID, audience string) 
 	return c, err
 }
 
-// AddConsent implements auth.Consents. It reads what it adds to under the
-// writer's lock, so that two at once both count.
+// AddConsent implements auth.Consents.
 func (s *Store) AddConsent(ctx context.Context, c auth.Consent, ev auth.Event) error {
-	const put = `INSERT INTO consents (user_id, client_id, audience, scope, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $5)
-		ON CONFLICT (user_id, client_id, audience) DO UPDATE SET scope = $4, updated_at = $5`
 	return s.write(ctx, func(ctx context.Context, t *tx) error {
-		var before auth.Consent
-		err := t.get(ctx, consentDest(&before), oneConsent, c.UserID, c.ClientID, c.Audience)
-		if err != nil && !errors.Is(err, auth.ErrNotFound) {
-			return err
-		}
-		scope := slices.Concat(before.Scope, c.Scope)
-		slices.Sort(scope)
-		if _, err := t.exec(ctx, put, c.UserID, c.ClientID, c.Audience, encoded(slices.Compact(scope)), t.since(c.UpdatedAt)); err != nil {
+		if err := t.addConsent(ctx, c); err != nil {
 			return err
 		}
 		return t.record(ctx, ev)
 	})
+}
+
+// addConsent reads what it adds to under the writer's lock, so that two at once
+// both count.
+func (t *tx) addConsent(ctx context.Context, c auth.Consent) error {
+	const put = `INSERT INTO consents (user_id, client_id, audience, scope, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $5)
+		ON CONFLICT (user_id, client_id, audience) DO UPDATE SET scope = $4, updated_at = $5`
+	var before auth.Consent
+	err := t.get(ctx, consentDest(&before), oneConsent, c.UserID, c.ClientID, c.Audience)
+	if err != nil && !errors.Is(err, auth.ErrNotFound) {
+		return err
+	}
+	scope := slices.Concat(before.Scope, c.Scope)
+	slices.Sort(scope)
+	_, err = t.exec(ctx, put, c.UserID, c.ClientID, c.Audience, encoded(slices.Compact(scope)), t.since(c.UpdatedAt))
+	return err
 }
 
 // Consents implements auth.Consents.

@@ -68,14 +68,24 @@ func (s *Store) PollDevice(ctx context.Context, clientID string, hash [32]byte, 
 }
 
 // AnswerDevice implements auth.Devices.
-func (s *Store) AnswerDevice(ctx context.Context, hash [32]byte, state auth.DeviceState, signInID string, ev auth.Event) (answered bool, err error) {
-	const answer = `UPDATE devices SET state = $1, sign_in_id = $2 WHERE hash = $3 AND state = 'pending' AND expires_at > $4`
+func (s *Store) AnswerDevice(ctx context.Context, hash [32]byte, answer auth.DeviceAnswer, evs ...auth.Event) (answered bool, err error) {
+	const update = `UPDATE devices SET state = $1, sign_in_id = $2 WHERE hash = $3 AND state = 'pending' AND expires_at > $4`
 	err = s.write(ctx, func(ctx context.Context, t *tx) error {
-		n, err := t.exec(ctx, answer, string(state), signInID, hash[:], micros(t.now))
+		n, err := t.exec(ctx, update, string(answer.State), answer.SignInID, hash[:], micros(t.now))
 		if answered = n > 0; err != nil || !answered {
 			return err
 		}
-		return t.record(ctx, ev)
+		if answer.Consent != nil {
+			if err := t.addConsent(ctx, *answer.Consent); err != nil {
+				return err
+			}
+		}
+		for _, ev := range evs {
+			if err := t.record(ctx, ev); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return answered && err == nil, err
 }

@@ -262,7 +262,7 @@ func revokeUnfetched(b *bench) {
 	}{"mine": {u, c, false}, "another's": {other, c, true}, "for another": {u, foreign, true}} {
 		code, g := b.code(of.user, of.client, what)
 		d := b.device(of.client, what)
-		answered, err := b.AnswerDevice(b.ctx, d.Hash, auth.DeviceAllowed, code.SignInID, event("device.allow"))
+		answered, err := b.AnswerDevice(b.ctx, d.Hash, auth.DeviceAnswer{State: auth.DeviceAllowed, SignInID: code.SignInID}, event("device.allow"))
 		b.must(err)
 		b.same(what+": answered", answered, true)
 		if _, err = b.RevokeConsent(b.ctx, u.ID, c.ID, b.now(), event("consent.revoke")); err != nil {

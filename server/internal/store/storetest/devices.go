@@ -14,6 +14,7 @@ func deviceTests() map[string]func(*bench) {
 		"Device":        deviceOnce,
 		"DevicePolls":   devicePolls,
 		"DeviceAnswers": deviceAnswers,
+		"DeviceConsent": deviceConsent,
 		"DevicesFull":   devicesFull,
 	}
 }
@@ -47,7 +48,7 @@ func deviceOnce(b *bench) {
 	early, err := b.RedeemDevice(b.ctx, d.Hash, g, auth.Marks{}, event("grant.begin"))
 	b.must(err)
 	b.same("before an answer", early, false)
-	answered, err := b.AnswerDevice(b.ctx, d.Hash, auth.DeviceAllowed, signIn.ID, event("device.allow"))
+	answered, err := b.AnswerDevice(b.ctx, d.Hash, auth.DeviceAnswer{State: auth.DeviceAllowed, SignInID: signIn.ID}, event("device.allow"))
 	b.must(err)
 	b.same("answered", answered, true)
 
@@ -115,7 +116,7 @@ func deviceAnswers(b *bench) {
 	s, signIn := b.begin(u)
 	answer := func(d auth.Device, state auth.DeviceState) bool {
 		b.Helper()
-		answered, err := b.AnswerDevice(b.ctx, d.Hash, state, signIn.ID, event("device.answer"))
+		answered, err := b.AnswerDevice(b.ctx, d.Hash, auth.DeviceAnswer{State: state, SignInID: signIn.ID}, event("device.answer"))
 		b.must(err)
 		return answered
 	}
@@ -157,6 +158,32 @@ func deviceAnswers(b *bench) {
 	b.is("after the session's end", err, auth.ErrEpochChanged)
 }
 
+// deviceConsent: what a person allows with a device is stored if the device is
+// allowed, and not otherwise.
+func deviceConsent(b *bench) {
+	u, c := b.user(), b.app("app")
+	_, signIn := b.begin(u)
+	d := b.device(c, "one")
+	allow := func(scope string) bool {
+		b.Helper()
+		answered, err := b.AnswerDevice(b.ctx, d.Hash, auth.DeviceAnswer{State: auth.DeviceAllowed, SignInID: signIn.ID,
+			Consent: &auth.Consent{UserID: u.ID, ClientID: c.ID, Audience: "aud", Scope: []string{scope}}}, event("consent.add"), event("device.allow"))
+		b.must(err)
+		return answered
+	}
+	b.same("allowed", allow("read"), true)
+	b.same("again", allow("write"), false)
+	kept, err := b.Consent(b.ctx, u.ID, c.ID, "aud")
+	b.must(err)
+	b.same("scope", kept.Scope, []string{"read"})
+	b.same("audited", [2]int{b.audited("consent.add"), b.audited("device.allow")}, [2]int{1, 1})
+	_, err = b.RevokeConsent(b.ctx, u.ID, c.ID, b.now(), event("consent.revoke"))
+	b.must(err)
+	got, err := b.DeviceByUserCode(b.ctx, d.UserCode)
+	b.must(err)
+	b.same("taken back", got.State, auth.DeviceDenied)
+}
+
 // devicesFull: there is room for so many that wait, and for so many of a client.
 func devicesFull(b *bench) {
 	u, c, other := b.user(), b.app("app"), b.app("other")
@@ -180,7 +207,7 @@ func devicesFull(b *bench) {
 	full("a third of two of all", add("three", other, 2, 2))
 	full("a third of two of its own", add("three", c, 10, 2))
 	b.must(add("another's", other, 10, 2))
-	answered, err := b.AnswerDevice(b.ctx, d.Hash, auth.DeviceAllowed, signIn.ID, event("device.allow"))
+	answered, err := b.AnswerDevice(b.ctx, d.Hash, auth.DeviceAnswer{State: auth.DeviceAllowed, SignInID: signIn.ID}, event("device.allow"))
 	b.must(err)
 	b.same("answered", answered, true)
 	b.must(add("three", c, 3, 2)) // an answered one makes room
