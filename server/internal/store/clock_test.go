@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/writ-auth/writ/server/internal/store"
@@ -30,4 +31,25 @@ func TestClock(t *testing.T) {
 	if got, want := c.At(at(2*time.Second+time.Millisecond)), s0.Add(time.Hour); !got.Equal(want) {
 		t.Errorf("after the database's clock was set: %v, want %v", got, want)
 	}
+}
+
+// TestLink: a process that was stopped while an answer came, as a suspended
+// machine is, doesn't take the answer for a new one.
+func TestLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := store.NewLink()
+		asked := time.Now()
+		time.Sleep(6 * time.Second)
+		if err := l.Check(); err == nil {
+			t.Error("a node that has heard nothing for six seconds goes by its memory")
+		}
+		l.Alive(asked)
+		if err := l.Check(); err == nil {
+			t.Error("a node goes by what the database said to a question of six seconds ago")
+		}
+		l.Alive(time.Now())
+		if err := l.Check(); err != nil {
+			t.Errorf("a node that has just heard: %v", err)
+		}
+	})
 }

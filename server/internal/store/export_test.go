@@ -26,6 +26,18 @@ func (c *Clock) At(local time.Time) time.Time { return c.reading.Load().at(local
 // Measured tells the clock what the database answered.
 func (c *Clock) Measured(database, sent, received time.Time) { c.measured(database, sent, received) }
 
+// Link is what a node knows of when it last heard from the database.
+type Link struct{ *link }
+
+// NewLink makes one that has heard at this moment.
+func NewLink() Link { return Link{newLink()} }
+
+// Alive notes an answer to a question.
+func (l Link) Alive(asked time.Time) { l.alive(asked) }
+
+// Check is an error when it is too long ago.
+func (l Link) Check() error { return l.check() }
+
 // Wrapped makes Open put wrap around the connector of the writing connection.
 func (o Options) Wrapped(wrap func(driver.Connector) driver.Connector) Options {
 	o.wrap = wrap

@@ -103,7 +103,7 @@ func (s *Store) everything(c counts) {
 // link says whether this node has heard from the database lately.
 type link struct {
 	start time.Time
-	last  atomic.Int64 // nanoseconds since start, by the monotonic clock
+	last  atomic.Int64 // nanoseconds from start to the last question that was answered, by the monotonic clock
 }
 
 // silence is how long a node may hear nothing and yet answer from memory.
@@ -111,7 +111,10 @@ const silence = 5 * time.Second
 
 func newLink() *link { return &link{start: time.Now()} }
 
-func (l *link) alive() { l.last.Store(int64(time.Since(l.start))) }
+// alive notes that what the database had to say at a time has been carried out.
+// It counts from the question: an answer may have lain there for as long as the
+// process was stopped.
+func (l *link) alive(asked time.Time) { l.last.Store(int64(asked.Sub(l.start))) }
 
 // check refuses when the node has been cut off: what it holds may be old.
 func (l *link) check() error {
@@ -203,8 +206,10 @@ func (f *follower) connect(ctx context.Context) (*pgx.Conn, error) {
 	}
 	if _, err = conn.Exec(ctx, "LISTEN "+f.store.engine.channel); err == nil {
 		var c counts
-		if c, err = f.poll(ctx, conn); err == nil {
+		var asked time.Time
+		if c, asked, err = f.poll(ctx, conn); err == nil {
 			f.store.everything(c)
+			f.store.link.alive(asked)
 			return conn, nil
 		}
 	}
@@ -230,11 +235,12 @@ func (f *follower) listen(ctx context.Context, conn *pgx.Conn) {
 			}
 			f.store.heard(c)
 		default:
-			c, err := f.poll(ctx, conn)
+			c, asked, err := f.poll(ctx, conn)
 			if err != nil {
 				return
 			}
 			f.store.heard(c)
+			f.store.link.alive(asked)
 			next = time.Now().Add(pollEvery)
 		}
 	}
@@ -254,20 +260,20 @@ func waitUntil(ctx context.Context, conn *pgx.Conn, until time.Time) (string, er
 	return "", err
 }
 
-// poll reads the counts, and what time it is.
-func (f *follower) poll(ctx context.Context, conn *pgx.Conn) (c counts, err error) {
+// poll reads the counts, and what time it is there. They are at most as old as
+// the time when it asked.
+func (f *follower) poll(ctx context.Context, conn *pgx.Conn) (c counts, asked time.Time, err error) {
 	const query = `SELECT (SELECT COALESCE(MAX(seq), 0) FROM log), clients, keys,
 		CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) FROM fleet WHERE id = 1`
 	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
 	var micros int64
-	sent := time.Now()
+	asked = time.Now()
 	if err := conn.QueryRow(ctx, query).Scan(&c.log, &c.clients, &c.keys, &micros); err != nil {
-		return counts{}, err
+		return counts{}, asked, err
 	}
-	f.store.clock.measured(fromMicros(micros), sent, time.Now())
-	f.store.link.alive()
-	return c, nil
+	f.store.clock.measured(fromMicros(micros), asked, time.Now())
+	return c, asked, nil
 }
 
 // bell tells those who wait that something is new.
