@@ -175,6 +175,25 @@ func TestResourceMetadata(t *testing.T) {
 	wantAnswer(t, "no resource", serve(g.ResourceMetadata(), get("/")), 404, "")
 }
 
+// The well-known part goes between the host and all that follows it; the slash
+// after a host alone is nothing (RFC 9728, section 3.1).
+func TestResourceMetadataAddress(t *testing.T) {
+	for resource, want := range map[string]string{
+		"https://api.example.com":              "https://api.example.com/.well-known/oauth-protected-resource",
+		"https://api.example.com/":             "https://api.example.com/.well-known/oauth-protected-resource",
+		"https://api.example.com/v2":           "https://api.example.com/.well-known/oauth-protected-resource/v2",
+		"https://api.example.com/v2/":          "https://api.example.com/.well-known/oauth-protected-resource/v2/",
+		"https://api.example.com/v%202?tenant": "https://api.example.com/.well-known/oauth-protected-resource/v%202?tenant",
+		"https://api.example.com/?tenant=a":    "https://api.example.com/.well-known/oauth-protected-resource?tenant=a",
+	} {
+		_, g := newGuard(t, func(cfg *guard.Config) { cfg.Resource = resource })
+		w := serve(g.Handler(handler), get("/"))
+		if got := w.Header().Get("WWW-Authenticate"); got != `Bearer resource_metadata="`+want+`"` {
+			t.Errorf("%s: the challenge is %s", resource, got)
+		}
+	}
+}
+
 func TestStats(t *testing.T) {
 	issuer, g := newGuard(t, nil)
 	token := issuer.Token(audience, jwt.AccessClaims{})

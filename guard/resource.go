@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/writ-auth/writ/dpop"
 	"github.com/writ-auth/writ/jwk"
@@ -13,13 +12,20 @@ import (
 const metadataPath = "/.well-known/oauth-protected-resource"
 
 // metadataURL is where the metadata of a resource are: between its host and its
-// path (RFC 9728 section 3.1).
+// path, which goes away if it is no more than a slash (RFC 9728, section 3.1).
 func metadataURL(resource string) string {
 	u, err := url.Parse(resource)
 	if err != nil {
 		return "" // New has parsed it
 	}
-	return u.Scheme + "://" + u.Host + metadataPath + strings.TrimSuffix(u.EscapedPath(), "/")
+	path := u.EscapedPath()
+	if path == "/" {
+		path = ""
+	}
+	if u.RawQuery != "" {
+		path += "?" + u.RawQuery
+	}
+	return u.Scheme + "://" + u.Host + metadataPath + path
 }
 
 // ResourceMetadata serves the metadata of Config.Resource (RFC 9728): which
