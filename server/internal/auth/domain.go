@@ -2,6 +2,7 @@ package auth
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/writ-auth/writ/jwk"
@@ -79,6 +80,12 @@ type Client struct {
 	Epoch                   string
 	Mark                    time.Time
 	CreatedAt, UpdatedAt    time.Time
+}
+
+// ThirdParty says whether people are asked what the client may have: its tokens
+// can do what somebody agreed to, and no more.
+func (c Client) ThirdParty() bool {
+	return !c.SkipConsent && (slices.Contains(c.GrantTypes, GrantAuthorizationCode) || slices.Contains(c.GrantTypes, GrantDeviceCode))
 }
 
 // ClientSecret is one live secret of a client: SHA-256 of 256 random bits.

@@ -310,7 +310,7 @@ func checkGrants(c auth.Client) error {
 	}
 	// People have agreed to what a third party's application may have, and an
 	// exchange asks nobody.
-	if slices.Contains(c.GrantTypes, grantToken) && slices.Contains(c.GrantTypes, grantCode) && !c.SkipConsent {
+	if slices.Contains(c.GrantTypes, grantToken) && c.ThirdParty() {
 		return auth.Invalid("grant_types", "a client that people are asked about can't have %s", grantToken)
 	}
 	return nil

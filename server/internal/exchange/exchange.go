@@ -141,12 +141,7 @@ func (s *Service) Judge(ctx context.Context, in Request) (*Exchange, error) {
 // third parties: people have agreed to what those may have, and an exchange asks
 // nobody. Who else may is said by the client's registered grant types.
 func mayExchange(c clientauth.Client) bool {
-	return !c.Public() && !ThirdParty(c.Client)
-}
-
-// ThirdParty says whether people are asked what a client may have.
-func ThirdParty(c auth.Client) bool {
-	return slices.Contains(c.GrantTypes, auth.GrantAuthorizationCode) && !c.SkipConsent
+	return !c.Public() && !c.Client.ThirdParty()
 }
 
 // believable wants a token of which nobody but this server can have made a

@@ -291,6 +291,8 @@ func TestExchangeIsRegistered(t *testing.T) {
 	}{
 		"a public client":        {`"token_endpoint_auth_method":"none","grant_types":["` + grantExchange + `"]`, 400},
 		"a third party's":        {`"redirect_uris":["` + callback + `"],"grant_types":["authorization_code","` + grantExchange + `"]`, 400},
+		"a third party's device": {`"grant_types":["` + deviceGrant + `","` + grantExchange + `"]`, 400},
+		"the team's device":      {`"skip_consent":true,"grant_types":["` + deviceGrant + `","` + grantExchange + `"]`, 201},
 		"the team's application": {`"redirect_uris":["` + callback + `"],"skip_consent":true,"grant_types":["authorization_code","` + grantExchange + `"]`, 201},
 		"a service":              {`"grant_types":["` + grantExchange + `"]`, 201},
 	} {
