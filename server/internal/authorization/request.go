@@ -318,10 +318,11 @@ func readMaxAge(req *Request, params map[string]string) error {
 	if !ok {
 		return nil
 	}
-	seconds, err := strconv.ParseInt(text, 10, 32)
-	if err != nil || seconds < 0 {
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
 		return refuse("invalid_request", "max_age must be a number of seconds.")
 	}
+	seconds := int64(n)
 	req.MaxAge = &seconds
 	return nil
 }

@@ -27,6 +27,7 @@ func (h OAuthHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 //	invalid_request            400  CodeInvalid, CodeTooLarge (413), CodeMediaType (415), CodeMethodNotAllowed (405), CodeTokenTooLarge (422)
 //	invalid_client             401  CodeInvalidCredentials, CodeUnauthenticated
 //	invalid_token              401  CodeInvalidToken (RFC 6750)
+//	invalid_target             400  CodeInvalid where the field resource is to blame (RFC 8707, section 2)
 //	invalid_grant              400  CodeSessionEnded, CodeStateLost
 //	access_denied              403  CodeForbidden, CodeCrossSite, CodePasswordChange, CodeSignupDisabled
 //	temporarily_unavailable    503  CodeUnavailable; 429 CodeTooMany
@@ -40,6 +41,9 @@ func RenderOAuth(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	e, status := public(r, err, oauthStatus)
 	name := oauthName(e.Code)
+	if e.Code == auth.CodeInvalid && e.Field == "resource" {
+		name = "invalid_target"
+	}
 	h := w.Header()
 	prepare(h, e)
 	if status == http.StatusUnauthorized {

@@ -73,13 +73,30 @@ func wrongRequests() map[string][][]string {
 		"invalid_request": {
 			{"response_type", ""}, {"code_challenge", ""}, {"code_challenge_method", ""}, {"code_challenge_method", "plain"}, {"code_challenge_method", "s256"},
 			{"code_challenge", verifier}, {"code_challenge", challengeOf("x") + "="}, {"prompt", "none login"}, {"prompt", "create"},
-			{"max_age", "-1"}, {"max_age", "soon"}, {"max_age", "99999999999"}, {"response_mode", "fragment"}, {"response_mode", "web_message"},
+			{"max_age", "-1"}, {"max_age", "+5"}, {"max_age", "soon"}, {"max_age", "99999999999"}, {"response_mode", "fragment"}, {"response_mode", "web_message"},
 			{"id_token_hint", "no.token.here"}, {"nonce", strings.Repeat("n", 513)}, {"login_hint", strings.Repeat("n", 321)},
 		},
 		"request_not_supported":      {{"request", "e30.e30."}},
 		"registration_not_supported": {{"registration", "{}"}},
 		"invalid_target":             {{"resource", stock}, {"resource", "https://none.example"}, {"resource", orders, "audience", stock}},
 		"invalid_scope":              {{"scope", "write"}, {"scope", "writ:admin"}, {"scope", strings.Repeat("x", 1025)}},
+	}
+}
+
+// Whoever only looks whether the address is there, as previews of links do, gets
+// nothing made.
+func TestHeadMakesNoCode(t *testing.T) {
+	s := start(t)
+	s.person()
+	app := s.appClient("app", `,"skip_consent":true`)
+	b := s.browser()
+	s.hide(b.code(app))
+	request := app.request("prompt", "none")
+	if a := b.send("HEAD", request, ""); a.status != 405 || a.header.Get("Location") != "" || a.header.Get("Allow") != "GET, POST" {
+		t.Errorf("status %d, Location %q, Allow %q", a.status, a.header.Get("Location"), a.header.Get("Allow"))
+	}
+	if back := b.get(request).back(); !back.Has("code") {
+		t.Errorf("by GET: %v", back)
 	}
 }
 

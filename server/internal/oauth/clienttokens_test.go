@@ -208,6 +208,7 @@ func TestAnotherAPIOfTheSameName(t *testing.T) {
 	}
 	s.admin("POST", "/v1/admin/apis", `{"audience":"`+stock+`"}`).is(201)
 	s.post("/oauth/token", []string{"grant_type", "client_credentials", "audience", stock}, c.basic()).fails(400, "invalid_target")
+	s.post("/oauth/token", []string{"grant_type", "client_credentials", "resource", orders, "resource", stock}, c.basic()).fails(400, "invalid_target") // one at a time (RFC 8707, section 2)
 	s.refreshAs(app, refresh).fails(400, "invalid_grant")
 	s.token(c, orders)
 	s.admin("PATCH", "/v1/admin/clients/svc", `{"audiences":["`+orders+`","`+stock+`"]}`).is(200)

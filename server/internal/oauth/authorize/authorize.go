@@ -55,6 +55,14 @@ func (d *Door) Register(mux *http.ServeMux) {
 	for _, r := range d.routes() {
 		mux.Handle(r.pattern, edge.PageHandler{Serve: kept(r.serve), Show: d.View.Fail})
 	}
+	// A pattern of GET takes HEAD too, and whoever looks whether an address is
+	// there would be given a code, in a header.
+	for path, allow := range map[string]string{Path: "GET, POST", goOn: "GET"} {
+		mux.HandleFunc("HEAD "+path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Allow", allow)
+			w.WriteHeader(http.StatusMethodNotAllowed)
+		})
+	}
 }
 
 // kept lets applications do all this in a window that they open for it.
