@@ -24,6 +24,7 @@ func TestFleet(t *testing.T) {
 		"numbers follow commits":      numbersFollowCommits,
 		"changes reach everybody":     changesReachEverybody,
 		"a missed notification":       missedNotification,
+		"a change that is lost":       changeIsLost,
 		"a foreign schema":            foreignSchema,
 		"a newer schema":              newerSchema,
 		"a stopped node":              stoppedNode,
@@ -210,6 +211,49 @@ func missedNotification(t *testing.T, dsn string) {
 	}
 	<-news
 	<-keys
+}
+
+// changeIsLost: a replica was promoted that lacked a change of a client, and has
+// another in its place. Who followed the database loses it too.
+func changeIsLost(t *testing.T, dsn string) {
+	s := opened(t, dsn, 1)[0]
+	g := heldGrant(t, s)
+	c, err := s.ClientByID(t.Context(), g.ClientID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := c.UpdatedAt
+	c.Scope = "lost"
+	if _, err := s.UpdateClient(t.Context(), c, read, nil, time.Now(), auth.Event{}); err != nil {
+		t.Fatal(err)
+	}
+	var scope string
+	see := func() {
+		t.Helper()
+		err := refreshed(t.Context(), s, g, func(h auth.Held) (*auth.Turn, error) {
+			scope = h.Client.Scope
+			return rotating(h)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	see()
+	db, news := connected(t, dsn), s.Published()
+	var ended int
+	err = db.QueryRow(`WITH other AS (UPDATE clients SET scope = 'kept' WHERE id = $1)
+		SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%FROM fleet%' AND datname = current_database()
+			AND pid <> pg_backend_pid()`, g.ClientID).Scan(&ended)
+	if err != nil || ended != 1 {
+		t.Fatalf("%d connections ended, %v, want that of the follower", ended, err)
+	}
+	<-news // it is back
+	if see(); scope != "kept" {
+		t.Errorf("decided by a client with the scope %q, want %q", scope, "kept")
+	}
+	if held, err := s.HeldByGrant(t.Context(), g.ID); err != nil || held.Client.Scope != "kept" {
+		t.Errorf("the client has the scope %q, %v, want %q", held.Client.Scope, err, "kept")
+	}
 }
 
 func foreignSchema(t *testing.T, dsn string) {

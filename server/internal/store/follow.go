@@ -90,11 +90,14 @@ func (s *Store) settled(o outcome) {
 	}
 }
 
-// everything treats all as new: who was away can't know.
+// everything treats all as new: who was away can't know. The database may even be
+// a replica that was promoted before it had all, where the same version of a
+// client's row is of another change.
 func (s *Store) everything(c counts) {
 	s.seen.mu.Lock()
 	s.seen.counts = c
 	s.seen.mu.Unlock()
+	s.clients.forget()
 	s.registry.forget([]string{everyClient})
 	s.keyNews.ring()
 	s.logNews.ring()

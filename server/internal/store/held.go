@@ -130,6 +130,13 @@ func (k *clientCache) keep(c auth.Client, version int64) {
 	k.byID[c.ID] = keptClient{copied(c), version}
 }
 
+// forget drops all clients.
+func (k *clientCache) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	clear(k.byID)
+}
+
 // copied shares no memory with c: callers may do with theirs what they like.
 func copied(c auth.Client) auth.Client {
 	for _, list := range []*[]string{&c.RedirectURIs, &c.PostLogoutRedirectURIs, &c.GrantTypes, &c.Audiences, &c.AllowedOrigins} {
