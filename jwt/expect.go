@@ -40,6 +40,13 @@ type Expect struct {
 	// the type "at+jwt" those of RFC 9068 section 2.2 are added.
 	Required []string
 
+	// Ignore names claims that aren't read into the fields that C has for them:
+	// for an issuer that uses a name in a way of its own, such as an amr that is
+	// no list of strings. The field stays empty, whatever the token says;
+	// Token.Payload has the claim. What is required, the claims of [Claims], cnf,
+	// nonce and azp can't be ignored.
+	Ignore []string
+
 	// Subject, if not empty, is the sub claim, byte for byte; another one, or
 	// none, is ErrClaim. For tokens that one party alone may present, such as a
 	// client's assertions (RFC 7523 section 3). Most callers take whoever the
@@ -117,7 +124,21 @@ func (e *Expect) validate() error {
 	case len(e.Required) > maxRequire:
 		return fmt.Errorf("jwt: Expect.Required has more than %d members", maxRequire)
 	}
+	if err := e.validateIgnore(); err != nil {
+		return err
+	}
 	return e.validateLimits()
+}
+
+// validateIgnore keeps what a check looks at from being taken for absent.
+func (e *Expect) validateIgnore() error {
+	never := append(e.required(), "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf", "nonce", "azp")
+	for _, name := range e.Ignore {
+		if slices.Contains(never, name) {
+			return fmt.Errorf("jwt: Expect.Ignore: %q is a claim that is checked", name)
+		}
+	}
+	return nil
 }
 
 func (e *Expect) validateLimits() error {

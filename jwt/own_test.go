@@ -51,7 +51,7 @@ func TestPlacesAreOfTheSetItself(t *testing.T) {
 		} `json:"act"`
 	}
 	var got nested
-	plan, err := newPayloadPlan(reflect.TypeFor[nested](), nil, false)
+	plan, err := newPayloadPlan(reflect.TypeFor[nested](), nil, nil, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,8 +51,9 @@ type facts struct {
 }
 
 // newPayloadPlan plans to read payloads as type t. With azp,
-// that claim has to be a string, whether t has it or not.
-func newPayloadPlan(t reflect.Type, required []string, azp bool) (*payloadPlan, error) {
+// that claim has to be a string, whether t has it or not. Fields named in ignore
+// are left as they are.
+func newPayloadPlan(t reflect.Type, required, ignore []string, azp bool) (*payloadPlan, error) {
 	s, _, err := compile(t, reading)
 	if err != nil {
 		return nil, err
@@ -80,7 +81,15 @@ func newPayloadPlan(t reflect.Type, required []string, azp bool) (*payloadPlan, 
 	if azp {
 		slotOf("azp").fact = factAuthorizedParty
 	}
+	for _, name := range ignore {
+		if _, ok := s.byName[name]; !ok {
+			return nil, fmt.Errorf("jwt: Expect.Ignore: %v has no field for %q", t, name)
+		}
+	}
 	for i, f := range s.fields {
+		if slices.Contains(ignore, f.name) {
+			continue
+		}
 		s := slotOf(f.name)
 		s.field, s.place = int32(i), f.place
 	}

@@ -74,7 +74,7 @@ func As[D, C ClaimSet](t *Token[C]) (D, error) {
 // AsFunc returns As for many tokens: D's fields are compiled once, here. The error
 // names the one that can't be read. The function is safe for concurrent use.
 func AsFunc[D, C ClaimSet]() (func(*Token[C]) (D, error), error) {
-	plan, err := newPayloadPlan(reflect.TypeFor[D](), nil, false)
+	plan, err := newPayloadPlan(reflect.TypeFor[D](), nil, nil, false)
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func NewVerifier[C ClaimSet](keys KeySource, expect Expect) (*Verifier[C], error
 		return nil, err
 	}
 	expect = expect.withDefaults()
-	plan, err := newPayloadPlan(reflect.TypeFor[C](), expect.Required, expect.authorizedParty != "")
+	plan, err := newPayloadPlan(reflect.TypeFor[C](), expect.Required, expect.Ignore, expect.authorizedParty != "")
 	if err != nil {
 		return nil, err
 	}
