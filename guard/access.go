@@ -199,7 +199,8 @@ func (a *Access) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "guard.A
 // It is read at each call, so what it returns is the caller's own, with all that
 // it refers to. C's fields are compiled once a guard. The error is a *Refusal: of
 // 401 if there is no token or its claims are of other types than C's, and of 403
-// if its bearer wrote it; see ClientSigned.
+// if its bearer wrote it; see ClientSigned. It is none where C can't be a claim set
+// at all, which is no fault of who asks: Refuse answers 500.
 func As[C jwt.ClaimSet](a *Access) (C, error) {
 	var none C
 	if a == nil || a.guard == nil {
@@ -209,10 +210,13 @@ func As[C jwt.ClaimSet](a *Access) (C, error) {
 		return none, a.guard.refused(errOwnWords(), nil)
 	}
 	c, err := readAs[C](a)
-	if err != nil {
-		return none, a.guard.refused(a.blame(err), nil)
+	switch {
+	case err == nil:
+		return c, nil
+	case !errors.As(err, new(*jwt.Error)):
+		return none, fmt.Errorf("guard: %w", err)
 	}
-	return c, nil
+	return none, a.guard.refused(a.blame(err), nil)
 }
 
 // readAs reads the payload as a C. There are as many readers as the program has

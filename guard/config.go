@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"reflect"
+	"slices"
 	"time"
 
 	"github.com/writ-auth/writ/internal/discovery"
@@ -127,8 +129,15 @@ type Issuer struct {
 	// request, so it should answer from memory.
 	Keys jwt.KeySource
 	// Paths says where the issuer keeps roles, permissions and scopes if not in
-	// the claims "roles", "permissions" and "scope".
+	// the claims "roles", "permissions" and "scope", or in another form.
 	Paths Paths
+	// Ignore names claims of jwt.AccessClaims that this issuer writes in a form of
+	// its own, for which every token would be refused: an amr that is a list of
+	// objects, a name that is null. They are taken for absent, and rules that look
+	// at them refuse; [As] reads them with a type of yours. Of roles,
+	// permissions, scope, auth_time, amr, acr, email, email_verified, name,
+	// preferred_username and org.
+	Ignore []string
 	// Revocation says whether to follow the issuer's revocation log. With Keys
 	// set it isn't followed unless LogURL is given.
 	Revocation Revocation
@@ -150,10 +159,20 @@ type Issuer struct {
 
 // Paths are the member names that lead to a claim, from the outside in:
 // {"realm_access", "roles"}. What is found has to be an array of strings, or a
-// string: one role or permission, or scopes with spaces between them. nil
-// leaves the usual claim.
+// string: one role or permission, or scopes with spaces between them. A path
+// that leads nowhere means none. nil leaves the usual claim, which has to be as in
+// jwt.AccessClaims; where a path is given it isn't looked at.
 type Paths struct {
 	Roles, Permissions, Scope []string
+}
+
+func (p Paths) validate() error {
+	for _, path := range [][]string{p.Roles, p.Permissions, p.Scope} {
+		if path != nil && len(path) == 0 {
+			return errors.New("a path in Paths has no names")
+		}
+	}
+	return nil
 }
 
 func (p Paths) isZero() bool { return p.Roles == nil && p.Permissions == nil && p.Scope == nil }
@@ -291,6 +310,11 @@ func (i *Issuer) validate() error {
 		return errors.New("a LogURL with DontFollow or Online")
 	case i.Revocation == Follow && i.Keys != nil && i.LogURL == "":
 		return errors.New("to Follow with Keys needs a LogURL")
+	case isNilPointer(i.Keys):
+		return errors.New("Keys is a nil pointer")
+	}
+	if err := errors.Join(i.Paths.validate(), i.validateIgnore()); err != nil {
+		return err
 	}
 	if i.LogURL != "" {
 		if _, err := fetch.ParseURL(i.LogURL); err != nil {
@@ -308,6 +332,40 @@ func (i *Issuer) validate() error {
 		}
 	}
 	return nil
+}
+
+// isNilPointer finds keys of which making them has failed: they would refuse every
+// token, or panic at the first.
+func isNilPointer(keys jwt.KeySource) bool {
+	v := reflect.ValueOf(keys)
+	return v.Kind() == reflect.Pointer && v.IsNil()
+}
+
+// validateIgnore takes no claim without which a token would be good for more: who
+// it is revoked by, what it is bound to, and whether a person stands behind it.
+func (i *Issuer) validateIgnore() error {
+	for _, name := range i.Ignore {
+		switch name {
+		case "roles", "permissions", "scope", "auth_time", "amr", "acr",
+			"email", "email_verified", "name", "preferred_username", "org":
+		default:
+			return fmt.Errorf("Ignore: %q can't be ignored", name)
+		}
+	}
+	return nil
+}
+
+// ignored lists the claims that aren't read where they usually are.
+func (i *Issuer) ignored() []string {
+	names := slices.Clone(i.Ignore)
+	for name, path := range map[string][]string{
+		"roles": i.Paths.Roles, "permissions": i.Paths.Permissions, "scope": i.Paths.Scope,
+	} {
+		if path != nil {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // validateLog checks what matters only where a log is followed.

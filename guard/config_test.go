@@ -44,6 +44,10 @@ func TestNewRefuses(t *testing.T) {
 		"any origin":              func(cfg *guard.Config) { cfg.TrustedOrigins = []string{"*"} },
 		"origin null":             func(cfg *guard.Config) { cfg.TrustedOrigins = []string{"null"} },
 		"resource over http":      func(cfg *guard.Config) { cfg.Resource = "http://api.example.com" },
+		"keys that are nil":       func(cfg *guard.Config) { cfg.Issuers[0].Keys = (*jwk.Set)(nil) },
+		"path without names":      func(cfg *guard.Config) { cfg.Issuers[0].Paths.Roles = []string{} },
+		"ignoring whose it is":    func(cfg *guard.Config) { cfg.Issuers[0].Ignore = []string{"client_id"} },
+		"ignoring revocation":     func(cfg *guard.Config) { cfg.Issuers[0].Ignore = []string{"name", "sid"} },
 		"credentials for whom": func(cfg *guard.Config) {
 			cfg.Issuers = append(cfg.Issuers, guard.Issuer{URL: "https://b.example", Audience: []string{"b"}})
 		},

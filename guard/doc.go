@@ -53,6 +53,19 @@
 // An issuer without such a log, which is any that isn't Writ, is believed until
 // its tokens expire.
 //
+// A request is decided when it comes. What stays open for longer, a stream of
+// events or a WebSocket, has to ask again, and its handler's own context would
+// answer for it: give [Guard.Check] the request without it, now and then.
+//
+//	_, err := g.Check(r.WithContext(context.Background()))
+//
+// # Other issuers
+//
+// With Issuer.Type "JWT" a guard takes the access tokens of most OpenID providers.
+// Issuer.Paths says where those keep roles, and Issuer.Ignore which claims they
+// write in another form than [jwt.AccessClaims]. An issuer whose access tokens
+// have no aud says nothing of whom they are for: a guard refuses them.
+//
 // # What it costs
 //
 // A token that was verified before is found in memory, compared as a whole, and

@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"context"
 	"fmt"
 	"log"
 	"net/http"
@@ -77,6 +78,34 @@ func ExampleAs() {
 	h.ServeHTTP(w, guardtest.Bearer(httptest.NewRequest("GET", "/", nil), token))
 	fmt.Println(w.Body)
 	// Output: u1 has the plan "pro"
+}
+
+// A response that stays open, such as a stream of events, asks again whether its
+// token is still good: without the context of its handler, in which the answer of
+// the beginning is kept. A token bound to a key can't be asked about so, since its
+// proof counts once: end such streams after a while, and let the client come again.
+func ExampleGuard_Check_stream() {
+	t := new(testing.T) // in a test, the one it is given
+	issuer := guardtest.NewIssuer(t)
+	g := issuer.Guard("https://api.example.com")
+	defer g.Close()
+	token := issuer.Token("https://api.example.com", jwt.AccessClaims{})
+	h := g.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for range 3 { // in real life: at each event, or each second
+			if _, err := g.Check(r.WithContext(context.Background())); err != nil {
+				fmt.Fprintln(w, "event: end")
+				return
+			}
+			fmt.Fprintln(w, "data: 1")
+			issuer.RevokeToken(token)
+		}
+	}))
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, guardtest.Bearer(httptest.NewRequest("GET", "/", nil), token))
+	fmt.Print(w.Body)
+	// Output:
+	// data: 1
+	// event: end
 }
 
 // What happens when the revocation log is out of reach, route by route.

@@ -236,7 +236,8 @@ func (g *Guard) verify(ctx context.Context, c credential) (*Access, error) {
 //
 // A token that is bound to a key needs a proof of possession (RFC 9449) in the
 // request, which counts once: a second Check of the same request refuses it,
-// unless NewContext has put the first one's Access into its context.
+// unless NewContext has put the first one's Access into its context. With that, a
+// Check looks at the rules alone, and not whether the token has ended meanwhile.
 func (g *Guard) Check(r *http.Request, rules ...Rule) (*Access, error) {
 	a, _, err := g.check(r, rules)
 	return a, err

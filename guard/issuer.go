@@ -68,7 +68,7 @@ func newIssuer(ctx context.Context, g *Guard, cfg *Issuer, client *fetch.Client)
 func (i *issuer) verifier(g *Guard, bound bool) (*jwt.Verifier[jwt.AccessClaims], error) {
 	expect := jwt.Expect{
 		Issuer: i.cfg.URL, Audience: i.cfg.Audience, Type: i.cfg.Type, Leeway: g.cfg.Leeway, Now: g.cfg.Now,
-		AllowConfirmation: bound,
+		AllowConfirmation: bound, Ignore: i.cfg.ignored(),
 	}
 	if expect.Type == "" {
 		expect.Type = "at+jwt"

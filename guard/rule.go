@@ -62,7 +62,9 @@ func Scope(name string) Rule {
 }
 
 // User demands a token of a person: one that has a subject which isn't its
-// client (RFC 9068 section 2.2).
+// client (RFC 9068 section 2.2). The client is the claim client_id: an issuer
+// without it, as many that aren't Writ, can't tell its services from people by
+// this rule, and all of them pass. Take a role there, or a [Func].
 func User() Rule {
 	return holds(func(a *Access) bool {
 		return a.claims.Subject != "" && a.claims.Subject != a.claims.ClientID
