@@ -311,7 +311,7 @@ func (i *Issuer) validate() error {
 	case i.Revocation == Follow && i.Keys != nil && i.LogURL == "":
 		return errors.New("to Follow with Keys needs a LogURL")
 	case isNilPointer(i.Keys):
-		return errors.New("Keys is a nil pointer")
+		return errors.New("a nil pointer as Keys")
 	}
 	if err := errors.Join(i.Paths.validate(), i.validateIgnore()); err != nil {
 		return err
@@ -349,7 +349,7 @@ func (i *Issuer) validateIgnore() error {
 		case "roles", "permissions", "scope", "auth_time", "amr", "acr",
 			"email", "email_verified", "name", "preferred_username", "org":
 		default:
-			return fmt.Errorf("Ignore: %q can't be ignored", name)
+			return fmt.Errorf("%q can't be among Ignore", name)
 		}
 	}
 	return nil
