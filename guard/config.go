@@ -310,7 +310,7 @@ func (i *Issuer) validate() error {
 		return errors.New("a LogURL with DontFollow or Online")
 	case i.Revocation == Follow && i.Keys != nil && i.LogURL == "":
 		return errors.New("to Follow with Keys needs a LogURL")
-	case isNilPointer(i.Keys):
+	case isNil(i.Keys):
 		return errors.New("a nil pointer as Keys")
 	}
 	if err := errors.Join(i.Paths.validate(), i.validateIgnore()); err != nil {
@@ -334,11 +334,11 @@ func (i *Issuer) validate() error {
 	return nil
 }
 
-// isNilPointer finds keys of which making them has failed: they would refuse every
+// isNil finds keys of which making them has failed: they would refuse every
 // token, or panic at the first.
-func isNilPointer(keys jwt.KeySource) bool {
+func isNil(keys jwt.KeySource) bool {
 	v := reflect.ValueOf(keys)
-	return v.Kind() == reflect.Pointer && v.IsNil()
+	return (v.Kind() == reflect.Pointer || v.Kind() == reflect.Func) && v.IsNil()
 }
 
 // validateIgnore takes no claim without which a token would be good for more: who

@@ -47,9 +47,7 @@ func New(cfg Config) (*Guard, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	cfg = cfg.withDefaults()
-	cfg.Issuers = slices.Clone(cfg.Issuers)
-	cfg.TrustedOrigins = slices.Clone(cfg.TrustedOrigins)
+	cfg = cfg.clone().withDefaults()
 	public, err := newPublicPaths(cfg.Public)
 	if err != nil {
 		return nil, err

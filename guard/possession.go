@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/writ-auth/writ/dpop"
@@ -80,8 +79,7 @@ func newPossession(cfg Config) (p possession, err error) {
 		p.origin = u.Scheme + "://" + u.Host
 	}
 	if len(cfg.DPoP.NonceSecrets) > 0 {
-		secrets := slices.Clone(cfg.DPoP.NonceSecrets)
-		if p.nonces, err = dpop.NewNonces(func() [][]byte { return secrets }, cfg.Now); err != nil {
+		if p.nonces, err = dpop.NewNonces(func() [][]byte { return cfg.DPoP.NonceSecrets }, cfg.Now); err != nil {
 			return p, fmt.Errorf("guard: Config.DPoP.NonceSecrets: %w", err)
 		}
 	}

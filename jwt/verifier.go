@@ -53,14 +53,14 @@ func NewVerifier[C ClaimSet](keys KeySource, expect Expect) (*Verifier[C], error
 	}, nil
 }
 
-// isNil finds nil pointers in interfaces too: they would panic at the first
-// token instead of failing at the start.
+// isNil finds nil pointers and functions in interfaces too: they would panic at
+// the first token instead of failing at the start.
 func isNil(v any) bool {
 	if v == nil {
 		return true
 	}
 	p := reflect.ValueOf(v)
-	return p.Kind() == reflect.Pointer && p.IsNil()
+	return (p.Kind() == reflect.Pointer || p.Kind() == reflect.Func) && p.IsNil()
 }
 
 // With returns a Verifier for another issuer's keys that expects the same in

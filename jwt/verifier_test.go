@@ -36,11 +36,18 @@ func TestNewVerifierNamesWhatIsMissing(t *testing.T) {
 			t.Errorf("got %v, want an error with %q", err, field)
 		}
 	}
-	for _, keys := range []jwt.KeySource{nil, (*jwk.Secret)(nil), (*jwk.PublicKey)(nil), (*jwk.Set)(nil)} {
+	for _, keys := range []jwt.KeySource{nil, (*jwk.Secret)(nil), (*jwk.PublicKey)(nil), (*jwk.Set)(nil), lookUp(nil)} {
 		if v, err := jwt.NewVerifier[jwt.Claims](keys, expect()); v != nil || err == nil {
 			t.Errorf("%T(nil) is taken for a key source", keys)
 		}
 	}
+}
+
+// lookUp is a key source that is a function.
+type lookUp func(kid string) (jwk.VerifyingKey, error)
+
+func (f lookUp) FindKey(_ context.Context, _ jwk.Algorithm, kid string) (jwk.VerifyingKey, error) {
+	return f(kid)
 }
 
 func fillNames(names []string) []string {
