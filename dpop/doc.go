@@ -15,10 +15,13 @@
 //
 //	v, err := dpop.NewVerifier(dpop.Config{})
 //	…
-//	proof, err := v.Verify(ctx, header, dpop.Request{Method: r.Method, URL: "https://api.example.com" + r.URL.Path, AccessToken: token})
+//	proof, err := v.Verify(ctx, header, dpop.Request{Method: r.Method, URL: "https://api.example.com" + r.URL.EscapedPath(), AccessToken: token})
 //	…
-//	if proof.Thumbprint() != claims.Confirmation.JKT { … } // another key's
-//	if err := memory.Use(proof); err != nil { … }         // used before
+//	if cnf := claims.Confirmation; cnf == nil || cnf.JKT != proof.Thumbprint() { … } // another key's, or nobody's
+//	if err := memory.Use(proof); err != nil { … }                                     // used before
+//
+// The claims are those of a [jwt.Verifier] with AllowConfirmation, which is the
+// promise to do all of this, and to refuse such a token where no proof comes.
 //
 // # What a proof proves
 //

@@ -102,8 +102,9 @@ func (nobody) FindKey(context.Context, jwk.Algorithm, string) (jwk.VerifyingKey,
 // Request is what a proof must be about.
 type Request struct {
 	Method string // as it was sent
-	// URL is the address as the client knows it, scheme and host included. Query
-	// and fragment don't count.
+	// URL is the address as the client knows it, scheme and host included, and
+	// escaped as it was sent: of a request that came, URL.EscapedPath, not Path.
+	// Query and fragment don't count.
 	URL string
 	// AccessToken is the token that came with the proof; "" where none does, as
 	// at a token endpoint.
