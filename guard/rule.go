@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,30 +34,31 @@ type wants struct {
 }
 
 // holds makes a rule of a condition. Refusing is a 403: the token is good, its
-// bearer isn't entitled.
-func holds(condition func(a *Access) bool) Rule {
+// bearer isn't entitled. The log hears what the route demands, which is no secret
+// and nothing of the token's.
+func holds(kind, name string, condition func(a *Access) bool) Rule {
 	return Rule{check: func(q question) error {
 		if condition(q.access) {
 			return nil
 		}
-		return ErrForbidden
+		return fmt.Errorf("%w: %s %q", ErrForbidden, kind, name)
 	}}
 }
 
 // Role demands that the token has a role.
 func Role(name string) Rule {
-	return holds(func(a *Access) bool { return a.HasRole(name) })
+	return holds("role", name, func(a *Access) bool { return a.HasRole(name) })
 }
 
 // Permission demands that the token has a permission.
 func Permission(name string) Rule {
-	return holds(func(a *Access) bool { return a.HasPermission(name) })
+	return holds("permission", name, func(a *Access) bool { return a.HasPermission(name) })
 }
 
 // Scope demands that the token has a scope. The refusal names the scopes that
 // the route demands, so that a client can ask for them.
 func Scope(name string) Rule {
-	rule := holds(func(a *Access) bool { return a.HasScope(name) })
+	rule := holds("scope", name, func(a *Access) bool { return a.HasScope(name) })
 	rule.wants.scope = name
 	return rule
 }
@@ -66,9 +68,12 @@ func Scope(name string) Rule {
 // without it, as many that aren't Writ, can't tell its services from people by
 // this rule, and all of them pass. Take a role there, or a [Func].
 func User() Rule {
-	return holds(func(a *Access) bool {
-		return a.claims.Subject != "" && a.claims.Subject != a.claims.ClientID
-	})
+	return Rule{check: func(q question) error {
+		if c := &q.access.claims; c.Subject != "" && c.Subject != c.ClientID {
+			return nil
+		}
+		return fmt.Errorf("%w: a person's token", ErrForbidden)
+	}}
 }
 
 // ACR demands that the person signed in in one of these ways, as the issuer

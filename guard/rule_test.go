@@ -88,3 +88,21 @@ func TestIsClient(t *testing.T) {
 		}
 	}
 }
+
+// The log says which of a route's rules it was; the answer doesn't.
+func TestRefusalNamesTheRule(t *testing.T) {
+	issuer, g := newGuard(t, nil)
+	token := issuer.Token(audience, jwt.AccessClaims{Claims: jwt.Claims{Subject: "svc"}, ClientID: "svc", Roles: []string{"editor"}})
+	for want, rule := range map[string]guard.Rule{
+		`guard: token does not meet a rule: role "admin"`:        guard.Role("admin"),
+		`guard: token does not meet a rule: permission "orders"`: guard.Permission("orders"),
+		`guard: token does not meet a rule: scope "read"`:        guard.Scope("read"),
+		`guard: token does not meet a rule: a person's token`:    guard.User(),
+	} {
+		_, err := g.Verify(t.Context(), token, guard.Role("editor"), rule)
+		if err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+		wantStatus(t, want, err, 403)
+	}
+}
