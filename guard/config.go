@@ -134,9 +134,9 @@ type Issuer struct {
 	// Ignore names claims of jwt.AccessClaims that this issuer writes in a form of
 	// its own, for which every token would be refused: an amr that is a list of
 	// objects, a name that is null. They are taken for absent, and rules that look
-	// at them refuse; [As] reads them with a type of yours. Of roles,
-	// permissions, scope, auth_time, amr, acr, email, email_verified, name,
-	// preferred_username and org.
+	// at them refuse; [As] reads them with a type of yours, which then embeds
+	// jwt.Claims and not jwt.AccessClaims. Of roles, permissions, scope, auth_time,
+	// amr, acr, email, email_verified, name, preferred_username and org.
 	Ignore []string
 	// Revocation says whether to follow the issuer's revocation log. With Keys
 	// set it isn't followed unless LogURL is given.

@@ -17,8 +17,8 @@ import (
 // SignOptions say how tokens are made. The first three fill in what the claims
 // leave empty; what the claims say themselves stays.
 type SignOptions struct {
-	// Lifetime sets iat to now and exp to so much later. If it is 0, the claims
-	// must bring their Expiry, or Sign is an error.
+	// Lifetime sets iat to now and exp to so much later, a second at least. If it
+	// is 0, the claims must bring their Expiry, or Sign is an error.
 	Lifetime time.Duration
 	// Issuer sets iss.
 	Issuer string
@@ -62,8 +62,11 @@ func NewSigner[C ClaimSet](key jwk.SigningKey, opts SignOptions) (*Signer[C], er
 	if isNil(key) {
 		return nil, errors.New("jwt: NewSigner needs a key")
 	}
-	if opts.Lifetime < 0 {
+	switch {
+	case opts.Lifetime < 0:
 		return nil, errors.New("jwt: SignOptions.Lifetime is negative")
+	case opts.Lifetime > 0 && opts.Lifetime < time.Second: // dates have whole seconds: it would be over when it is made
+		return nil, fmt.Errorf("jwt: SignOptions.Lifetime of %v is below a second; it is a time.Duration, such as 15*time.Minute", opts.Lifetime)
 	}
 	if opts.Type == "" {
 		opts.Type = "JWT"

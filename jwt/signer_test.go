@@ -83,6 +83,7 @@ func TestNewSignerRefuses(t *testing.T) {
 		"nil key":           {(*jwk.Secret)(nil), jwt.SignOptions{}},
 		"zero key":          {new(jwk.PrivateKey), jwt.SignOptions{}},
 		"negative lifetime": {key, jwt.SignOptions{Lifetime: -1}},
+		"no unit":           {key, jwt.SignOptions{Lifetime: 900}},
 		"secret to embed":   {key, jwt.SignOptions{EmbedKey: true}},
 		"long kid":          {key.WithKeyID(strings.Repeat("x", 257)), jwt.SignOptions{}},
 		"kid in Latin-1":    {key.WithKeyID("\xe9"), jwt.SignOptions{}},
