@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/config"
@@ -49,8 +50,10 @@ func describe(cfg *config.Config, err error) error {
 		hint = "close the program that has it open"
 	case errors.Is(err, store.ErrFull):
 		hint = "make room on the disk and start again"
-	case errors.Is(err, store.ErrReadOnly), errors.Is(err, fs.ErrPermission):
-		hint = "make the file and its directory writable for this user"
+	case errors.Is(err, store.ErrMoved):
+		hint = "put it back before the server stops, or what was committed since is lost"
+	case errors.Is(err, store.ErrReadOnly), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		hint = "make the file and its directory this user's own (chown), and writable"
 	case errors.Is(err, store.ErrIO):
 		hint = "look at the disk's health before anything else"
 	case errors.Is(err, fs.ErrNotExist):

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"log/slog"
 	"os"
 	"sync"
@@ -20,7 +21,7 @@ import (
 // rest, at checkpointLate pages: that is what came in the last moments. In a
 // small file it does it all: a thousand pages of the log are a few of the file.
 type checkpointer struct {
-	path    string
+	file    original
 	logger  *slog.Logger
 	failing bool          // the last time
 	small   int64         // size of a file below which it does nothing
@@ -38,13 +39,13 @@ const (
 	smallFile       = 64 << 20 // bytes
 )
 
-func newCheckpointer(path string, small int64, logger *slog.Logger) (*checkpointer, error) {
-	conn, err := connector(path, "busy_timeout(5000)", "synchronous(FULL)", "cache_size(-100)", "wal_autocheckpoint(0)")
+func newCheckpointer(file original, small int64, logger *slog.Logger) (*checkpointer, error) {
+	conn, err := connector(file.path, "busy_timeout(5000)", "synchronous(FULL)", "cache_size(-100)", "wal_autocheckpoint(0)")
 	if err != nil {
 		return nil, err
 	}
 	c := &checkpointer{
-		path:    path,
+		file:    file,
 		logger:  logger,
 		small:   small,
 		db:      connectTo(conn, 1),
@@ -89,17 +90,22 @@ func (c *checkpointer) loop() {
 // and SQLite keeps what its own checkpoints meet to itself.
 func (c *checkpointer) say(err error) {
 	switch {
+	case errors.Is(err, ErrMoved) && !c.failing:
+		c.logger.Error("the database was moved or deleted while it is open: put it back before the server stops, or what was committed since is lost", "error", err)
 	case err != nil && !c.failing:
-		c.logger.Warn("what was committed can't be moved from the write-ahead log into the database; it is safe, and the log grows", "path", c.path, "error", err)
+		c.logger.Warn("what was committed can't be moved from the write-ahead log into the database; it is safe, and the log grows", "path", c.file.path, "error", err)
 	case err == nil && c.failing:
-		c.logger.Info("the write-ahead log is moved into the database again", "path", c.path)
+		c.logger.Info("the write-ahead log is moved into the database again", "path", c.file.path)
 	}
 	c.failing = err != nil
 }
 
 // catchUp moves what the file has not, if the log is long.
 func (c *checkpointer) catchUp(ctx context.Context) error {
-	info, err := os.Stat(c.path)
+	if err := c.file.inPlace(); err != nil {
+		return err
+	}
+	info, err := os.Stat(c.file.path)
 	if err != nil || info.Size() < c.small {
 		return err
 	}

@@ -3,6 +3,7 @@ package store_test
 import (
 	"database/sql"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -95,29 +96,50 @@ func TestLogStaysShort(t *testing.T) {
 	}
 }
 
-// TestCheckpointFailsAloud has nothing to move the log into, then a file.
+// TestCheckpointFailsAloud has a file that can't be looked at, and then none: the
+// operator hears once what is wrong, and once that it is over.
 func TestCheckpointFailsAloud(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "writ.db")
+	dir := filepath.Join(t.TempDir(), "data")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "writ.db")
+	s, err := store.Open(t.Context(), store.Options{DSN: "sqlite:" + path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
 	lines := make(chan string)
 	logger := slog.New(slog.NewTextHandler(writeFunc(func(line []byte) { lines <- string(line) }), nil))
 	committed, closeIt, err := store.NewCheckpointer(path, logger)
 	if err != nil {
 		t.Fatal(err)
 	}
-	committed()
-	if line := <-lines; !strings.Contains(line, "level=WARN") || !strings.Contains(line, path) {
-		t.Errorf("the log says %q, want a warning with the path", line)
+	says := func(want ...string) {
+		t.Helper()
+		committed()
+		line := <-lines
+		for _, w := range append(want, path) {
+			if !strings.Contains(line, w) {
+				t.Errorf("the log says %q, want %q in it", line, w)
+			}
+		}
 	}
+	move(t, dir, dir+".old")
+	write(t, dir, nil) // a file in the way
+	says("level=WARN", "can't be moved")
 	committed() // and not a word more
-	s, err := store.Open(t.Context(), store.Options{DSN: "sqlite:" + path})
-	if err != nil {
+	if err := os.Remove(dir); err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	move(t, dir+".old", dir)
+	says("level=INFO", "again")
+
+	move(t, path, path+".old")
+	says("level=ERROR", "moved or deleted")
 	committed()
-	if line := <-lines; !strings.Contains(line, "level=INFO") {
-		t.Errorf("the log says %q, want that all is well again", line)
-	}
+	move(t, path+".old", path)
+	says("level=INFO", "again")
 	if err := closeIt(); err != nil {
 		t.Error(err)
 	}

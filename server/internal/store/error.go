@@ -26,6 +26,7 @@ var (
 	ErrReadOnly = errors.New("store: the database can't be written to")
 	ErrIO       = errors.New("store: the disk failed")
 	ErrBusy     = errors.New("store: the database is held by another program")
+	ErrMoved    = errors.New("store: the database was moved or deleted while it is open")
 	ErrClosed   = errors.New("store: closed")
 
 	ErrUnreachable = errors.New("store: the database can't be reached")
@@ -105,8 +106,11 @@ func errReferred() error { return fmt.Errorf("%w: a row that is referred to", au
 
 // condition names what is wrong with the database as a whole, or nil.
 func condition(code int) error {
-	if code == sqlite3.SQLITE_IOERR_CORRUPTFS {
+	switch code {
+	case sqlite3.SQLITE_IOERR_CORRUPTFS:
 		return ErrCorrupt
+	case sqlite3.SQLITE_IOERR_SHMSIZE: // no room for the log's index
+		return ErrFull
 	}
 	switch code & 0xff {
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:

@@ -101,7 +101,10 @@ func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
-	if s.checkpointer, err = newCheckpointer(s.path, cmp.Or(o.smallFile, smallFile), o.Logger); err != nil {
+	if s.original, err = originalOf(s.path); err != nil { // by now made, and written to
+		return errors.Join(err, db.Close())
+	}
+	if s.checkpointer, err = newCheckpointer(s.original, cmp.Or(o.smallFile, smallFile), o.Logger); err != nil {
 		return errors.Join(err, db.Close())
 	}
 	if err := s.start(ctx, db, connectTo(r, o.Readers), o); err != nil {
@@ -117,8 +120,13 @@ func connector(path string, given ...string) (driver.Connector, error) {
 
 func pragmas(given ...string) url.Values { return url.Values{"_pragma": given} }
 
-// uri escapes the path, which may hold a question mark or a percent sign.
+// uri escapes the path, which may hold a question mark or a percent sign. No
+// connection makes the file: an empty one in the place of what was moved away
+// would take the write-ahead log for its own, and throw it away.
 func uri(path string, query url.Values) string {
+	if !query.Has("mode") {
+		query.Set("mode", "rw")
+	}
 	query.Set("_dqs", "false")
 	query.Set("_error_rc", "true")
 	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: query.Encode()}
@@ -139,11 +147,32 @@ func prepareFile(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
+	if err := readable(path, path+"-wal", path+"-shm"); err != nil {
+		return err
+	}
 	if info.Size() == 0 {
 		return nil
 	}
 	if err := inspect(ctx, path, info.Size()); err != nil {
 		return fmt.Errorf("%w (file %s)%s", err, path, advice(err))
+	}
+	return nil
+}
+
+// readable answers why one of these files can't be read, which SQLite doesn't
+// tell: to it a file of another user's is as bad as a broken disk.
+func readable(paths ...string) error {
+	for _, path := range paths {
+		f, err := os.Open(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("store: %w", err)
+		}
+		if err := f.Close(); err != nil {
+			return fmt.Errorf("store: %w", err)
+		}
 	}
 	return nil
 }

@@ -75,6 +75,7 @@ type Store struct {
 	sql          *statements   // on pool
 	columns      *columns      // of the writer's connection, on SQLite
 	checkpointer *checkpointer // on SQLite
+	original     original      // on SQLite
 	clients      clientCache
 	registry     registry
 
