@@ -48,14 +48,15 @@ type Held struct {
 	Now     time.Time // the store's time of the reading
 }
 
-// Turn is what becomes of a grant at a refresh: the new rotation state, the
-// idle expiry of grant and session (zero: as it was), marks to raise, and an
-// event to record, which may be nil.
+// Turn is what becomes of a grant at a refresh: the new rotation state, its idle
+// expiry and the session's (zero: as it was), marks to raise, and an event to
+// record, which may be nil.
 type Turn struct {
-	To    Rotation
-	Idle  time.Time
-	Marks Marks
-	Event *Event
+	To          Rotation
+	Idle        time.Time
+	SessionIdle time.Time // the session was seen now, as well
+	Marks       Marks
+	Event       *Event
 }
 
 // Ending names what ends, and why. Exactly one of the first four is set.
@@ -94,11 +95,9 @@ type Sessions interface {
 	// asked of the store or waited for. Of Held.Client it gets id, epoch,
 	// disabled and mark at least; what API refers to is shared, to be read only.
 	Refresh(ctx context.Context, hash []byte, decide func(Held) (*Turn, error), meanwhile func() error) error
-	// Rotate swaps the rotation state from for to, moves the idle expiry of
-	// grant and session to idle (zero: leaves it) and raises the marks. False,
-	// with nothing changed, if the state is no longer from or the grant or its
-	// session ended. ev may be nil.
-	Rotate(ctx context.Context, grantID string, from, to Rotation, idle time.Time, marks Marks, ev *Event) (bool, error)
+	// Rotate carries out a turn from a rotation state. False, with nothing
+	// changed, if the state is no longer that or the grant or its session ended.
+	Rotate(ctx context.Context, grantID string, from Rotation, turn Turn) (bool, error)
 	// Raise raises marks alone: a token is about to be made that rotates
 	// nothing. ErrEpochChanged if the grant is over, or the client has another
 	// epoch than marks says: the token must not be made, for the log's entry

@@ -140,6 +140,7 @@ func (r *refreshing) turn(held auth.Held) *auth.Turn {
 	switch r.verdict {
 	case VerdictRotate:
 		turn.Idle = r.s.idleUntil(held.Now, held.Grant.AbsoluteExpiry)
+		turn.SessionIdle = r.s.sessionIdle(held, turn.Idle)
 		r.held.Grant.IdleExpiry = turn.Idle
 	case VerdictRecover: // extends nothing
 		turn.Event = r.event("allowed")

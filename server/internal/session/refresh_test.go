@@ -185,7 +185,7 @@ func TestStateLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	// As after a restore: the row is what it was before the rotation.
-	ok, err := b.store.Rotate(t.Context(), sid, after.Grant.Rotation, before.Grant.Rotation, time.Time{}, auth.Marks{}, nil)
+	ok, err := b.store.Rotate(t.Context(), sid, after.Grant.Rotation, auth.Turn{To: before.Grant.Rotation})
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
@@ -213,6 +213,63 @@ func TestExpiry(t *testing.T) {
 	b.clock.advance(time.Hour)
 	_, err = b.refresh(abandoned)
 	want(t, err, auth.CodeSessionEnded)
+}
+
+// TestSessionOutlivesItsGrants: most refreshes leave the session's row as it is,
+// and none ends a session before what it promised.
+func TestSessionOutlivesItsGrants(t *testing.T) {
+	b := setUp(t, func(o *session.Options) { o.RefreshTTL, o.SessionTTL = 64*time.Hour, 1000*time.Hour })
+	out := b.signIn("", auth.ModeToken)
+	sid := b.claims(out.AccessToken, issuer).SessionID
+	held := func() auth.Held {
+		t.Helper()
+		h, err := b.store.HeldByGrant(t.Context(), sid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	refresh := func(after, slack time.Duration) (moved bool) {
+		t.Helper()
+		b.clock.advance(after)
+		before := held().Session.IdleExpiry
+		out = b.mustRefresh(out.RefreshToken)
+		h := held()
+		if at := h.Session.IdleExpiry; at.Before(out.RefreshExpiry) || at.After(out.RefreshExpiry.Add(slack)) {
+			t.Fatalf("a session goes idle at %v, its refresh token at %v", at, out.RefreshExpiry)
+		}
+		if !h.Grant.IdleExpiry.Equal(out.RefreshExpiry) {
+			t.Fatalf("a grant goes idle at %v, its refresh token at %v", h.Grant.IdleExpiry, out.RefreshExpiry)
+		}
+		return !h.Session.IdleExpiry.Equal(before)
+	}
+	moves := 0
+	for range 120 {
+		if refresh(10*time.Minute, time.Hour) {
+			moves++
+		}
+	}
+	if moves != 18 { // the first, and each seventh after it
+		t.Errorf("120 refreshes in 20 hours moved the session's idle expiry %d times, want 18", moves)
+	}
+	refresh(64*time.Hour-time.Millisecond, time.Hour)
+	b.RefreshTTL = 32 * time.Hour // an operator's will is done at the next refresh
+	refresh(time.Minute, 30*time.Minute)
+	b.RefreshTTL = 64 * time.Hour
+	refresh(time.Minute, time.Hour)
+	b.clock.advance(64 * time.Hour)
+	_, err := b.refresh(out.RefreshToken)
+	want(t, err, auth.CodeSessionEnded)
+
+	// Near the absolute end there is nothing to move.
+	out = b.signIn("", auth.ModeToken)
+	sid = b.claims(out.AccessToken, issuer).SessionID
+	for range 15 {
+		refresh(63*time.Hour, time.Hour)
+	}
+	if refresh(time.Hour, 0) || refresh(time.Hour, 0) {
+		t.Error("a session's idle expiry moved past its end")
+	}
 }
 
 // TestRefreshForAnotherAPI: one sign-in serves several APIs and Writ itself.

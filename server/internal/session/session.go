@@ -240,6 +240,18 @@ func (s *Service) idleUntil(now, absolute time.Time) time.Time {
 	return earliest(now.Add(s.RefreshTTL), absolute)
 }
 
+// sessionIdle is what the idle expiry of a session is moved to when a grant of it
+// goes idle at that time; zero: it stays. A session ends after its grants and by
+// no more than a 64th of the idle lifetime: so most refreshes write one row, not
+// two, each in a page of its own.
+func (s *Service) sessionIdle(held auth.Held, grant time.Time) time.Time {
+	ahead := s.idleUntil(held.Now.Add(s.RefreshTTL/64), held.Session.AbsoluteExpiry)
+	if at := held.Session.IdleExpiry; !at.Before(grant) && !at.After(ahead) {
+		return time.Time{}
+	}
+	return ahead
+}
+
 // Left is for how long a session that is used now stays alive unused.
 func (s *Service) Left(session auth.Session, now time.Time) time.Duration {
 	return s.idleUntil(now, session.AbsoluteExpiry).Sub(now)

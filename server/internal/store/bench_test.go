@@ -82,7 +82,7 @@ func benchmarkRotate(b *testing.B, fresh func() string) {
 					from := g.Rotation
 					for done.Add(1) <= int64(b.N) {
 						to := auth.Rotation{Confirmed: from.Current, Current: from.Current + 1, IssuedAt: time.Now()}
-						ok, err := s.Rotate(ctx, g.ID, from, to, idle, auth.Marks{}, nil)
+						ok, err := s.Rotate(ctx, g.ID, from, auth.Turn{To: to, Idle: idle, SessionIdle: idle})
 						if err != nil || !ok {
 							b.Errorf("Rotate = %v, %v", ok, err)
 							return

@@ -105,7 +105,7 @@ func (s *Store) HotPlans(ctx context.Context) (steps []string, err error) {
 		if _, err := conn.ExecContext(ctx, "PREPARE "+name+" AS "+text); err != nil {
 			return nil, err
 		}
-		args := "NULL" + strings.Repeat(", NULL", map[string]int{"write": 13, "remembered": 18}[name])
+		args := "NULL" + strings.Repeat(", NULL", map[string]int{"write": 14, "remembered": 20}[name])
 		rows, err := conn.QueryContext(ctx, "EXPLAIN EXECUTE "+name+"("+args+")")
 		if err != nil {
 			return nil, err

@@ -132,7 +132,7 @@ func refreshOne(ctx context.Context, s *store.Store, handle []byte) error {
 	}
 	from := held.Grant.Rotation
 	to := auth.Rotation{Confirmed: from.Current, Current: from.Current + 1, IssuedAt: held.Now}
-	ok, err := s.Rotate(ctx, held.Grant.ID, from, to, held.Now.Add(time.Hour), auth.Marks{}, nil)
+	ok, err := s.Rotate(ctx, held.Grant.ID, from, auth.Turn{To: to, Idle: held.Now.Add(time.Hour), SessionIdle: held.Now.Add(time.Hour)})
 	if err == nil && !ok {
 		err = errors.New("not rotated")
 	}

@@ -189,7 +189,7 @@ func (i *interleaving) refused(marks auth.Marks, first ...string) {
 	marks.Expiry = hourAt()
 	var rotated bool
 	err := i.between(func() (err error) {
-		rotated, err = i.s.Rotate(i.Context(), i.g.ID, i.g.Rotation, auth.Rotation{Current: 1}, s0, marks, nil)
+		rotated, err = i.s.Rotate(i.Context(), i.g.ID, i.g.Rotation, auth.Turn{To: auth.Rotation{Current: 1}, Idle: s0, SessionIdle: s0, Marks: marks})
 		return err
 	}, first...)
 	if err != nil || rotated {

@@ -384,7 +384,7 @@ func (j *refreshJob) settle(s *Store) (changes bool, err error) {
 		return false, err
 	}
 	g, marks := j.held.Grant, turn.Marks
-	j.change = rotation{grantID: g.ID, from: g.Rotation, to: turn.To, idle: turn.Idle}
+	j.change = rotation{grantID: g.ID, from: g.Rotation, to: turn.To, idle: turn.Idle, sessionIdle: turn.SessionIdle}
 	if marks.GrantID == g.ID {
 		j.change.mark, marks.GrantID = marks.Expiry, ""
 	}
@@ -396,12 +396,12 @@ func (j *refreshJob) settle(s *Store) (changes bool, err error) {
 
 // write makes all changes in one transaction.
 func (l *lane) write(batch []*refreshJob) {
-	now := micros(l.store.now())
+	now := l.store.now()
 	slices.SortFunc(batch, func(a, b *refreshJob) int { return strings.Compare(a.held.Session.ID, b.held.Session.ID) })
 	err := l.connect()
 	if err == nil {
 		for _, j := range batch {
-			args := append(j.change.args(), now)
+			args := j.change.andSeen(now)
 			if j.recalled {
 				l.conn.add(l.conn.rotateRemembered, append(args, unchangedArgs(j.held, j.version)...)...)
 			} else {
@@ -446,7 +446,10 @@ func (j *refreshJob) remember(s *Store, err error) {
 	}
 	h.Grant.Rotation, h.Grant.Mark = j.change.to, latest(h.Grant.Mark, j.change.mark)
 	if !j.change.idle.IsZero() {
-		h.Grant.IdleExpiry, h.Session.IdleExpiry = j.change.idle, j.change.idle
+		h.Grant.IdleExpiry = j.change.idle
+	}
+	if !j.change.sessionIdle.IsZero() {
+		h.Session.IdleExpiry = j.change.sessionIdle
 	}
 	s.grants.keep(j.hash, h, j.version)
 }

@@ -73,7 +73,7 @@ func (s *Store) refreshAlone(ctx context.Context, hash []byte, decide func(auth.
 	if err := meanwhile(); err != nil || turn == nil {
 		return err == nil, err
 	}
-	return s.Rotate(ctx, held.Grant.ID, held.Grant.Rotation, turn.To, turn.Idle, turn.Marks, turn.Event)
+	return s.Rotate(ctx, held.Grant.ID, held.Grant.Rotation, *turn)
 }
 
 // addAPI adds the API that a grant was begun for.
@@ -167,7 +167,8 @@ func (t *tx) beside(ctx context.Context, grantID string, marks auth.Marks, ev *a
 	return err
 }
 
-// turn writes the grant's new state, and the session's, where they are.
+// turn writes the grant's new state where it is, and the session's if that is to
+// change.
 func (t *tx) turn(ctx context.Context, g auth.Grant, turn auth.Turn, grantRow, sessionRow int64) error {
 	const (
 		write = `UPDATE grants SET confirmed_gen = $1, current_gen = $2, issued_at = $3, recoveries = $4, tag_key = $5,
@@ -179,9 +180,9 @@ func (t *tx) turn(ctx context.Context, g auth.Grant, turn auth.Turn, grantRow, s
 	}
 	r := turn.To
 	if _, err := t.exec(ctx, write, clamp(r.Confirmed), clamp(r.Current), micros(r.IssuedAt), clamp(r.Recoveries), int64(r.TagKey),
-		micros(g.IdleExpiry), micros(g.Mark), grantRow); err != nil || turn.Idle.IsZero() {
+		micros(g.IdleExpiry), micros(g.Mark), grantRow); err != nil || turn.SessionIdle.IsZero() {
 		return err
 	}
-	_, err := t.exec(ctx, seen, micros(turn.Idle), micros(t.now), sessionRow)
+	_, err := t.exec(ctx, seen, micros(turn.SessionIdle), micros(t.now), sessionRow)
 	return err
 }

@@ -29,7 +29,7 @@ func heldGrant(t *testing.T, s *store.Store) auth.Grant {
 
 func rotating(h auth.Held) (*auth.Turn, error) {
 	r := h.Grant.Rotation
-	return &auth.Turn{To: auth.Rotation{Confirmed: r.Current, Current: r.Current + 1, IssuedAt: h.Now}, Idle: h.Now.Add(time.Hour)}, nil
+	return &auth.Turn{To: auth.Rotation{Confirmed: r.Current, Current: r.Current + 1, IssuedAt: h.Now}, Idle: h.Now.Add(time.Hour), SessionIdle: h.Now.Add(time.Hour)}, nil
 }
 
 // TestRefreshUsesTheWait: what will be answered is made while the commit is

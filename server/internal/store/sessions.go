@@ -8,8 +8,16 @@ import (
 	"github.com/writ-auth/writ/server/internal/auth"
 )
 
-const sessionColumns = `s.id, s.user_id, s.cookie_hash, s.auth_time, s.amr, s.acr, s.device, s.address, s.created_at,
-	s.last_seen_at, s.idle_expiry, s.absolute_expiry, s.ended_at, s.end_reason`
+const (
+	sessionColumns = sessionBegun + `s.last_seen_at` + sessionEnds
+	// sessionsShown is sessionColumns for people to read: most refreshes leave the
+	// session's row as it is, and tell of themselves in the grant's alone.
+	sessionsShown = sessionBegun + `CASE WHEN s.last_seen_at < ` + refreshedAt + ` THEN ` + refreshedAt + ` ELSE s.last_seen_at END` + sessionEnds
+
+	sessionBegun = `s.id, s.user_id, s.cookie_hash, s.auth_time, s.amr, s.acr, s.device, s.address, s.created_at, `
+	refreshedAt  = `(SELECT MAX(g.issued_at) FROM grants g WHERE g.session_id = s.id)`
+	sessionEnds  = `, s.idle_expiry, s.absolute_expiry, s.ended_at, s.end_reason`
+)
 
 func sessionDest(s *auth.Session) []any {
 	return []any{&s.ID, &s.UserID, toBytes(&s.CookieHash), toTime(&s.AuthTime), toTexts(&s.AMR), &s.ACR, &s.Device, &s.Address,
@@ -103,8 +111,9 @@ const (
 
 // Rotate implements auth.Sessions. A grant whose user or client is disabled or
 // has another epoch counts as ended; false too if the key of marks has retired.
-func (s *Store) Rotate(ctx context.Context, grantID string, from, to auth.Rotation, idle time.Time, marks auth.Marks, ev *auth.Event) (rotated bool, err error) {
-	r := rotation{grantID, from, to, idle, time.Time{}}
+func (s *Store) Rotate(ctx context.Context, grantID string, from auth.Rotation, turn auth.Turn) (rotated bool, err error) {
+	r := rotation{grantID: grantID, from: from, to: turn.To, idle: turn.Idle, sessionIdle: turn.SessionIdle}
+	marks, ev := turn.Marks, turn.Event
 	if marks.GrantID == grantID {
 		r.mark, marks.GrantID = marks.Expiry, ""
 	}
@@ -126,12 +135,13 @@ func (s *Store) Rotate(ctx context.Context, grantID string, from, to auth.Rotati
 	return err == nil, err
 }
 
-// rotation is a change of a grant's state. Zero idle and mark change nothing.
+// rotation is a change of a grant's state. Zero times change nothing.
 type rotation struct {
-	grantID  string
-	from, to auth.Rotation
-	idle     time.Time
-	mark     time.Time
+	grantID     string
+	from, to    auth.Rotation
+	idle        time.Time
+	sessionIdle time.Time
+	mark        time.Time
 }
 
 // args are the parameters of swapGrant.
@@ -140,6 +150,11 @@ func (r rotation) args() []any {
 	return []any{clamp(to.Confirmed), clamp(to.Current), micros(to.IssuedAt), clamp(to.Recoveries), int64(to.TagKey),
 		micros(r.idle), micros(r.mark), r.grantID,
 		clamp(from.Confirmed), clamp(from.Current), micros(from.IssuedAt), clamp(from.Recoveries), int64(from.TagKey)}
+}
+
+// andSeen adds the parameters of andSeen.
+func (r rotation) andSeen(now time.Time) []any {
+	return append(r.args(), micros(now), micros(r.sessionIdle))
 }
 
 // swapGrant is the rotation itself: of all that start from one state, one finds
@@ -156,7 +171,7 @@ const swapState = `UPDATE grants SET confirmed_gen = $1, current_gen = $2, issue
 func (s *Store) rotateOnce(ctx context.Context, r rotation) (rotated bool, err error) {
 	err = s.single(ctx, func(ctx context.Context, t *tx) error {
 		var n int64
-		err := t.get(ctx, []any{&n}, s.engine.rotate, append(r.args(), micros(t.now))...)
+		err := t.get(ctx, []any{&n}, s.engine.rotate, r.andSeen(t.now)...)
 		rotated = n > 0
 		return err
 	})
@@ -171,10 +186,10 @@ func (t *tx) swap(ctx context.Context, r rotation) error {
 	if err == nil && n == 0 {
 		err = auth.ErrEpochChanged
 	}
-	if err != nil || r.idle.IsZero() {
+	if err != nil || r.sessionIdle.IsZero() {
 		return err
 	}
-	_, err = t.exec(ctx, seen, micros(r.idle), micros(t.now), r.grantID)
+	_, err = t.exec(ctx, seen, micros(r.sessionIdle), micros(t.now), r.grantID)
 	return err
 }
 
@@ -284,7 +299,7 @@ const liveSession = `s.ended_at = 0 AND s.idle_expiry > $4 AND s.absolute_expiry
 // address.
 func (s *Store) Sessions(ctx context.Context, userID string, p auth.Page) ([]auth.Session, string, error) {
 	const (
-		query = `SELECT ` + sessionColumns + ` FROM sessions s WHERE s.id > $1
+		query = `SELECT ` + sessionsShown + ` FROM sessions s WHERE s.id > $1
 			AND ($2 = '' OR LOWER(s.device) LIKE $2 ESCAPE '\' OR LOWER(s.address) LIKE $2 ESCAPE '\') AND ` + liveSession
 		order = ` ORDER BY s.id LIMIT $3`
 	)
@@ -297,7 +312,7 @@ func (s *Store) Sessions(ctx context.Context, userID string, p auth.Page) ([]aut
 
 // SessionOf implements auth.Sessions.
 func (s *Store) SessionOf(ctx context.Context, id string) (session auth.Session, err error) {
-	const query = `SELECT ` + sessionColumns + ` FROM sessions s
+	const query = `SELECT ` + sessionsShown + ` FROM sessions s
 		WHERE s.id = COALESCE((SELECT g.session_id FROM grants g WHERE g.id = $1), $1)`
 	err = s.sql.get(ctx, sessionDest(&session), query, id)
 	return session, err

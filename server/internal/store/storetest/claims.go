@@ -111,7 +111,7 @@ func endTokens(b *bench) {
 	if gone := b.held(over.ID); gone.Grant.EndedAt.IsZero() {
 		b.Error("the grant that was over lives again")
 	}
-	ok, err := b.Rotate(b.ctx, g.ID, g.Rotation, auth.Rotation{Confirmed: 0, Current: 1, IssuedAt: b.now()}, b.now().Add(time.Hour), auth.Marks{}, nil)
+	ok, err := b.Rotate(b.ctx, g.ID, g.Rotation, auth.Turn{To: auth.Rotation{Confirmed: 0, Current: 1, IssuedAt: b.now()}, Idle: b.now().Add(time.Hour), SessionIdle: b.now().Add(time.Hour)})
 	b.must(err)
 	b.same("a refresh", ok, true)
 }

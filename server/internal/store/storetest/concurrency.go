@@ -66,7 +66,7 @@ func rotateTogether(b *bench) {
 		var winner atomic.Uint64
 		errs := together(50, func(i int) error {
 			to := auth.Rotation{Confirmed: from.Current, Current: from.Current + 1, IssuedAt: from.IssuedAt, Recoveries: uint64(100*round + i)}
-			ok, err := b.Rotate(b.ctx, g.ID, from, to, time.Time{}, auth.Marks{}, nil)
+			ok, err := b.Rotate(b.ctx, g.ID, from, auth.Turn{To: to})
 			if err == nil && !ok {
 				return lost
 			}
@@ -91,7 +91,7 @@ func endAndRotate(b *bench) {
 		errs := together(2, func(i int) (err error) {
 			if i == 0 {
 				to := auth.Rotation{Current: 1, IssuedAt: b.now()}
-				rotated, err = b.Rotate(b.ctx, g.ID, g.Rotation, to, time.Time{}, auth.Marks{Expiry: expiry, GrantID: g.ID}, nil)
+				rotated, err = b.Rotate(b.ctx, g.ID, g.Rotation, auth.Turn{To: to, Marks: auth.Marks{Expiry: expiry, GrantID: g.ID}})
 				return err
 			}
 			seq, err = b.End(b.ctx, auth.Ending{SessionID: s.ID}, b.now(), event("end"))

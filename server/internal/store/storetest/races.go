@@ -65,7 +65,7 @@ func rotateAndEnd(of func(auth.User, auth.Grant) auth.Ending) func(*bench) {
 			var rotated bool
 			b.must(errors.Join(together(2, func(n int) (err error) {
 				if n == 0 {
-					rotated, err = b.Rotate(b.ctx, g.ID, g.Rotation, auth.Rotation{Current: 1}, b.now().Add(time.Hour), marks, nil)
+					rotated, err = b.Rotate(b.ctx, g.ID, g.Rotation, auth.Turn{To: auth.Rotation{Current: 1}, Idle: b.now().Add(time.Hour), SessionIdle: b.now().Add(time.Hour), Marks: marks})
 					return err
 				}
 				_, err = b.End(b.ctx, ending, b.now(), event("end"))
@@ -81,7 +81,7 @@ func rotateAndEnd(of func(auth.User, auth.Grant) auth.Ending) func(*bench) {
 					b.covered("grant", revlog.Session, g.ID, expiry)
 				}
 			}
-			again, err := b.Rotate(b.ctx, g.ID, b.held(g.ID).Grant.Rotation, auth.Rotation{Current: 9}, time.Time{}, auth.Marks{}, nil)
+			again, err := b.Rotate(b.ctx, g.ID, b.held(g.ID).Grant.Rotation, auth.Turn{To: auth.Rotation{Current: 9}})
 			if again || err != nil {
 				b.Fatalf("a rotation after the end: %v, %v", again, err)
 			}
@@ -97,8 +97,7 @@ func rotateAndDisable(b *bench) {
 		var rotated bool
 		b.must(errors.Join(together(2, func(n int) (err error) {
 			if n == 0 {
-				rotated, err = b.Rotate(b.ctx, g.ID, g.Rotation, auth.Rotation{Current: 1}, time.Time{},
-					auth.Marks{Expiry: expiry, GrantID: g.ID, UserID: u.ID}, nil)
+				rotated, err = b.Rotate(b.ctx, g.ID, g.Rotation, auth.Turn{To: auth.Rotation{Current: 1}, Marks: auth.Marks{Expiry: expiry, GrantID: g.ID, UserID: u.ID}})
 				return err
 			}
 			off := u
@@ -295,7 +294,7 @@ func raiseTogether(b *bench) {
 			from := auth.Rotation{IssuedAt: g.Rotation.IssuedAt, TagKey: g.Rotation.TagKey, Current: uint64(hour - 1)}
 			to := from
 			to.Current++
-			ok, err := b.Rotate(b.ctx, g.ID, from, to, expiry, auth.Marks{Expiry: expiry, GrantID: g.ID, UserID: u.ID, ClientID: g.ClientID, KID: "kid"}, nil)
+			ok, err := b.Rotate(b.ctx, g.ID, from, auth.Turn{To: to, Idle: expiry, SessionIdle: expiry, Marks: auth.Marks{Expiry: expiry, GrantID: g.ID, UserID: u.ID, ClientID: g.ClientID, KID: "kid"}})
 			if err == nil && !ok {
 				err = errors.New("refused")
 			}
@@ -351,7 +350,7 @@ func (b *bench) act(u auth.User, epoch *atomic.Pointer[string], g auth.Grant, i,
 		}
 		to := h.Grant.Rotation
 		to.Current++
-		_, err = b.Rotate(b.ctx, g.ID, h.Grant.Rotation, to, expiry, auth.Marks{Expiry: expiry, GrantID: g.ID, UserID: u.ID, ClientID: g.ClientID}, nil)
+		_, err = b.Rotate(b.ctx, g.ID, h.Grant.Rotation, auth.Turn{To: to, Idle: expiry, SessionIdle: expiry, Marks: auth.Marks{Expiry: expiry, GrantID: g.ID, UserID: u.ID, ClientID: g.ClientID}})
 		return err
 	case 3:
 		return b.Raise(b.ctx, auth.Marks{Expiry: expiry, GrantID: g.ID, UserID: u.ID})

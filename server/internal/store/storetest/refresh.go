@@ -12,6 +12,7 @@ func refreshTests() map[string]func(*bench) {
 		"Refresh":            refresh,
 		"RefreshRefused":     refreshRefused,
 		"RefreshSeesChanges": refreshSeesChanges,
+		"RefreshAlone":       refreshAlone,
 		"RefreshRemembers":   refreshRemembers,
 		"RefreshSeesAPIs":    refreshSeesAPIs,
 		"RefreshTogether":    refreshTogether,
@@ -22,7 +23,7 @@ func refreshTests() map[string]func(*bench) {
 // next is the turn that a genuine token brings.
 func next(h auth.Held, idle time.Time) *auth.Turn {
 	r := h.Grant.Rotation
-	return &auth.Turn{To: auth.Rotation{Confirmed: r.Current, Current: r.Current + 1, IssuedAt: h.Now, TagKey: 7}, Idle: idle}
+	return &auth.Turn{To: auth.Rotation{Confirmed: r.Current, Current: r.Current + 1, IssuedAt: h.Now, TagKey: 7}, Idle: idle, SessionIdle: idle}
 }
 
 func refresh(b *bench) {
@@ -71,6 +72,34 @@ func refresh(b *bench) {
 	b.must(err)
 	s.IdleExpiry, s.LastSeenAt = idle, b.now()
 	b.same("the rest of the session", rest, s)
+}
+
+// refreshAlone: a refresh that leaves the session's row alone is seen all the same
+// by who looks at the session.
+func refreshAlone(b *bench) {
+	s, g := b.begin(b.user())
+	b.clock.Advance(time.Minute)
+	idle := b.now().Add(time.Hour)
+	b.must(b.Refresh(b.ctx, g.HandleHash, func(h auth.Held) (*auth.Turn, error) {
+		turn := next(h, idle)
+		turn.SessionIdle = time.Time{}
+		return turn, nil
+	}, func() error { return nil }))
+	after := b.held(g.ID)
+	b.same("idle expiries", []time.Time{after.Grant.IdleExpiry, after.Session.IdleExpiry}, []time.Time{idle, s.IdleExpiry})
+	s.LastSeenAt = b.now()
+	one, err := b.SessionOf(b.ctx, s.ID)
+	b.must(err)
+	b.same("the session", one, s)
+	listed, _, err := b.Sessions(b.ctx, s.UserID, auth.Page{Limit: 10})
+	b.must(err)
+	b.same("the user's sessions", listed, []auth.Session{s})
+
+	b.clock.Advance(time.Minute)
+	b.must(b.Touch(b.ctx, s.ID, b.now(), idle))
+	one, err = b.SessionOf(b.ctx, s.ID)
+	b.must(err)
+	b.same("seen otherwise", one.LastSeenAt, b.now())
 }
 
 func refreshRefused(b *bench) {

@@ -58,10 +58,13 @@ func refreshRemembers(b *bench) {
 		"the client ended": func(_ auth.User, c auth.Client, _ auth.Grant) {
 			b.ends(auth.Ending{ClientID: c.ID, NewEpoch: auth.Random128(), Reason: "admin"})
 		},
+		"the session used otherwise": func(_ auth.User, _ auth.Client, g auth.Grant) {
+			b.must(b.Touch(b.ctx, g.SessionID, b.now(), b.now().Add(time.Minute)))
+		},
 		"rotated by another": func(_ auth.User, _ auth.Client, g auth.Grant) {
 			h := b.held(g.ID)
 			h.Now = b.now()
-			ok, err := b.Rotate(b.ctx, g.ID, h.Grant.Rotation, next(h, time.Time{}).To, time.Time{}, auth.Marks{}, nil)
+			ok, err := b.Rotate(b.ctx, g.ID, h.Grant.Rotation, auth.Turn{To: next(h, time.Time{}).To})
 			b.must(err)
 			b.same("rotated", ok, true)
 		},
@@ -98,7 +101,7 @@ func (b *bench) shown(g auth.Grant) auth.Held { return ofTokens(b.held(g.ID)) }
 // have.
 func ofTokens(h auth.Held) auth.Held {
 	h.Now, h.API = time.Time{}, auth.API{}
-	h.Session.LastSeenAt, h.Session.IdleExpiry, h.User.PasswordHash = time.Time{}, time.Time{}, ""
+	h.Session.LastSeenAt, h.User.PasswordHash = time.Time{}, ""
 	h.Client = auth.Client{ID: h.Client.ID, Epoch: h.Client.Epoch, Disabled: h.Client.Disabled, Mark: h.Client.Mark}
 	return h
 }

@@ -61,7 +61,7 @@ func roomOfClient(b *bench) {
 	b.clock.Advance(time.Second)
 	r := grants[0].Rotation
 	used := auth.Rotation{Current: 1, IssuedAt: b.now(), TagKey: r.TagKey}
-	rotated, err := b.Rotate(b.ctx, grants[0].ID, r, used, time.Time{}, auth.Marks{}, nil)
+	rotated, err := b.Rotate(b.ctx, grants[0].ID, r, auth.Turn{To: used})
 	b.must(err)
 	b.same("the first is used", rotated, true)
 	index, err := b.AssignStatus(b.ctx, grants[1])

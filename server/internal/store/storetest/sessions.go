@@ -159,7 +159,7 @@ func rotate(b *bench) {
 	idle := b.now().Add(2 * time.Hour)
 	ev := event("grant.recover")
 	marks := auth.Marks{Expiry: b.now().Add(time.Hour), GrantID: g.ID, UserID: u.ID}
-	ok, err := b.Rotate(b.ctx, g.ID, g.Rotation, to, idle, marks, &ev)
+	ok, err := b.Rotate(b.ctx, g.ID, g.Rotation, auth.Turn{To: to, Idle: idle, SessionIdle: idle, Marks: marks, Event: &ev})
 	b.must(err)
 	if !ok {
 		b.Fatal("Rotate from the right state answers false")
@@ -176,7 +176,7 @@ func rotate(b *bench) {
 	// Again, with no idle expiry, a lower mark and no event.
 	next := auth.Rotation{Confirmed: 2, Current: 3, IssuedAt: b.now(), TagKey: 4}
 	marks.Expiry = b.now()
-	ok, err = b.Rotate(b.ctx, g.ID, to, next, time.Time{}, marks, nil)
+	ok, err = b.Rotate(b.ctx, g.ID, to, auth.Turn{To: next, Marks: marks})
 	if err != nil || !ok {
 		b.Fatalf("Rotate = %v, %v", ok, err)
 	}
@@ -198,8 +198,7 @@ func rotateFromAnotherState(b *bench) {
 		from := g.Rotation
 		change(&from)
 		ev := event("grant.rotate")
-		ok, err := b.Rotate(b.ctx, g.ID, from, auth.Rotation{Current: 9}, b.now().Add(9*time.Hour),
-			auth.Marks{Expiry: b.now().Add(time.Hour), GrantID: g.ID, UserID: u.ID}, &ev)
+		ok, err := b.Rotate(b.ctx, g.ID, from, auth.Turn{To: auth.Rotation{Current: 9}, Idle: b.now().Add(9 * time.Hour), SessionIdle: b.now().Add(9 * time.Hour), Marks: auth.Marks{Expiry: b.now().Add(time.Hour), GrantID: g.ID, UserID: u.ID}, Event: &ev})
 		if ok || err != nil {
 			b.Errorf("%s differs: Rotate = %v, %v, want false", name, ok, err)
 		}
@@ -208,7 +207,7 @@ func rotateFromAnotherState(b *bench) {
 	if n := b.audited("grant.rotate"); n != 0 {
 		b.Errorf("%d events of what never happened", n)
 	}
-	ok, err := b.Rotate(b.ctx, "nobody's", g.Rotation, auth.Rotation{Current: 1}, time.Time{}, auth.Marks{}, nil)
+	ok, err := b.Rotate(b.ctx, "nobody's", g.Rotation, auth.Turn{To: auth.Rotation{Current: 1}})
 	if ok || err != nil {
 		b.Errorf("a grant that is not there: Rotate = %v, %v, want false", ok, err)
 	}
@@ -252,7 +251,7 @@ func rotateWhatIsOver(b *bench) {
 		end(u, s, g)
 		to := g.Rotation
 		to.Current++
-		ok, err := b.Rotate(b.ctx, g.ID, g.Rotation, to, time.Time{}, auth.Marks{}, nil)
+		ok, err := b.Rotate(b.ctx, g.ID, g.Rotation, auth.Turn{To: to})
 		if ok || err != nil {
 			b.Errorf("%s: Rotate = %v, %v, want false", name, ok, err)
 		}
