@@ -86,10 +86,13 @@ func (s *Service) Run(ctx context.Context) {
 	defer running.Wait()
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
+	failing := false
 	for ctx.Err() == nil {
 		news := s.News() // before looking: what ends meanwhile rings it
-		if err := s.look(ctx, &running); err != nil && ctx.Err() == nil {
-			s.Logger.WarnContext(ctx, "log-outs can't be read", "error", err)
+		err := s.look(ctx, &running)
+		if (err != nil) != failing && ctx.Err() == nil {
+			failing = err != nil
+			s.say(ctx, err)
 		}
 		select {
 		case <-news:
@@ -98,6 +101,16 @@ func (s *Service) Run(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}
+}
+
+// say tells the operator that log-outs can't be read, or can again: once, for
+// somebody looks each second.
+func (s *Service) say(ctx context.Context, err error) {
+	if err != nil {
+		s.Logger.WarnContext(ctx, "log-outs can't be read", "error", err)
+		return
+	}
+	s.Logger.InfoContext(ctx, "log-outs can be read again")
 }
 
 // look opens a lane for each client to which something is due.

@@ -53,6 +53,8 @@ type problem struct {
 	Code   string `json:"code"`
 	Field  string `json:"field"`
 
+	Instance string `json:"instance"`
+
 	about string // the kind of thing it is about, as the path of the request and the verbs call it; "" for none
 }
 
@@ -87,8 +89,14 @@ func hintFor(e *problem) string {
 			hint += " with writ " + e.about + " set"
 		}
 		return hint
-	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+	case http.StatusTooManyRequests:
 		return "; try again in a moment"
+	case http.StatusServiceUnavailable:
+		return "; try again in a moment, and if that doesn't help let writ doctor, on the server's machine, say why"
+	case http.StatusInternalServerError:
+		if e.Instance != "" {
+			return "; the server's log says what, in the line with request=" + e.Instance
+		}
 	}
 	return ""
 }

@@ -117,7 +117,7 @@ func (p *program) examineRunning(ctx context.Context, cfg *config.Config) []chec
 	if err != nil {
 		checks = []check{failedCheck("server", err)}
 	}
-	return append(checks, p.examineOutside(ctx, server, about.Issuer)...)
+	return append(checks, p.examineOutside(ctx, server, about.Issuer, err == nil)...)
 }
 
 // asSet reports whether a server runs with the settings that were found,
@@ -138,8 +138,8 @@ func outdatedServer(cfg *config.Config, is, named, by string) error {
 }
 
 // examineOutside asks the server as a verifier would, through the issuer's
-// public address, and compares that with what it says itself.
-func (p *program) examineOutside(ctx context.Context, server *adminClient, issuer string) (checks []check) {
+// public address, and compares that with what it says itself, if it is able to.
+func (p *program) examineOutside(ctx context.Context, server *adminClient, issuer string, able bool) (checks []check) {
 	client := &http.Client{Timeout: 10 * time.Second}
 	var document struct {
 		Issuer string `json:"issuer"`
@@ -155,6 +155,9 @@ func (p *program) examineOutside(ctx context.Context, server *adminClient, issue
 		return append(checks, failedCheck("issuer", fmt.Errorf("%s answers as the issuer %q; another server is in its place", issuer, document.Issuer)))
 	}
 	checks = append(checks, passed("issuer", "%s answers", issuer), clockCheck(date, p.Now()))
+	if !able {
+		return checks
+	}
 	own, err := ownKeys(ctx, server)
 	if err != nil {
 		return append(checks, failedCheck("key set", err))
