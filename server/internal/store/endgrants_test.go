@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -276,6 +277,32 @@ func TestEndGoesOn(t *testing.T) {
 			c.is("applications to tell", waiting, 2)
 		})
 	}
+}
+
+// TestEndTogether: who ends a session answers the last of its entries, also where
+// somebody else has come upon the ending half way, and made that.
+func TestEndTogether(t *testing.T) {
+	w := new(watch)
+	c := full(t, open(t, store.Options{Now: func() time.Time { return s0 }}.Wrapped(w.wrap)))
+	other, err := sql.Open("sqlite", c.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	before := w.commits.Load()
+	rest := func(commit func() error) error {
+		if err := commit(); err != nil || w.commits.Load() != before+2 {
+			return err
+		}
+		_, ends := other.Exec(`UPDATE grants SET ended_at = 1 WHERE ended_at = 0`)
+		_, logs := other.Exec(`INSERT INTO log (seq, kind, hash, expires_at, created_at, chain) VALUES (4000, 2, zeroblob(16), 0, 0, zeroblob(32))`)
+		return errors.Join(ends, logs)
+	}
+	w.commit.Store(&rest)
+	if seq := c.end(auth.Ending{SessionID: c.first.SessionID, Reason: "logout"}); seq != 4000 {
+		t.Errorf("End = %d, want 4000, the number of what the other did last", seq)
+	}
+	c.is("endings under way", underWay, 0)
 }
 
 // endInterrupted: a process was killed after it began to end a session, and

@@ -38,7 +38,8 @@ func (t *tx) leaves(ctx context.Context, u unfinished) error {
 	return err
 }
 
-// finish does what an ending left.
+// finish does what an ending left. It answers a number in the log that no entry of
+// the ending is above; 0: it needs none.
 func (s *Store) finish(ctx context.Context, u unfinished, now time.Time) (seq uint64, err error) {
 	left := u.unmarked()
 	for n := 1; n > 0; {
@@ -47,6 +48,12 @@ func (s *Store) finish(ctx context.Context, u unfinished, now time.Time) (seq ui
 			return 0, err
 		}
 		seq = max(seq, last)
+	}
+	if left.log { // some of it, also the last, may be the work of a Sweep, or of another node
+		const head = `SELECT COALESCE(MAX(seq), 0) FROM log`
+		if err := s.sql.get(ctx, []any{&seq}, head); err != nil {
+			return 0, err
+		}
 	}
 	return seq, s.single(ctx, func(ctx context.Context, t *tx) error {
 		_, err := t.exec(ctx, `DELETE FROM endings WHERE id = $1`, u.id)
