@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"syscall"
 	"time"
 
@@ -146,6 +148,12 @@ func askAbout(ctx context.Context, client *adminClient, cfg *config.Config) (app
 	return about, err
 }
 
+// visible reports whether this user may know whether there is such a file.
+func visible(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, fs.ErrPermission)
+}
+
 // socketRuns reports whether a server answers at the data directory's socket.
 func socketRuns(cfg *config.Config) (bool, error) {
 	path := app.SocketPath(cfg)
@@ -153,6 +161,8 @@ func socketRuns(cfg *config.Config) (bool, error) {
 	switch {
 	case err == nil:
 		return true, conn.Close()
+	case errors.Is(err, syscall.EACCES) && !visible(path):
+		return false, fmt.Errorf("this user may not look into %s; run this as the server's user, to whom that directory has to belong, or use --server", cfg.Data)
 	case errors.Is(err, syscall.EACCES):
 		return false, fmt.Errorf("a server runs on %s, but this user may not use its socket; run this as the server's user, or use --server", cfg.Data)
 	}
