@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/config"
@@ -45,6 +46,19 @@ func Inspect(ctx context.Context, cfg *config.Config, opts Options) []Finding {
 	findings = append(findings, Finding{Check: "issuer", Detail: copied.Issuer, Err: err})
 	detail, err := openSealed(ctx, cfg, s)
 	return append(findings, Finding{Check: "master key", Detail: detail, Err: err})
+}
+
+// InspectRunning checks the integrity of the database that a server has open, as
+// About names it. PostgreSQL looks after itself: nil.
+func InspectRunning(ctx context.Context, cfg *config.Config, database string) *Finding {
+	if !strings.HasPrefix(database, "sqlite:") {
+		return nil
+	}
+	err := store.CheckFile(ctx, database)
+	if errors.Is(err, store.ErrCorrupt) {
+		err = fmt.Errorf("%w; keep a copy of the file and restore a back-up", err)
+	}
+	return &Finding{Check: "database", Detail: strings.TrimPrefix(database, "sqlite:") + " is whole", Err: describe(cfg, err)}
 }
 
 // openSealed opens every key in the database with the master key.

@@ -117,6 +117,11 @@ func (p *program) examineRunning(ctx context.Context, cfg *config.Config) []chec
 	if err != nil {
 		checks = []check{failedCheck("server", err)}
 	}
+	if err == nil {
+		if f := app.InspectRunning(ctx, cfg, about.Database); f != nil {
+			checks = append(checks, asCheck(*f))
+		}
+	}
 	return append(checks, p.examineOutside(ctx, server, about.Issuer, err == nil)...)
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -47,6 +48,37 @@ func TestDoctorWithoutDatabase(t *testing.T) {
 		if strings.Contains(out.String()+errs.String(), "s3cret") {
 			t.Errorf("doctor shows the password:\n%s%s", &out, &errs)
 		}
+	}
+}
+
+// TestDoctorFindsDamage has the disk change pages of a server that runs, and can
+// write to them all the same.
+func TestDoctorFindsDamage(t *testing.T) {
+	data := t.TempDir()
+	environ := []string{"WRIT_DATA=" + data, "WRIT_ADMIN_PASSWORD=seven small green lamps"}
+	operate(t, environ)
+	doctor := func() string {
+		var out bytes.Buffer
+		cli.Run(t.Context(), cli.Environment{Args: []string{"doctor"}, Environ: environ, Stdout: &out, Stderr: &out, Now: time.Now})
+		return out.String()
+	}
+	if out := doctor(); !strings.Contains(out, "writ.db is whole") {
+		t.Errorf("doctor says\n%s", out)
+	}
+	f, err := os.OpenFile(filepath.Join(data, "writ.db"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	for at := int64(8192); err == nil && at < info.Size(); at += 8192 {
+		_, err = f.WriteAt(bytes.Repeat([]byte{0xff}, 200), at)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out := doctor(); !regexp.MustCompile(`fail +database +the database is damaged`).MatchString(out) {
+		t.Errorf("with damaged pages doctor says\n%s", out)
 	}
 }
 

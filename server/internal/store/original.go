@@ -1,10 +1,13 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+
+	"modernc.org/sqlite"
 )
 
 // original is a database's file as it was when it was opened. SQLite goes on
@@ -21,6 +24,23 @@ func originalOf(path string) (original, error) {
 		return original{}, fmt.Errorf("store: %w", err)
 	}
 	return original{path, info}, nil
+}
+
+// CheckFile is Check for a SQLite database that another process has open, which
+// goes on meanwhile; the file is only read.
+func CheckFile(ctx context.Context, dsn string) error {
+	path, err := parseDSN(dsn)
+	if err != nil {
+		return err
+	}
+	query := pragmas("busy_timeout(5000)")
+	query.Set("mode", "ro")
+	c, err := sqlite.NewConnector(uri(path, query))
+	if err != nil {
+		return err
+	}
+	db := connectTo(c, 1)
+	return errors.Join(integrity(ctx, db, fullCheck), db.Close())
 }
 
 // inPlace answers ErrMoved if the file has its name no longer, or the log
