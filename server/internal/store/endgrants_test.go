@@ -305,6 +305,37 @@ func TestEndTogether(t *testing.T) {
 	c.is("endings under way", underWay, 0)
 }
 
+// TestEndingThatFails: a row that can't be written keeps neither another ending
+// from being finished, nor anything else from being swept.
+func TestEndingThatFails(t *testing.T) {
+	c := full(t, open(t, store.Options{Now: func() time.Time { return s0 }}))
+	other, err := sql.Open("sqlite", c.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	stuck := newUser(c, "usr_2")
+	for _, text := range []string{
+		`UPDATE users SET epoch = 'new ' || id`,
+		`INSERT INTO endings (id, user_id, reason, mark) SELECT 'new ' || id, id, 'logout_all', 0 FROM users`,
+		`UPDATE endings SET id = '0 first' WHERE user_id = '` + stuck.UserID + `'`,
+		`CREATE TRIGGER stuck BEFORE UPDATE ON grants WHEN OLD.user_id = '` + stuck.UserID + `' BEGIN SELECT RAISE(ABORT, 'stuck'); END`,
+	} {
+		if _, err := other.Exec(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := c.UseAssertion(t.Context(), "svc", [32]byte{1}, s0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Sweep(t.Context(), s0); err == nil {
+		t.Error("nobody is told")
+	}
+	c.is("assertions", `SELECT COUNT(*) FROM used_assertions`, 0)
+	c.is("grants left", unended, 1)
+	c.is("endings under way", underWay, 1)
+}
+
 // endInterrupted: a process was killed after it began to end a session, and
 // another as it ended a user. The next Sweep does what is left, on either engine.
 func endInterrupted(t *testing.T, open opener) {

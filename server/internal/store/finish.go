@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 )
@@ -66,8 +67,9 @@ func (s *Store) finishAll(ctx context.Context, now time.Time) error {
 	dest := func(u *unfinished) []any { return []any{&u.id, &u.userID, &u.reason, toTime(&u.mark)} }
 	list, err := all(ctx, s.sql, dest, `SELECT id, user_id, reason, mark FROM endings ORDER BY id`)
 	for _, u := range list {
-		if err == nil {
-			_, err = s.finish(ctx, u, now)
+		if ctx.Err() == nil {
+			_, failed := s.finish(ctx, u, now)
+			err = errors.Join(err, failed)
 		}
 	}
 	return err

@@ -31,9 +31,13 @@ import (
 func (s *Store) Sweep(ctx context.Context, now time.Time) (removed int64, err error) {
 	s.sweeping.Lock()
 	defer s.sweeping.Unlock()
-	if err := s.finishAll(ctx, now); err != nil {
-		return 0, err
-	}
+	unfinished := s.finishAll(ctx, now) // what can't be is no reason to let the rest lie
+	removed, err = s.tidy(ctx, now)
+	return removed, errors.Join(unfinished, err)
+}
+
+// tidy is Sweep without the endings.
+func (s *Store) tidy(ctx context.Context, now time.Time) (removed int64, err error) {
 	now, due, err := s.believe(ctx, now)
 	if err != nil || !due {
 		return 0, err
