@@ -56,7 +56,7 @@ func Settings() []Setting {
 			text(func(c *Config) *string { return &c.MasterKeyFile }, path)).note("`<data>/master.key`"),
 		setting("access-ttl", "15m", "lifetime of an access token; from 1s to 24h",
 			duration(func(c *Config) *time.Duration { return &c.AccessTTL }, time.Second, 24*time.Hour, time.Second)),
-		setting("refresh-ttl", "168h", "idle lifetime of a session (its refresh token), at most 8760h; the session behind it, which single sign-on goes by, lasts up to a 64th longer; 0 refreshes nothing: people sign in again when the access token ends",
+		setting("refresh-ttl", "168h", "idle lifetime of a session (its refresh token), at most 8760h; lists show a session that nobody used for up to a 64th longer; 0 refreshes nothing: people sign in again when the access token ends",
 			duration(func(c *Config) *time.Duration { return &c.RefreshTTL }, 0, year, time.Second)),
 		setting("session-ttl", "720h", "absolute lifetime of a session; from 1s to 8760h",
 			duration(func(c *Config) *time.Duration { return &c.SessionTTL }, time.Second, year, time.Second)),

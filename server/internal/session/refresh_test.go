@@ -272,6 +272,43 @@ func TestSessionOutlivesItsGrants(t *testing.T) {
 	}
 }
 
+// TestClientsKeepNobodySignedIn: what a client refreshes keeps the session alive,
+// and not the cookie, which goes idle by its own use alone, to the moment.
+func TestClientsKeepNobodySignedIn(t *testing.T) {
+	b := setUp(t, func(o *session.Options) { o.RefreshTTL = 64 * time.Hour })
+	browser := b.signIn("", auth.ModeSession)
+	who, err := b.ByCookie(t.Context(), browser.Cookie)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := b.store.ClientByID(t.Context(), auth.ClientWrit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := auth.AuthorizationCode{Hash: [32]byte{7}, ClientID: c.ID, SessionID: who.Session.ID, SignInID: who.Grant.ID,
+		RedirectURI: "https://a.example/", Challenge: "x", ExpiresAt: b.clock.Now().Add(time.Minute)}
+	if err := b.store.AddCode(t.Context(), code); err != nil {
+		t.Fatal(err)
+	}
+	out, _, err := b.Delegate(t.Context(), session.Delegation{SignInID: who.Grant.ID, Client: c, Refresh: true,
+		Begin: func(ctx context.Context, g auth.Grant, marks auth.Marks) (bool, error) {
+			return b.store.Redeem(ctx, code.Hash, g, code.ExpiresAt, marks, auth.Event{})
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.clock.advance(64*time.Hour - time.Millisecond)
+	token := b.mustRefresh(out.RefreshToken).RefreshToken
+	h, err := b.store.HeldByCookie(t.Context(), who.Session.CookieHash)
+	if err != nil || !h.Session.IdleExpiry.After(b.clock.Now().Add(64*time.Hour)) {
+		t.Fatalf("a session in use goes idle at %v (%v)", h.Session.IdleExpiry, err)
+	}
+	b.clock.advance(time.Millisecond)
+	_, err = b.ByCookie(t.Context(), browser.Cookie)
+	want(t, err, auth.CodeSessionEnded)
+	b.mustRefresh(token)
+}
+
 // TestRefreshForAnotherAPI: one sign-in serves several APIs and Writ itself.
 func TestRefreshForAnotherAPI(t *testing.T) {
 	b := setUp(t)
