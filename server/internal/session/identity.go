@@ -90,12 +90,15 @@ func (s *Service) heldByCookie(ctx context.Context, cookie string) (auth.Held, e
 	return held, err
 }
 
-// touch moves the idle expiry of a session in use, at most once a minute.
+// touch moves the idle expiry of a session in use, at most once a minute. When the
+// session was seen last isn't enough to tell: clients that refresh are seen, too,
+// and leave the cookie's grant as it is.
 func (s *Service) touch(ctx context.Context, held auth.Held) error {
-	if held.Now.Sub(held.Session.LastSeenAt) < touchEvery {
+	idle := s.idleUntil(held.Now, held.Session.AbsoluteExpiry)
+	if held.Now.Sub(held.Session.LastSeenAt) < touchEvery && idle.Sub(held.Grant.IdleExpiry) < touchEvery {
 		return nil
 	}
-	return s.Sessions.Touch(ctx, held.Session.ID, held.Now, s.idleUntil(held.Now, held.Session.AbsoluteExpiry))
+	return s.Sessions.Touch(ctx, held.Session.ID, held.Now, idle)
 }
 
 // heldBy finds the living grant of a verified token that nothing has revoked.

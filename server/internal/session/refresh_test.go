@@ -277,26 +277,7 @@ func TestSessionOutlivesItsGrants(t *testing.T) {
 func TestClientsKeepNobodySignedIn(t *testing.T) {
 	b := setUp(t, func(o *session.Options) { o.RefreshTTL = 64 * time.Hour })
 	browser := b.signIn("", auth.ModeSession)
-	who, err := b.ByCookie(t.Context(), browser.Cookie)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := b.store.ClientByID(t.Context(), auth.ClientWrit)
-	if err != nil {
-		t.Fatal(err)
-	}
-	code := auth.AuthorizationCode{Hash: [32]byte{7}, ClientID: c.ID, SessionID: who.Session.ID, SignInID: who.Grant.ID,
-		RedirectURI: "https://a.example/", Challenge: "x", ExpiresAt: b.clock.Now().Add(time.Minute)}
-	if err := b.store.AddCode(t.Context(), code); err != nil {
-		t.Fatal(err)
-	}
-	out, _, err := b.Delegate(t.Context(), session.Delegation{SignInID: who.Grant.ID, Client: c, Refresh: true,
-		Begin: func(ctx context.Context, g auth.Grant, marks auth.Marks) (bool, error) {
-			return b.store.Redeem(ctx, code.Hash, g, code.ExpiresAt, marks, auth.Event{})
-		}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	who, out := b.delegate(browser)
 	b.clock.advance(64*time.Hour - time.Millisecond)
 	token := b.mustRefresh(out.RefreshToken).RefreshToken
 	h, err := b.store.HeldByCookie(t.Context(), who.Session.CookieHash)
@@ -307,6 +288,47 @@ func TestClientsKeepNobodySignedIn(t *testing.T) {
 	_, err = b.ByCookie(t.Context(), browser.Cookie)
 	want(t, err, auth.CodeSessionEnded)
 	b.mustRefresh(token)
+}
+
+// TestClientsDontHideAUse: a cookie in use stays good however often clients refresh
+// in between.
+func TestClientsDontHideAUse(t *testing.T) {
+	b := setUp(t, func(o *session.Options) { o.RefreshTTL = 30 * time.Minute })
+	browser := b.signIn("", auth.ModeSession)
+	_, out := b.delegate(browser)
+	for range 50 {
+		b.clock.advance(50 * time.Second)
+		out.Tokens = b.mustRefresh(out.RefreshToken)
+		if _, err := b.ByCookie(t.Context(), browser.Cookie); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// delegate begins a client's grant in a browser's session.
+func (b *bench) delegate(browser session.Tokens) (session.Identity, session.ClientTokens) {
+	b.t.Helper()
+	who, err := b.ByCookie(b.t.Context(), browser.Cookie)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	c, err := b.store.ClientByID(b.t.Context(), auth.ClientWrit)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	code := auth.AuthorizationCode{Hash: [32]byte{7}, ClientID: c.ID, SessionID: who.Session.ID, SignInID: who.Grant.ID,
+		RedirectURI: "https://a.example/", Challenge: "x", ExpiresAt: b.clock.Now().Add(time.Minute)}
+	if err := b.store.AddCode(b.t.Context(), code); err != nil {
+		b.t.Fatal(err)
+	}
+	out, _, err := b.Delegate(b.t.Context(), session.Delegation{SignInID: who.Grant.ID, Client: c, Refresh: true,
+		Begin: func(ctx context.Context, g auth.Grant, marks auth.Marks) (bool, error) {
+			return b.store.Redeem(ctx, code.Hash, g, code.ExpiresAt, marks, auth.Event{})
+		}})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return who, out
 }
 
 // TestRefreshForAnotherAPI: one sign-in serves several APIs and Writ itself.
