@@ -267,8 +267,10 @@ func TestSessionOutlivesItsGrants(t *testing.T) {
 	for range 15 {
 		refresh(63*time.Hour, time.Hour)
 	}
-	if refresh(time.Hour, 0) || refresh(time.Hour, 0) {
-		t.Error("a session's idle expiry moved past its end")
+	for range 2 {
+		if refresh(time.Hour, 0) {
+			t.Error("a session's idle expiry moved past its end")
+		}
 	}
 }
 
