@@ -38,6 +38,21 @@ func (l Link) Alive(asked time.Time) { l.alive(asked) }
 // Check is an error when it is too long ago.
 func (l Link) Check() error { return l.check() }
 
+// Arrivals makes the runtime look at the network.
+type Arrivals struct{ *arrivals }
+
+// NewArrivals makes one.
+func NewArrivals() (Arrivals, error) {
+	a, err := newArrivals()
+	return Arrivals{a}, err
+}
+
+// Look lets those run who have something to read.
+func (a Arrivals) Look() { a.look() }
+
+// Close ends it.
+func (a Arrivals) Close() error { return a.close() }
+
 // Wrapped makes Open put wrap around the connector of the writing connection.
 func (o Options) Wrapped(wrap func(driver.Connector) driver.Connector) Options {
 	o.wrap = wrap

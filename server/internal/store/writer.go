@@ -35,6 +35,7 @@ type writer struct {
 	now     func() time.Time
 	link    *link
 	settled func(outcome) // called after each commit, before the answers
+	door    *arrivals
 
 	jobs    chan *job
 	quit    chan struct{} // closed by close: no more jobs
@@ -95,6 +96,11 @@ func newWriter(ctx context.Context, s *Store, db *sql.DB) (*writer, error) {
 		stopped: make(chan struct{}),
 	}
 	if err := w.connect(ctx); err != nil {
+		return nil, err
+	}
+	var err error
+	if w.door, err = newArrivals(); err != nil {
+		w.disconnect(err)
 		return nil, err
 	}
 	go w.loop()
@@ -190,7 +196,7 @@ func (w *writer) close() error {
 	w.once.Do(func() { close(w.quit) })
 	<-w.stopped
 	w.disconnect(nil)
-	return w.db.Close()
+	return errors.Join(w.door.close(), w.db.Close())
 }
 
 func (w *writer) loop() {
@@ -199,7 +205,7 @@ func (w *writer) loop() {
 	for {
 		select {
 		case j := <-w.jobs:
-			batch = gather(w.jobs, append(batch[:0], j), w.engine.maxBatch)
+			batch = gatherAll(w.jobs, append(batch[:0], j), w.engine.maxBatch, w.door)
 		case <-w.quit:
 			batch = gather(w.jobs, batch[:0], w.engine.maxBatch)
 			if len(batch) == 0 {
