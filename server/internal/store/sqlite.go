@@ -160,7 +160,9 @@ func prepareFile(ctx context.Context, path string) error {
 }
 
 // readable answers why one of these files can't be read, which SQLite doesn't
-// tell: to it a file of another user's is as bad as a broken disk.
+// tell: to it a file of another user's is as bad as a broken disk. It comes before
+// every connection, for closing a file gives up all locks that this process has on
+// it, those of SQLite's too.
 func readable(paths ...string) error {
 	for _, path := range paths {
 		f, err := os.Open(path)
