@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"os"
 	"time"
 )
@@ -11,41 +12,27 @@ import (
 // a batch that is about to be written would leave without them, though they are
 // there, and each would cost its own wait for the disk.
 //
-// It is done with a pipe: what is written to it is itself something that arrives,
-// and is found together with all the rest.
-type arrivals struct {
-	pipe *os.File      // to write to
-	seen chan struct{} // has one for each byte that was found
-}
+// It is done with a pipe: what is written to it while somebody waits to read is
+// itself something that arrives, and is found together with all the rest.
+type arrivals struct{ out, in *os.File }
 
 func newArrivals() (*arrivals, error) {
 	out, in, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	a := &arrivals{pipe: in, seen: make(chan struct{}, 1)}
-	go func() {
-		defer out.Close()
-		defer close(a.seen) // nobody waits for one that will never come
-		for one := make([]byte, 1); ; {
-			if _, err := out.Read(one); err != nil {
-				return
-			}
-			a.seen <- struct{}{}
-		}
-	}()
-	return a, nil
+	return &arrivals{out, in}, err
 }
 
 // look returns when what had come over the network before has been found, and can
 // run. It is for one goroutine at a time.
 func (a *arrivals) look() {
-	if _, err := a.pipe.Write([]byte{0}); err == nil {
-		<-a.seen
-	}
+	go func() { // runs when the other waits
+		if _, err := a.in.Write([]byte{0}); err != nil {
+			a.in.Close() // it shall not wait for ever
+		}
+	}()
+	_, _ = a.out.Read(make([]byte, 1)) // it is all the same what comes of it
 }
 
-func (a *arrivals) close() error { return a.pipe.Close() }
+func (a *arrivals) close() error { return errors.Join(a.in.Close(), a.out.Close()) }
 
 // gatherFor bounds for how long a batch grows, for a server so busy that somebody
 // always comes.
