@@ -74,15 +74,20 @@ type refreshJob struct {
 	rotated  bool // the change was made, or there was nothing to change
 }
 
-func newLanes(s *Store, config *pgconn.Config) *lanes {
+func newLanes(s *Store, config *pgconn.Config) (*lanes, error) {
 	config = config.Copy()
 	config.RuntimeParams["lock_timeout"] = laneLock
 	l := &lanes{store: s, config: config, stopped: make(chan struct{})}
 	l.change = sync.NewCond(&l.mu)
 	for range laneCount {
-		l.running.Go((&lane{lanes: l}).run)
+		door, err := newArrivals()
+		if err != nil {
+			l.close()
+			return nil, err
+		}
+		l.running.Go((&lane{lanes: l, door: door}).run)
 	}
-	return l
+	return l, nil
 }
 
 // close carries out what waits.
@@ -138,7 +143,7 @@ func (l *lanes) worth() bool {
 
 // take waits for refreshes that are worth it, and takes them; none when the
 // lanes are closed.
-func (l *lanes) take() (batch []*refreshJob) {
+func (l *lane) take() (batch []*refreshJob) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for len(batch) == 0 {
@@ -158,11 +163,13 @@ func (l *lanes) take() (batch []*refreshJob) {
 }
 
 // giveWay lets callers run who have just been answered and come back with their
-// next refresh, until none does.
-func (l *lanes) giveWay() {
-	for n := 0; n < len(l.jobs) && len(l.jobs) < laneBatch; {
+// next refresh, and those whose request is at the door, until none does.
+func (l *lane) giveWay() {
+	for begun, n := time.Now(), 0; n < len(l.jobs) && len(l.jobs) < laneBatch && time.Since(begun) < gatherFor; {
 		n = len(l.jobs)
 		l.mu.Unlock()
+		runtime.Gosched()
+		l.door.look()
 		runtime.Gosched()
 		l.mu.Lock()
 	}
@@ -182,9 +189,11 @@ func (l *lanes) passed() {
 type lane struct {
 	*lanes
 	conn *laneConn
+	door *arrivals
 }
 
 func (l *lane) run() {
+	defer l.door.close()
 	defer l.hangUp()
 	for {
 		batch := l.take()

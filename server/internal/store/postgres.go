@@ -73,7 +73,10 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 		s.follower.close()
 		return err
 	}
-	s.lanes = newLanes(s, &bounded.Config)
+	s.lanes, err = newLanes(s, &bounded.Config)
+	if err != nil {
+		return errors.Join(err, s.Close())
+	}
 	return nil
 }
 
