@@ -35,7 +35,7 @@ type writer struct {
 	now     func() time.Time
 	link    *link
 	settled func(outcome) // called after each commit, before the answers
-	door    *arrivals
+	door    *arrivals     // on SQLite
 
 	jobs    chan *job
 	quit    chan struct{} // closed by close: no more jobs
@@ -98,10 +98,14 @@ func newWriter(ctx context.Context, s *Store, db *sql.DB) (*writer, error) {
 	if err := w.connect(ctx); err != nil {
 		return nil, err
 	}
-	var err error
-	if w.door, err = newArrivals(); err != nil {
-		w.disconnect(err)
-		return nil, err
+	// In a fleet the rows that a batch has changed are locked until all of it is
+	// done: the larger it is the more it gets into the way of others.
+	if !s.fleet() {
+		var err error
+		if w.door, err = newArrivals(); err != nil {
+			w.disconnect(err)
+			return nil, err
+		}
 	}
 	go w.loop()
 	return w, nil
@@ -196,7 +200,11 @@ func (w *writer) close() error {
 	w.once.Do(func() { close(w.quit) })
 	<-w.stopped
 	w.disconnect(nil)
-	return errors.Join(w.door.close(), w.db.Close())
+	err := w.db.Close()
+	if w.door != nil {
+		err = errors.Join(err, w.door.close())
+	}
+	return err
 }
 
 func (w *writer) loop() {
