@@ -113,16 +113,14 @@ func (p *program) examineRunning(ctx context.Context, cfg *config.Config) []chec
 	if err == nil && health.Problem != "" {
 		err = fmt.Errorf("runs, but can't work with %s: %s", about.Database, health.Problem)
 	}
-	checks := []check{passed("server", "runs, and can write to %s", about.Database)}
 	if err != nil {
-		checks = []check{failedCheck("server", err)}
+		return append([]check{failedCheck("server", err)}, p.examineOutside(ctx, server, about.Issuer, false)...)
 	}
-	if err == nil {
-		if f := app.InspectRunning(ctx, cfg, about.Database); f != nil {
-			checks = append(checks, asCheck(*f))
-		}
+	checks := []check{passed("server", "runs, and can write to %s", about.Database)}
+	if f := app.InspectRunning(ctx, cfg, about.Database); f != nil {
+		checks = append(checks, asCheck(*f))
 	}
-	return append(checks, p.examineOutside(ctx, server, about.Issuer, err == nil)...)
+	return append(checks, p.examineOutside(ctx, server, about.Issuer, true)...)
 }
 
 // asSet reports whether a server runs with the settings that were found,

@@ -37,18 +37,3 @@ func (a *arrivals) close() error { return errors.Join(a.in.Close(), a.out.Close(
 // gatherFor bounds for how long a batch grows, for a server so busy that somebody
 // always comes.
 const gatherFor = time.Millisecond
-
-// gatherAll is gather, and waits for those who are at the door as well, if there
-// is one.
-func gatherAll[J any](jobs <-chan J, batch []J, most int, a *arrivals) []J {
-	batch = gather(jobs, batch, most)
-	if a == nil {
-		return batch
-	}
-	for begun, had := time.Now(), 0; len(batch) > had && len(batch) < most && time.Since(begun) < gatherFor; {
-		had = len(batch)
-		a.look()
-		batch = gather(jobs, batch, most)
-	}
-	return batch
-}

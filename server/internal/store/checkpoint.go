@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
 )
@@ -102,10 +101,7 @@ func (c *checkpointer) say(err error) {
 
 // catchUp moves what the file has not, if the log is long.
 func (c *checkpointer) catchUp(ctx context.Context) error {
-	if err := c.file.inPlace(); err != nil {
-		return err
-	}
-	info, err := os.Stat(c.file.path)
+	info, err := c.file.inPlace()
 	if err != nil || info.Size() < c.small {
 		return err
 	}

@@ -272,3 +272,20 @@ func plain(err error) error {
 	}
 	return err
 }
+
+// CheckFile is Check for a SQLite database that another process has open, which
+// goes on meanwhile; the file is only read.
+func CheckFile(ctx context.Context, dsn string) error {
+	path, err := parseDSN(dsn)
+	if err != nil {
+		return err
+	}
+	query := pragmas("busy_timeout(5000)")
+	query.Set("mode", "ro")
+	c, err := sqlite.NewConnector(uri(path, query))
+	if err != nil {
+		return err
+	}
+	db := connectTo(c, 1)
+	return errors.Join(integrity(ctx, db, fullCheck), db.Close())
+}

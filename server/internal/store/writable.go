@@ -23,7 +23,7 @@ func (s *Store) Writable(ctx context.Context) error {
 		return err
 	})
 	if err == nil && !s.fleet() {
-		err = s.original.inPlace()
+		_, err = s.original.inPlace()
 	}
 	return err
 }

@@ -213,9 +213,9 @@ func (w *writer) loop() {
 	for {
 		select {
 		case j := <-w.jobs:
-			batch = gatherAll(w.jobs, append(batch[:0], j), w.engine.maxBatch, w.door)
+			batch = w.gather(append(batch[:0], j))
 		case <-w.quit:
-			batch = gather(w.jobs, batch[:0], w.engine.maxBatch)
+			batch = w.add(batch[:0])
 			if len(batch) == 0 {
 				return
 			}
@@ -227,19 +227,29 @@ func (w *writer) loop() {
 
 // gather adds the jobs that wait. Callers whose answer has just been given
 // come back with their next transaction as soon as they are let run: without
-// giving way to them, batches of one and of all the others would alternate.
-func gather[J any](jobs <-chan J, batch []J, most int) []J {
-	for yielded := false; len(batch) < most; {
+// giving way to them, and to those who are at the door, batches of one and of all
+// the others would alternate.
+func (w *writer) gather(batch []*job) []*job {
+	batch = w.add(batch)
+	for begun, had := time.Now(), 0; len(batch) > had && len(batch) < w.engine.maxBatch && time.Since(begun) < gatherFor; {
+		had = len(batch)
+		if w.door != nil {
+			w.door.look()
+		}
+		runtime.Gosched()
+		batch = w.add(batch)
+	}
+	return batch
+}
+
+// add adds the jobs that are there already.
+func (w *writer) add(batch []*job) []*job {
+	for len(batch) < w.engine.maxBatch {
 		select {
-		case j := <-jobs:
+		case j := <-w.jobs:
 			batch = append(batch, j)
-			yielded = false
 		default:
-			if yielded {
-				return batch
-			}
-			runtime.Gosched()
-			yielded = true
+			return batch
 		}
 	}
 	return batch
