@@ -92,8 +92,8 @@ type Sessions interface {
 	// is called, while the change becomes durable: what it makes may leave if
 	// the answer is nil. Its error is the answer, and the grant may have
 	// changed. Both functions may be called again, decide where nothing may be
-	// asked of the store or waited for. Of Held.Client it gets id, epoch,
-	// disabled and mark at least; what API refers to is shared, to be read only.
+	// asked of the store or waited for. What Held.Client and Held.API refer to is
+	// shared, to be read only.
 	Refresh(ctx context.Context, hash []byte, decide func(Held) (*Turn, error), meanwhile func() error) error
 	// Rotate carries out a turn from a rotation state. False, with nothing
 	// changed, if the state is no longer that or the grant or its session ended.

@@ -3,6 +3,7 @@ package oauth_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -414,4 +415,24 @@ func TestTakenBack(t *testing.T) {
 	b.own(b.post("/account/consent", "client_id", "app")).page(200, "Your account")
 	again := b.own(b.get(agreed)).page(200, "Allow access?")
 	s.hide(b.allow(again).back().Get("code"))
+}
+
+// The team's own application is told the same of a person by every refreshed token
+// as by the first, also beyond the scopes that it asked for.
+func TestRefreshedTokensTellTheSame(t *testing.T) {
+	s := start(t)
+	s.admin("POST", "/v1/admin/roles", `{"name":"picker"}`).is(201)
+	s.admin("PATCH", "/v1/admin/users/"+s.person(), `{"roles":["picker"]}`).is(200)
+	app := s.appClient("app", `,"skip_consent":true,"audiences":["`+orders+`"]`)
+	a := s.redeem(app, s.browser().code(app, "audience", orders)).is(200)
+	for turn := range 3 {
+		c, err := s.accessToken(orders, a.str("access_token"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Scope.String() != "openid" || c.Email != ada || c.Name != "Ada Lovelace" || !slices.Equal(c.Roles, []string{"picker"}) {
+			t.Errorf("after %d refreshes: scope %q, email %q, name %q, roles %q", turn, c.Scope, c.Email, c.Name, c.Roles)
+		}
+		a = s.refreshAs(app, a.str("refresh_token")).is(200)
+	}
 }

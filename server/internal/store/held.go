@@ -51,13 +51,14 @@ func (s *Store) held(ctx context.Context, short, full string, arg any) (h auth.H
 		return auth.Held{}, err
 	}
 	if s.clients.complete(c, version) {
+		*c = copied(*c)
 		return h, nil
 	}
 	h = auth.Held{Now: s.now()} // all of it again, to be of one moment
 	if err := s.sql.get(ctx, heldDest(&h, &version, clientDest(&h.Client)...), full, arg); err != nil {
 		return auth.Held{}, err
 	}
-	s.clients.keep(h.Client, version)
+	s.clients.keep(keptClient{copied(h.Client), version})
 	return h, nil
 }
 
@@ -108,7 +109,8 @@ type keptClient struct {
 // maxClients bounds the cache; it starts anew when it is full.
 const maxClients = 1000
 
-// complete fills in c, whose id, epoch, disabled and mark have been read.
+// complete fills in c, whose id, epoch, disabled and mark have been read. Its lists
+// are shared.
 func (k *clientCache) complete(c *auth.Client, version int64) bool {
 	k.mu.Lock()
 	kept, ok := k.byID[c.ID]
@@ -117,17 +119,17 @@ func (k *clientCache) complete(c *auth.Client, version int64) bool {
 		return false
 	}
 	kept.Disabled, kept.Mark = c.Disabled, c.Mark
-	*c = copied(kept.Client)
+	*c = kept.Client
 	return true
 }
 
-func (k *clientCache) keep(c auth.Client, version int64) {
+func (k *clientCache) keep(c keptClient) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.byID == nil || len(k.byID) >= maxClients {
 		k.byID = make(map[string]keptClient)
 	}
-	k.byID[c.ID] = keptClient{copied(c), version}
+	k.byID[c.ID] = c
 }
 
 // forget drops all clients.

@@ -24,8 +24,12 @@ func (s *Store) Refresh(ctx context.Context, hash []byte, decide func(auth.Held)
 		return s.refreshInFleet(ctx, hash, decide, meanwhile)
 	}
 	var failed error
+	var learnt *keptClient
 	err := s.writer.writeWhile(ctx, func(ctx context.Context, t *tx) error {
-		return t.refresh(ctx, hash, func(held auth.Held) (*auth.Turn, error) {
+		return t.refresh(ctx, hash, func(held auth.Held, version int64) (_ *auth.Turn, err error) {
+			if learnt, err = s.addClient(ctx, t, &held.Client, version); err != nil {
+				return nil, err
+			}
 			if err := s.addAPI(ctx, t.statements, &held); err != nil {
 				return nil, err
 			}
@@ -33,10 +37,25 @@ func (s *Store) Refresh(ctx context.Context, hash []byte, decide func(auth.Held)
 			return decide(held)
 		})
 	}, func() { failed = meanwhile() })
+	if err == nil && learnt != nil {
+		s.clients.keep(*learnt) // not sooner: it may be of a change that came to nothing
+	}
 	if err == nil {
 		err = failed
 	}
 	return err
+}
+
+// addClient adds what the short query doesn't read, and answers what it had to read
+// for that.
+func (s *Store) addClient(ctx context.Context, t *tx, c *auth.Client, version int64) (learnt *keptClient, err error) {
+	if s.clients.complete(c, version) {
+		return nil, nil
+	}
+	if err := t.get(ctx, clientDest(c), selectClient+`WHERE c.id = $1`, c.ID); err != nil {
+		return nil, err
+	}
+	return &keptClient{*c, version}, nil
 }
 
 // refreshInFleet ends, for each loss means that somebody else won; the bound is
@@ -102,7 +121,7 @@ const columnsHeld = `SELECT columns(` + grantColumns + `, ` + sessionColumns + `
 
 // refresh carries out a refresh. It changes nothing before it is sure of
 // everything but the disk.
-func (t *tx) refresh(ctx context.Context, hash []byte, decide func(auth.Held) (*auth.Turn, error)) error {
+func (t *tx) refresh(ctx context.Context, hash []byte, decide func(held auth.Held, version int64) (*auth.Turn, error)) error {
 	scan := t.driven.held
 	scan.clear(t.now)
 	t.unsure = true
@@ -111,7 +130,7 @@ func (t *tx) refresh(ctx context.Context, hash []byte, decide func(auth.Held) (*
 		return err
 	}
 	held, grantRow, sessionRow := scan.held, scan.grantRow, scan.sessionRow
-	turn, err := decide(held)
+	turn, err := decide(held, scan.version)
 	if err != nil || turn == nil {
 		return err
 	}
