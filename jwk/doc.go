@@ -51,6 +51,13 @@
 // handler of slog prints their algorithm and key ID, and marshalling one is an
 // error. What does write them out is named Export.
 //
+// # Signing
+//
+// An ECDSA signature takes no random number, which would give the key away if it
+// ever came twice: it is derived from key and message (RFC 6979), as RFC 8725,
+// section 3.2, asks of JWT libraries. The same message has the same signature, as
+// with RS256 and EdDSA. A foreign crypto.Signer does as it does.
+//
 // # What is refused
 //
 // Parsing is strict, so that no file has two readings: JSON without duplicate

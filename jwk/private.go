@@ -189,13 +189,15 @@ func signWith(t traits, signer crypto.Signer, pub crypto.PublicKey) func([]byte)
 }
 
 // signMessage returns what signs a message in the signer's own form. It spares
-// the keys of the standard library what only foreign ones need.
+// the keys of the standard library what only foreign ones need. For ECDSA it draws
+// no random number, which would give the key away if it came twice: it derives one
+// from key and message (RFC 6979), as RFC 8725, section 3.2, asks of JWT libraries.
 func signMessage(t traits, signer crypto.Signer) func([]byte) ([]byte, error) {
 	switch key := signer.(type) {
 	case *ecdsa.PrivateKey:
 		return func(message []byte) ([]byte, error) {
 			var sum [64]byte
-			return ecdsa.SignASN1(rand.Reader, key, digest(t.hash, message, &sum))
+			return key.Sign(nil, digest(t.hash, message, &sum), t.hash) // nil: RFC 6979
 		}
 	case ed25519.PrivateKey:
 		return func(message []byte) ([]byte, error) { return ed25519.Sign(key, message), nil }
