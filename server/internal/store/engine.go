@@ -86,7 +86,7 @@ func postgresEngine(channel string) *engine {
 		dialect: goose.DialectPostgres, folder: "migrations/postgres",
 		version: `SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('goose_db_version')`,
 		direct:  true,
-		begin:   fmt.Sprintf("BEGIN; SELECT pg_advisory_xact_lock(%d)", lockFleet),
+		begin:   fmt.Sprintf("BEGIN; SELECT pg_advisory_xact_lock(%d); SET LOCAL lock_timeout = %s", lockFleet, writerLock),
 		// A transaction of more than 64 savepoints is dear to everybody else.
 		maxBatch: 48,
 		rotate:   rotateOnce,
@@ -160,6 +160,13 @@ func engineOf(dsn string) (name string, err error) {
 // retries is how often a transaction is run that lost against others by the
 // engine's choice, of two that wait for each other for one.
 const retries = 5
+
+// A writer's job waits for a lock this long, in milliseconds, and the first of a
+// batch so often: as long as everybody else waits, all in all.
+const (
+	writerLock  = "250"
+	writerTries = 12
+)
 
 // backOff is how long a transaction that lost waits before it is run again.
 func backOff(attempt int) time.Duration { return time.Duration(attempt) * 5 * time.Millisecond }

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ func TestFleet(t *testing.T) {
 		"a newer schema":              newerSchema,
 		"a stopped node":              stoppedNode,
 		"a lock that nobody releases": lockForEver,
+		"locks that cross":            locksThatCross,
 		"one clock":                   oneClock,
 		"settings of the connection":  connectionSettings,
 		"plans":                       plans,
@@ -353,6 +355,56 @@ func lockForEver(t *testing.T, dsn string) {
 	}
 	if err := create(t, s, 2); err != nil {
 		t.Errorf("after the lock was free: %v", err)
+	}
+}
+
+// locksThatCross: another program, or a transaction of the pool, has the row that
+// one job of a batch wants, and wants the row that the job before it has locked.
+// Nobody is refused, and neither has to be given up by the database.
+func locksThatCross(t *testing.T, dsn string) {
+	s := opened(t, dsn, 1)[0]
+	for i := range 3 {
+		if err := create(t, s, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db := connected(t, dsn)
+	other, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const take = `UPDATE roles SET name_key = name_key WHERE id = $1`
+	if _, err := other.Exec(take, role(1).ID); err != nil {
+		t.Fatal(err)
+	}
+	theirs := make(chan error, 1)
+	cross := sync.OnceFunc(func() {
+		go func() {
+			_, err := other.Exec(take, role(0).ID)
+			theirs <- errors.Join(err, other.Commit())
+		}()
+	})
+	change := func(i int) func() error {
+		return func() error {
+			return s.Transact(context.Background(), func(exec func(string, ...any) error) error {
+				if i == 1 { // the batch has role 0 by now
+					cross()
+				}
+				return exec(`UPDATE roles SET name = name || '!' WHERE id = $1`, role(i).ID)
+			})
+		}
+	}
+	for i, err := range batch(t, s, change(0), change(1), change(2)) {
+		if err != nil {
+			t.Errorf("job %d: %v", i, err)
+		}
+	}
+	if err := <-theirs; err != nil {
+		t.Errorf("the other transaction: %v", err)
+	}
+	var n int
+	if err := db.QueryRow(`SELECT COUNT(*) FROM roles WHERE name IN ('role 0!', 'role 1!', 'role 2!')`).Scan(&n); err != nil || n != 3 {
+		t.Errorf("%d of 3 changes were made once, %v", n, err)
 	}
 }
 

@@ -69,6 +69,13 @@ func lost(err error) bool {
 	return errors.As(err, &post) && (post.Code == stateDeadlock || post.Code == stateSerial)
 }
 
+// crossed is lost, or too long a wait for a lock of another, who may wait for one
+// of ours.
+func crossed(err error) bool {
+	var post *pgconn.PgError
+	return lost(err) || errors.As(err, &post) && post.Code == stateLock
+}
+
 // cutOff says that an error is about the connection: whether the statement had
 // an effect is not known then.
 func cutOff(err error) bool {

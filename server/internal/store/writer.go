@@ -25,7 +25,10 @@ import (
 // may have decided so after reading a neighbour's change that is gone.
 //
 // In a fleet its transactions begin with the fleet's lock, which they hold
-// until after the commit: of all nodes' writers one writes.
+// until after the commit: of all nodes' writers one writes. Others change rows
+// meanwhile without it (hot.go). Who holds one that a job wants may want one that
+// a job before it has locked; so a job waits briefly, and not behind others: it
+// comes again after their commit.
 type writer struct {
 	db      *sql.DB // of one connection
 	engine  *engine
@@ -255,7 +258,8 @@ func (w *writer) add(batch []*job) []*job {
 	return batch
 }
 
-// commit runs a batch in one transaction of the database and answers it.
+// commit runs a batch and answers it: in one transaction of the database, and
+// another for those that are put off.
 func (w *writer) commit(batch []*job) {
 	ran := batch[:0]
 	for _, j := range batch {
@@ -263,22 +267,34 @@ func (w *writer) commit(batch []*job) {
 			ran = append(ran, j)
 		}
 	}
-	if len(ran) == 0 {
-		return
+	for len(ran) > 0 {
+		ran = w.commitOnce(ran)
 	}
+}
+
+// commitOnce leaves those that are put off. The first never is.
+func (w *writer) commitOnce(batch []*job) (putOff []*job) {
 	var o outcome
 	err := w.link.check() // they may have waited behind one that found the database hung
 	if err == nil {
-		o, err = w.transact(ran)
+		o, err = w.transact(batch)
 	}
 	w.settled(o)
-	for _, j := range ran {
+	for _, j := range batch {
 		if err != nil {
 			j.err = err
 		}
-		close(j.done)
+		if errors.Is(j.err, errPutOff) {
+			putOff = append(putOff, j)
+		} else {
+			close(j.done)
+		}
 	}
+	return putOff
 }
+
+// errPutOff says that nothing of a job was done, for others have locked a row.
+var errPutOff = errors.New("store: put off")
 
 // transact leaves each job's own outcome in its err and returns an error that
 // replaces them all if the transaction as a whole came to nothing.
@@ -290,9 +306,9 @@ func (w *writer) transact(batch []*job) (o outcome, err error) {
 		return outcome{}, err
 	}
 	now := w.now()
-	for _, j := range batch {
+	for i, j := range batch {
 		var t *tx
-		if t, j.err, err = w.carryOut(ctx, now, j); err != nil {
+		if t, j.err, err = w.carryOut(ctx, now, j, i == 0); err != nil {
 			return outcome{}, w.rollback(ctx, err)
 		}
 		if j.err == nil {
@@ -329,9 +345,9 @@ func (w *writer) begin(ctx context.Context) (err error) {
 }
 
 // carryOut runs a job; the errors are those of one.
-func (w *writer) carryOut(ctx context.Context, now time.Time, j *job) (t *tx, own, fatal error) {
+func (w *writer) carryOut(ctx context.Context, now time.Time, j *job, first bool) (t *tx, own, fatal error) {
 	if !j.alone {
-		return w.one(ctx, now, j.run)
+		return w.one(ctx, now, j.run, first)
 	}
 	t = &tx{statements: w.sql, engine: w.engine, now: now}
 	own = guarded(ctx, t, j.run)
@@ -343,12 +359,13 @@ func (w *writer) carryOut(ctx context.Context, now time.Time, j *job) (t *tx, ow
 
 // one runs a job in a savepoint. The first error is the job's own; the second
 // means that the transaction around it is gone: after a full disk, for one,
-// SQLite rolls back all of it by itself.
-func (w *writer) one(ctx context.Context, now time.Time, run func(context.Context, *tx) error) (t *tx, own, fatal error) {
+// SQLite rolls back all of it by itself. The first of a batch is tried again when
+// it didn't get a lock: what it had locked itself is free in between.
+func (w *writer) one(ctx context.Context, now time.Time, run func(context.Context, *tx) error, first bool) (t *tx, own, fatal error) {
 	if _, err := w.sql.exec(ctx, "SAVEPOINT job"); err != nil {
 		return nil, nil, err
 	}
-	for attempt := range retries {
+	for attempt := range writerTries {
 		t = &tx{statements: w.sql, engine: w.engine, now: now}
 		if own = guarded(ctx, t, run); own == nil {
 			break
@@ -356,7 +373,11 @@ func (w *writer) one(ctx context.Context, now time.Time, run func(context.Contex
 		if _, err := t.exec(ctx, "ROLLBACK TO job"); err != nil {
 			return nil, nil, gone(own, err)
 		}
-		if !lost(own) {
+		if !crossed(own) {
+			break
+		}
+		if !first {
+			own = errPutOff
 			break
 		}
 		wait(ctx, backOff(attempt))
