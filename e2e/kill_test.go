@@ -122,7 +122,7 @@ func earlyAnswers(t *testing.T) string {
 		time.Sleep(20 * time.Millisecond)
 	}
 	if err := w.engine.commit(ctx, w.sql, &o); err != nil {`},
-		turn{"			j.err = err\n		}\n		close(j.done)\n", "			j.err = err\n		}\n		if len(ran) == 1 {\n			close(j.done)\n		}\n"})
+		turn{"		} else {\n			close(j.done)\n", "		} else if len(batch) == 1 {\n			close(j.done)\n"})
 }
 
 // turn replaces a piece of source that stands there once.

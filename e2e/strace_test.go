@@ -18,7 +18,7 @@ import (
 // the grandchild (-D), so that the program can be killed as if it were alone.
 func straced(strace, into string) []string {
 	return []string{strace, "-D", "-f", "-o", into, "-y", "-xx", "-s", strconv.Itoa(1 << 20),
-		"-e", "trace=write,writev,pwrite64,pwritev,pwritev2,sendto,sendmsg,fsync,fdatasync,ftruncate,openat,unlink,unlinkat,rename,renameat,renameat2,mkdirat"}
+		"-e", "trace=write,writev,pwrite64,pwritev,pwritev2,sendto,sendmsg,fsync,fdatasync,io_submit,io_getevents,ftruncate,openat,unlink,unlinkat,rename,renameat,renameat2,mkdirat"}
 }
 
 // tracedCall is one system call of a trace. A call that others overlapped has its

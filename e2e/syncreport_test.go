@@ -16,12 +16,12 @@ type syncReport struct {
 	promised map[string]promise
 	seen     map[string]bool // answers that the trace shows
 
-	written  []written           // to the log, in order, and not part of a synced commit
-	flushed  int                 // how much of that was synced
-	syncing  map[*tracedCall]int // fsyncs under way, and how much of written was there when they began
-	durable  [][]byte            // pages that a synced commit has made part of the database
-	unsynced bool                // the database file holds writes that were not synced
-	nameless map[string]bool     // directories of new directories whose names were not synced
+	written  []written       // to the log, in order, and not part of a synced commit
+	flushed  int             // how much of that was synced
+	syncing  map[any]int     // syncs under way, by call or queue, and how much of written was there when they began
+	durable  [][]byte        // pages that a synced commit has made part of the database
+	unsynced bool            // the database file holds writes that were not synced
+	nameless map[string]bool // directories of new directories whose names were not synced
 
 	failed                   error // a client was refused
 	answers, syncs, restarts int
@@ -40,6 +40,10 @@ func (r *syncReport) step(m mark) error {
 		return r.made(c)
 	case m.begin && c.name == "write" && strings.HasPrefix(c.path, "socket:"):
 		return r.answer(c)
+	case c.name == "io_submit" && m.begin:
+		return r.asked(c)
+	case c.name == "io_getevents" && !m.begin:
+		r.told(c)
 	case strings.HasSuffix(c.path, ".db-wal"):
 		return r.log(c, m.begin)
 	case strings.HasSuffix(c.path, ".db") && !m.begin:
@@ -113,22 +117,53 @@ func (r *syncReport) log(c *tracedCall, begin bool) error {
 		}
 		r.written = append(r.written, written{offset, data})
 	case "fsync", "fdatasync":
-		if r.syncing == nil {
-			r.syncing = map[*tracedCall]int{}
-		}
 		if begin {
-			r.syncing[c] = len(r.written)
-			return nil
+			r.began(c)
+		} else {
+			r.ended(c, c.result == 0)
 		}
-		if c.result == 0 {
-			r.syncs++
-			r.synced(r.syncing[c])
-		}
-		delete(r.syncing, c)
 	case "write", "writev", "pwritev", "pwritev2":
 		return fmt.Errorf("the log is written by %s, which this test does not follow", c.name)
 	}
 	return nil
+}
+
+func (r *syncReport) began(which any) {
+	if r.syncing == nil {
+		r.syncing = map[any]int{}
+	}
+	r.syncing[which] = len(r.written)
+}
+
+func (r *syncReport) ended(which any, well bool) {
+	if n, ok := r.syncing[which]; ok && well {
+		r.syncs++
+		r.synced(n)
+	}
+	delete(r.syncing, which)
+}
+
+// asked follows a request to sync the log, one in a queue at a time, and told what
+// became of it.
+func (r *syncReport) asked(c *tracedCall) error {
+	queue, what, _ := strings.Cut(c.args, ", ")
+	_, file, ok := strings.Cut(what, "aio_lio_opcode=IOCB_CMD_FSYNC, aio_fildes=")
+	_, path, _ := strings.Cut(file, "<")
+	path, rest, _ := strings.Cut(path, ">")
+	text, err := unhex(path)
+	if !ok || err != nil || strings.Contains(rest, "aio_lio_opcode") {
+		return fmt.Errorf("a request that this test can't read: %w: %s", err, c.args)
+	}
+	if strings.HasSuffix(string(text), ".db-wal") {
+		r.began(queue)
+	}
+	return nil
+}
+
+func (r *syncReport) told(c *tracedCall) {
+	if queue, _, _ := strings.Cut(c.args, ", "); c.result == 1 {
+		r.ended(queue, strings.Contains(c.args, " res=0,"))
+	}
 }
 
 // overwrites checks the other half of the promise: what was in the log must be
@@ -199,6 +234,8 @@ func TestSyncReport(t *testing.T) {
 	half := strings.Replace(write, commit, strings.Repeat("\\x00", 24), 1)
 	rest := strings.Replace(frame("1", "4152")+") = 4120", hexed(promised), hexed("another"), 1)
 	sync := "1 fsync(12<" + hexed("/d/writ.db-wal") + ">)     = 0"
+	ask := "2 io_submit(0x7f, 1, [{aio_data=0, aio_lio_opcode=IOCB_CMD_FSYNC, aio_fildes=12<" + hexed("/d/writ.db-wal") + ">}]) = 1"
+	told := "3 io_getevents(0x7f, 1, 1, [{data=0, obj=0x25, res=0, res2=0}], NULL) = 1"
 	answer := `3 write(7<` + hexed("socket:[1]") + `>, "` + hexed("HTTP/1.1 200 OK\r\nX-Request-Id: req_1\r\n\r\n{}") + `", 50) = 50`
 	made := `4 mkdirat(AT_FDCWD<` + hexed("/") + `>, "` + hexed("/d") + `", 0700) = 0`
 	named := "4 fsync(11<" + hexed("/") + ">) = 0"
@@ -220,6 +257,14 @@ func TestSyncReport(t *testing.T) {
 			strings.TrimSuffix(answer, ") = 50") + " <unfinished ...>", "2 <... fsync resumed>) = 0", "3 <... write resumed>) = 50"}, 1},
 		{"half a transaction is synced", []string{half, sync, rest, answer}, 1},
 		{"a transaction is synced in two halves", []string{half, sync, rest, sync, answer}, 0},
+		{"synced aside, then answered", []string{write, ask, told, answer}, 0},
+		{"answered, then synced aside", []string{write, ask, answer, told}, 1},
+		{"asked to sync, and never told", []string{write, ask, answer}, 1},
+		{"asked to sync before it was written", []string{ask, write, told, answer}, 1},
+		{"another queue's sync", []string{write, ask, strings.Replace(told, "0x7f", "0x80", 1), answer}, 1},
+		{"the sync aside failed", []string{write, ask, strings.Replace(told, "res=0", "res=-EIO", 1), answer}, 1},
+		{"the sync aside was refused, and done in the usual way", []string{write, strings.Replace(ask, "= 1", "= -1 EINVAL (Invalid argument)", 1), sync, answer}, 0},
+		{"another file is synced aside", []string{write, strings.ReplaceAll(ask, hexed("-wal"), ""), told, answer}, 1},
 		{"another file is synced", []string{write, strings.ReplaceAll(sync, hexed("-wal"), ""), answer}, 1},
 		{"the name of the directory is synced", []string{made, named, write, sync, answer}, 0},
 		{"the name of the directory is not synced", []string{made, write, sync, answer}, 1},

@@ -16,6 +16,7 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/vfs"
 )
 
 const (
@@ -84,8 +85,12 @@ func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	s.columns = new(columns)
-	w, err := s.columns.connector(uri(s.path, pragmas("journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "busy_timeout(5000)",
-		"temp_store(MEMORY)", "cache_size(-8000)", "journal_size_limit(67108864)", fmt.Sprintf("wal_autocheckpoint(%d)", checkpointLate))))
+	query := pragmas("journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "busy_timeout(5000)",
+		"temp_store(MEMORY)", "cache_size(-8000)", "journal_size_limit(67108864)", fmt.Sprintf("wal_autocheckpoint(%d)", checkpointLate))
+	if err := syncAside(query); err != nil {
+		return err
+	}
+	w, err := s.columns.connector(uri(s.path, query))
 	if err != nil {
 		return err
 	}
@@ -111,6 +116,15 @@ func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 		return errors.Join(err, s.checkpointer.close())
 	}
 	return nil
+}
+
+// syncAside has a connection wait for the disk without keeping a processor.
+func syncAside(query url.Values) error {
+	name, err := vfs.Name()
+	if err == nil && name != "" {
+		query.Set("vfs", name)
+	}
+	return err
 }
 
 // connector makes connections to a file with pragmas of their own.
