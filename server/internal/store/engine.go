@@ -114,11 +114,12 @@ func (e *engine) commitAndTell(ctx context.Context, s *statements, o *outcome) e
 		o.clientCount, o.keyCount = o.clientCount*clients, o.keyCount*keys
 	}
 	// In an aborted transaction COMMIT alone would roll back without an error.
-	text := "SELECT 1; COMMIT"
+	text := "SELECT 1"
 	if o.logged || clients+keys > 0 {
-		text = fmt.Sprintf("SELECT pg_notify('%s', '%s'); COMMIT", e.channel, counts{o.head, o.clientCount, o.keyCount})
+		text = fmt.Sprintf("SELECT pg_notify('%s', '%s')", e.channel, counts{o.head, o.clientCount, o.keyCount})
 	}
-	_, err := s.exec(ctx, text)
+	// To notify takes a lock of the whole server's, which jobs' patience is not for.
+	_, err := s.exec(ctx, "SET LOCAL lock_timeout TO DEFAULT; "+text+"; COMMIT")
 	return err
 }
 

@@ -434,6 +434,9 @@ func connectionSettings(t *testing.T, dsn string) {
 			if got, err := s.Query(t.Context(), "SHOW "+name); err != nil || got != want {
 				t.Errorf("%s = %s, %v, want %s", name, got, err, want)
 			}
+			if name == "lock_timeout" { // of its jobs
+				want = "250ms"
+			}
 			if got, err := s.WriterQuery(t.Context(), "SHOW "+name); err != nil || got != want {
 				t.Errorf("%s of the writer = %s, %v, want %s", name, got, err, want)
 			}

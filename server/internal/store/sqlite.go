@@ -16,7 +16,7 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/writ-auth/writ/server/internal/auth"
-	"github.com/writ-auth/writ/server/internal/vfs"
+	"github.com/writ-auth/writ/server/internal/store/vfs"
 )
 
 const (
@@ -74,7 +74,7 @@ func (s *Store) openSQLite(ctx context.Context, o Options) (err error) {
 	}
 	s.engine = sqliteEngine()
 	if err := s.openFile(ctx, o); err != nil {
-		return errors.Join(err, s.lock.Close())
+		return errors.Join(err, s.vfs.Close(), s.lock.Close())
 	}
 	return nil
 }
@@ -87,8 +87,11 @@ func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 	s.columns = new(columns)
 	query := pragmas("journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "busy_timeout(5000)",
 		"temp_store(MEMORY)", "cache_size(-8000)", "journal_size_limit(67108864)", fmt.Sprintf("wal_autocheckpoint(%d)", checkpointLate))
-	if err := syncAside(query); err != nil {
+	if s.vfs, err = vfs.New(); err != nil {
 		return err
+	}
+	if name := s.vfs.Name(); name != "" {
+		query.Set("vfs", name)
 	}
 	w, err := s.columns.connector(uri(s.path, query))
 	if err != nil {
@@ -116,15 +119,6 @@ func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 		return errors.Join(err, s.checkpointer.close())
 	}
 	return nil
-}
-
-// syncAside has a connection wait for the disk without keeping a processor.
-func syncAside(query url.Values) error {
-	name, err := vfs.Name()
-	if err == nil && name != "" {
-		query.Set("vfs", name)
-	}
-	return err
 }
 
 // connector makes connections to a file with pragmas of their own.

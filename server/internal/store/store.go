@@ -30,6 +30,7 @@ import (
 	"time"
 
 	"github.com/writ-auth/writ/server/internal/auth"
+	"github.com/writ-auth/writ/server/internal/store/vfs"
 )
 
 // Options say which database to open, and how.
@@ -76,6 +77,7 @@ type Store struct {
 	columns      *columns      // of the writer's connection, on SQLite
 	checkpointer *checkpointer // on SQLite
 	original     original      // on SQLite
+	vfs          *vfs.VFS      // of the writer's connection, on SQLite
 	clients      clientCache
 	registry     registry
 
@@ -100,7 +102,7 @@ type Store struct {
 func (s *Store) Close() error {
 	s.follower.close()
 	s.lanes.close()
-	err := errors.Join(s.writer.close(), s.checkpointer.close(), s.sql.close(), s.pool.Close())
+	err := errors.Join(s.writer.close(), s.checkpointer.close(), s.sql.close(), s.pool.Close(), s.vfs.Close())
 	if s.lock != nil {
 		err = errors.Join(err, s.lock.Close())
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 	"unsafe"
 )
 
@@ -39,7 +40,7 @@ type queue struct {
 	fd   uintptr // of done
 }
 
-// The kernel's structures, of linux/aio_abi.h, little-endian.
+// The kernel's structures, of linux/aio_abi.h.
 type (
 	request struct {
 		_        uint64 // data, which comes back
@@ -127,7 +128,29 @@ func newQueue() (*queue, error) {
 		return nil, errno
 	}
 	q.fd, q.done = fd, os.NewFile(fd, "eventfd")
+	if err := q.done.SetReadDeadline(time.Time{}); err != nil { // the runtime can't wait for it
+		return nil, errors.Join(err, q.close())
+	}
 	return q, nil
+}
+
+// close gives up the queues; no sync is under way.
+func (k *kernel) close() (err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, q := range k.idle {
+		err = errors.Join(err, q.close())
+	}
+	k.idle = nil
+	return err
+}
+
+func (q *queue) close() error {
+	err := q.done.Close()
+	if _, _, errno := syscall.Syscall(syscall.SYS_IO_DESTROY, q.id, 0, 0); errno != 0 {
+		err = errors.Join(err, errno)
+	}
+	return err
 }
 
 // ask begins.

@@ -114,12 +114,9 @@ func TestRefused(t *testing.T) {
 
 // A database keeps what is committed through it, in a log that is synced by it.
 func TestDatabase(t *testing.T) {
-	vfs, err := Name()
+	v, err := New()
 	if err != nil {
 		t.Fatal(err)
-	}
-	if again, err := Name(); again != vfs || err != nil {
-		t.Errorf("the second time: %q, %v", again, err)
 	}
 	path := filepath.Join(t.TempDir(), "a.db")
 	open := func(more string) *sql.DB {
@@ -131,21 +128,23 @@ func TestDatabase(t *testing.T) {
 		t.Cleanup(func() { db.Close() })
 		return db
 	}
-	db := open("&vfs=" + vfs)
+	db := open("&vfs=" + v.Name())
 	for _, text := range []string{"CREATE TABLE t (n INTEGER)", "INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (2)"} {
 		if _, err := db.Exec(text); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s, err := registered()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(s.kernel.idle) != 1 || s.kernel.without.Load() {
-		t.Errorf("%d queues, without %v: the log was synced in the usual way", len(s.kernel.idle), s.kernel.without.Load())
+	if len(v.kernel.idle) != 1 || v.kernel.without.Load() {
+		t.Errorf("%d queues, without %v: the log was synced in the usual way", len(v.kernel.idle), v.kernel.without.Load())
 	}
 	var n int
 	if err := open("").QueryRow("SELECT SUM(n) FROM t").Scan(&n); err != nil || n != 3 {
 		t.Errorf("read through the usual VFS: %d, %v; want 3", n, err)
+	}
+	if err := errors.Join(db.Close(), v.Close(), v.Close()); err != nil {
+		t.Error(err)
+	}
+	if err := open("&vfs=" + v.Name()).Ping(); err == nil {
+		t.Error("a connection through a VFS that is closed")
 	}
 }
