@@ -150,6 +150,7 @@ func TestPolicyMatrix(t *testing.T) {
 						}
 						time.Sleep(10 * time.Second)
 						f.fail(name)
+						time.Sleep(time.Millisecond) // until a stream that is open has ended
 						f.revoke(revlog.Session, unknown)
 						for range 28 {
 							f.expect(t, "fresh "+time.Since(began).String(), g, states["fresh"])
