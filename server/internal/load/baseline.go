@@ -1,6 +1,7 @@
 package load
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -43,7 +44,7 @@ func Baselines() (http.Handler, error) {
 func sign(w http.ResponseWriter, key *ecdsa.PrivateKey) {
 	var token [500]byte
 	sum := sha256.Sum256(token[:])
-	signature, err := ecdsa.SignASN1(rand.Reader, key, sum[:])
+	signature, err := key.Sign(nil, sum[:], crypto.SHA256) // as Writ does, and the fastest there is: RFC 6979
 	if err != nil {
 		http.Error(w, fmt.Sprint(err), http.StatusInternalServerError)
 		return
