@@ -124,18 +124,12 @@ func (e *engine) commitAndTell(ctx context.Context, s *statements, o *outcome) e
 }
 
 // rotateOnce is swap and seen (see tx.swap) in one statement, so that a refresh
-// is two round trips: one reads, one writes. rotateRemembered needs no reading;
-// see remembered. The session's row, if it changes, is locked after the grant's, as
-// everywhere.
-const (
-	rotateOnce       = `WITH swapped AS (` + swapGrant + andSeen
-	rotateRemembered = `WITH swapped AS (` + swapState + unchanged + andSeen
-
-	andSeen = ` RETURNING session_id), seen AS (
+// is two round trips: one reads, one writes. The session's row, if it changes, is
+// locked after the grant's, as everywhere.
+const rotateOnce = `WITH swapped AS (` + swapGrant + ` RETURNING session_id), seen AS (
 		UPDATE sessions SET idle_expiry = $15, last_seen_at = $14 FROM swapped
 		WHERE sessions.id = swapped.session_id AND CAST($15 AS BIGINT) <> 0)
 	SELECT COUNT(*) FROM swapped`
-)
 
 // connectTo is a pool of connections: as many idle as busy, since otherwise
 // every burst opens and closes some.

@@ -116,11 +116,19 @@ func (s *Store) HotPlans(ctx context.Context) (steps []string, err error) {
 		return nil, err
 	}
 	defer conn.Close()
-	for name, text := range map[string]string{"read": selectHeldShort + byHandle, "write": rotateOnce, "remembered": rotateRemembered} {
+	for _, off := range []string{"enable_hashjoin", "enable_mergejoin"} { // as on a lane
+		if _, err := conn.ExecContext(ctx, "SET "+off+" = off"); err != nil {
+			return nil, err
+		}
+	}
+	parameters := map[string]int{"write": 15, "many": 22, "many_seen": 22}
+	for name, text := range map[string]string{
+		"read": selectHeldShort + byHandle, "read_many": heldOfMany, "write": rotateOnce, "many": rotateMany, "many_seen": rotateManySeen,
+	} {
 		if _, err := conn.ExecContext(ctx, "PREPARE "+name+" AS "+text); err != nil {
 			return nil, err
 		}
-		args := "NULL" + strings.Repeat(", NULL", map[string]int{"write": 14, "remembered": 20}[name])
+		args := "NULL" + strings.Repeat(", NULL", max(parameters[name]-1, 0))
 		rows, err := conn.QueryContext(ctx, "EXPLAIN EXECUTE "+name+"("+args+")")
 		if err != nil {
 			return nil, err

@@ -15,12 +15,13 @@ import (
 // ever changes, so they are kept (see clientCache) and the short query reads
 // instead whether they still hold.
 const (
-	heldFrom = ` FROM grants g JOIN sessions s ON s.id = g.session_id JOIN users u ON u.id = s.user_id
-		JOIN clients c ON c.id = g.client_id `
-	heldColumns = `SELECT ` + grantColumns + `, ` + sessionColumns + `, ` + userColumns + `, c.version, `
+	heldOthers  = `JOIN sessions s ON s.id = g.session_id JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = g.client_id `
+	heldFrom    = ` FROM grants g ` + heldOthers
+	heldColumns = grantColumns + `, ` + sessionColumns + `, ` + userColumns + `, c.version, `
+	heldShort   = heldColumns + `c.id, c.epoch, c.disabled, c.mark`
 
-	selectHeld      = heldColumns + clientColumns + heldFrom
-	selectHeldShort = heldColumns + `c.id, c.epoch, c.disabled, c.mark` + heldFrom
+	selectHeld      = `SELECT ` + heldColumns + clientColumns + heldFrom
+	selectHeldShort = `SELECT ` + heldShort + heldFrom
 
 	byHandle = `WHERE g.handle_hash = $1`
 	byGrant  = `WHERE g.id = $1`

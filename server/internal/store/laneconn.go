@@ -12,21 +12,18 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// laneConn is a connection for the statements of a refresh, prepared, of
-// which many are sent together. It knows the few types that they have, and takes
+// laneConn is a connection for the statements of refreshes (lanebatch.go),
+// prepared. It knows the few types that they have, and takes
 // PostgreSQL's own form of them: what package database/sql and the driver do to
 // convert and to lock costs several times what the statements cost this node.
 type laneConn struct {
-	conn *pgconn.PgConn
-	held, rotate,
-	rotateRemembered *pgconn.StatementDescription
+	conn                     *pgconn.PgConn
+	held, rotate, rotateSeen *pgconn.StatementDescription
 
 	pipeline *pgconn.Pipeline // what was added since the last Sync
-	asked    int              // how many statements that is
-	failed   error            // of adding them
 	binary   []int16          // the form of all parameters and columns
-	params   [][]byte
-	room     []byte // of the parameters
+	params   [][]byte         // of the statement that is added next
+	room     []byte           // of the parameters
 	values   []driver.Value
 	scan     *heldScan
 }
@@ -38,12 +35,12 @@ func connectLane(config *pgconn.Config) (*laneConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &laneConn{conn: conn, binary: []int16{pgtype.BinaryFormatCode}, room: make([]byte, 0, 512), scan: newHeldScan()}
-	if c.held, err = conn.Prepare(ctx, "held", selectHeldShort+byHandle, nil); err == nil {
-		c.rotate, err = conn.Prepare(ctx, "rotate", rotateOnce, nil)
+	c := &laneConn{conn: conn, binary: []int16{pgtype.BinaryFormatCode}, room: make([]byte, 0, 8192), scan: newHeldScan()}
+	if c.held, err = conn.Prepare(ctx, "held", heldOfMany, nil); err == nil {
+		c.rotate, err = conn.Prepare(ctx, "rotate", rotateMany, nil)
 	}
 	if err == nil {
-		c.rotateRemembered, err = conn.Prepare(ctx, "rotate remembered", rotateRemembered, nil)
+		c.rotateSeen, err = conn.Prepare(ctx, "rotate and see", rotateManySeen, nil)
 	}
 	if err != nil {
 		c.close()
@@ -58,55 +55,18 @@ func (c *laneConn) close() {
 	_ = c.conn.Close(ctx) // it is given up
 }
 
-// add adds a statement to those that are sent next. They are one transaction.
-func (c *laneConn) add(text *pgconn.StatementDescription, args ...any) {
-	if c.pipeline == nil {
-		c.pipeline = c.conn.StartPipeline(context.Background())
-	}
-	c.params, c.room = c.params[:0], c.room[:0]
-	for i, arg := range storedArgs(args) {
-		param, err := c.encode(text.ParamOIDs[i], arg)
-		if err != nil && c.failed == nil {
-			c.failed = fmt.Errorf("store: parameter %d: %w", i+1, err)
-		}
-		c.params = append(c.params, param)
-	}
+// add adds a statement, about the columns that were added, to what is sent next.
+func (c *laneConn) add(text *pgconn.StatementDescription) {
+	c.pipeline = c.conn.StartPipeline(context.Background())
 	c.pipeline.SendQueryStatement(text, c.params, c.binary, c.binary) // copies
-	c.asked++
-}
-
-// encode is the parameter's form for a column of a type.
-func (c *laneConn) encode(kind uint32, arg any) ([]byte, error) {
-	from := len(c.room)
-	switch arg := arg.(type) {
-	case int64:
-		if kind == pgtype.Int8OID {
-			c.room = binary.BigEndian.AppendUint64(c.room, uint64(arg))
-			return c.room[from:], nil
-		}
-	case string:
-		if kind == pgtype.TextOID {
-			c.room = append(c.room, arg...)
-			return c.room[from:], nil
-		}
-	case []byte:
-		if kind == pgtype.ByteaOID {
-			return arg, nil
-		}
-	}
-	return nil, fmt.Errorf("a %T for the type %d", arg, kind)
+	c.params, c.room = c.params[:0], c.room[:0]
 }
 
 // send sends what was added.
-func (c *laneConn) send() error {
-	if c.failed != nil {
-		return c.failed // and the connection is given up
-	}
-	return c.pipeline.Sync()
-}
+func (c *laneConn) send() error { return c.pipeline.Sync() }
 
-// receive hands the row of each statement that has one to row, by the
-// statement's number, and answers nil only when the transaction is committed.
+// receive hands each row of the answer to row, with the number, from 0, of the
+// refresh that it is of, and answers nil only when the transaction is committed.
 // The values are good until row returns.
 func (c *laneConn) receive(row func(i int, values []driver.Value) error) error {
 	err := c.rows(row)
@@ -114,33 +74,33 @@ func (c *laneConn) receive(row func(i int, values []driver.Value) error) error {
 	if closed := c.pipeline.Close(); err == nil {
 		err = closed
 	}
-	c.pipeline, c.asked = nil, 0
+	c.pipeline = nil
 	return err
 }
 
 func (c *laneConn) rows(row func(i int, values []driver.Value) error) error {
-	for i := range c.asked {
-		results, err := c.pipeline.GetResults()
-		if err != nil {
+	results, err := c.pipeline.GetResults()
+	if err != nil {
+		return err
+	}
+	reader, ok := results.(*pgconn.ResultReader)
+	if !ok {
+		return fmt.Errorf("store: a %T in answer to a statement", results)
+	}
+	for reader.NextRow() {
+		if err := c.decode(reader); err != nil {
 			return err
 		}
-		reader, ok := results.(*pgconn.ResultReader)
+		n, ok := c.values[0].(int64)
 		if !ok {
-			return fmt.Errorf("store: a %T in answer to a statement", results)
+			return fmt.Errorf("store: the number of an answer is a %T", c.values[0])
 		}
-		for reader.NextRow() {
-			if err := c.decode(reader); err != nil {
-				return err
-			}
-			if err := row(i, c.values); err != nil {
-				return err
-			}
-		}
-		if _, err := reader.Close(); err != nil {
+		if err := row(int(n)-1, c.values[1:]); err != nil {
 			return err
 		}
 	}
-	return nil
+	_, err = reader.Close()
+	return err
 }
 
 // decode puts the columns of a row into c.values.

@@ -77,6 +77,9 @@ type refreshJob struct {
 func newLanes(s *Store, config *pgconn.Config) (*lanes, error) {
 	config = config.Copy()
 	config.RuntimeParams["lock_timeout"] = laneLock
+	for _, other := range []string{"enable_hashjoin", "enable_mergejoin"} {
+		config.RuntimeParams[other] = "off" // a batch finds its rows one by one, however small the tables were
+	}
 	l := &lanes{store: s, config: config, stopped: make(chan struct{})}
 	l.change = sync.NewCond(&l.mu)
 	for range laneCount {
@@ -301,8 +304,9 @@ func (l *lane) ask(batch []*refreshJob) error {
 	now := l.store.now()
 	for _, j := range batch {
 		j.err = auth.ErrNotFound
-		l.conn.add(l.conn.held, j.hash)
 	}
+	l.conn.blobs(len(batch), func(i int) []byte { return batch[i].hash })
+	l.conn.add(l.conn.held)
 	if err := l.conn.send(); err != nil {
 		return err
 	}
@@ -409,23 +413,15 @@ func (l *lane) write(batch []*refreshJob) {
 	slices.SortFunc(batch, func(a, b *refreshJob) int { return strings.Compare(a.held.Session.ID, b.held.Session.ID) })
 	err := l.connect()
 	if err == nil {
-		for _, j := range batch {
-			args := j.change.andSeen(now)
-			if j.recalled {
-				l.conn.add(l.conn.rotateRemembered, append(args, unchangedArgs(j.held, j.version)...)...)
-			} else {
-				l.conn.add(l.conn.rotate, args...)
-			}
-		}
+		l.conn.rotateAll(batch, now)
 		err = l.conn.send()
 	}
 	for _, j := range batch {
 		close(j.ran)
 	}
 	if err == nil {
-		err = l.conn.receive(func(i int, values []driver.Value) error {
-			n, _ := values[0].(int64)
-			batch[i].rotated = n > 0
+		err = l.conn.receive(func(i int, _ []driver.Value) error {
+			batch[i].rotated = true
 			return nil
 		})
 	}

@@ -185,8 +185,8 @@ func connectionsAreLost(t *testing.T, s *store.Store, dsn string) {
 		if got := rotations(t, s, g); got != n+1 {
 			t.Errorf("%d rotations after %d refreshes", got, n+1)
 		}
-		const end = `SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%handle_hash = $1%' AND pid <> pg_backend_pid()
-			OR query LIKE 'WITH swapped%' AND pid <> pg_backend_pid()`
+		const end = `SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%v(handle, n)%' AND pid <> pg_backend_pid()
+			OR query LIKE '%UPDATE grants SET %' AND pid <> pg_backend_pid()`
 		var ended int
 		if err := admin.QueryRow(end).Scan(&ended); err != nil || ended == 0 {
 			t.Fatalf("%d connections ended, %v", ended, err)

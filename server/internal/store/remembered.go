@@ -3,7 +3,6 @@ package store
 import (
 	lru "container/list"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/writ-auth/writ/server/internal/auth"
@@ -90,18 +89,4 @@ func unshared(h auth.Held) auth.Held {
 	h.Grant.Scope, h.Session.AMR, h.User.Roles = slices.Clone(h.Grant.Scope), slices.Clone(h.Session.AMR), slices.Clone(h.User.Roles)
 	h.Grant.HandleHash, h.Session.CookieHash, h.User.Claims = slices.Clone(h.Grant.HandleHash), slices.Clone(h.Session.CookieHash), slices.Clone(h.User.Claims)
 	return h
-}
-
-// unchanged is the condition, besides alive and the state of the rotation, that a
-// grant and what belongs to it are as they are remembered. What isn't in it never
-// changes, or only ever grows (the marks), or is shown and not gone by (when the
-// session was seen).
-const unchanged = `ended_at = 0 AND user_epoch = $16 AND EXISTS (` + aliveRows + `
-			AND u.updated_at = $17 AND s.auth_time = $18 AND s.idle_expiry = $21 AND c.version = $19
-			AND COALESCE((SELECT STRING_AGG(r.name, '` + separator + `' ORDER BY r.name) FROM user_roles x
-				JOIN roles r ON r.id = x.role_id WHERE x.user_id = u.id), '') = $20)`
-
-// unchangedArgs are its parameters.
-func unchangedArgs(h auth.Held, version int64) []any {
-	return []any{h.Grant.UserEpoch, micros(h.User.UpdatedAt), micros(h.Session.AuthTime), version, strings.Join(h.User.Roles, separator), micros(h.Session.IdleExpiry)}
 }

@@ -159,13 +159,11 @@ func (r rotation) andSeen(now time.Time) []any {
 
 // swapGrant is the rotation itself: of all that start from one state, one finds
 // it.
-const swapGrant = swapState + alive
-
-const swapState = `UPDATE grants SET confirmed_gen = $1, current_gen = $2, issued_at = $3, recoveries = $4, tag_key = $5,
+const swapGrant = `UPDATE grants SET confirmed_gen = $1, current_gen = $2, issued_at = $3, recoveries = $4, tag_key = $5,
 		idle_expiry = CASE WHEN CAST($6 AS BIGINT) = 0 THEN idle_expiry ELSE $6 END,
 		mark = CASE WHEN mark < $7 THEN $7 ELSE mark END
 	WHERE id = $8 AND confirmed_gen = $9 AND current_gen = $10 AND issued_at = $11 AND recoveries = $12
-		AND tag_key = $13 AND `
+		AND tag_key = $13 AND ` + alive
 
 // rotateOnce rotates with one statement; see rotateOnce in engine.go.
 func (s *Store) rotateOnce(ctx context.Context, r rotation) (rotated bool, err error) {
