@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -23,6 +24,8 @@ func TestLanes(t *testing.T) {
 		"a row is locked":      func(t *testing.T, s *store.Store) { rowIsLocked(t, s, dsn) },
 		"connections are lost": func(t *testing.T, s *store.Store) { connectionsAreLost(t, s, dsn) },
 		"remembered":           rememberedGrants,
+		"remembered otherwise": rememberedOtherwise,
+		"what is written":      whatIsWritten,
 		"a place in a list":    rememberedPlace,
 		"nobody waits":         nobodyWaits,
 		"closed":               closedLanes,
@@ -45,7 +48,7 @@ func rotations(t *testing.T, s *store.Store, g auth.Grant) uint64 {
 	return held.Grant.Rotation.Current
 }
 
-// manyAtOnce: each of six has a neighbour of its kind in every round, and what
+// manyAtOnce: each of seven has a neighbour of its kind in every round, and what
 // one gets is no other's.
 func manyAtOnce(t *testing.T, s *store.Store) {
 	own := errors.New("own")
@@ -68,11 +71,20 @@ func manyAtOnce(t *testing.T, s *store.Store) {
 			turn.Event = &auth.Event{At: h.Now, Action: "grant.recover", Actor: h.User.ID}
 			return turn, err
 		}, func(err error) bool { return err == nil }, 1},
+		{func(h auth.Held) (*auth.Turn, error) {
+			turn, err := rotating(h)
+			turn.SessionIdle = time.Time{} // unlike its neighbours
+			return turn, err
+		}, func(err error) bool { return err == nil }, 1},
 	}
 	const each, rounds = 5, 4
 	grants := make([]auth.Grant, each*len(kinds))
 	for i := range grants {
 		grants[i] = heldGrant(t, s)
+	}
+	err := s.Transact(t.Context(), func(exec func(string, ...any) error) error { return exec(`UPDATE sessions SET idle_expiry = 1`) })
+	if err != nil {
+		t.Fatal(err)
 	}
 	var all sync.WaitGroup
 	for i, g := range grants {
@@ -89,6 +101,9 @@ func manyAtOnce(t *testing.T, s *store.Store) {
 	for i, g := range grants {
 		if got, want := rotations(t, s, g), rounds*kinds[i%len(kinds)].turns; got != want {
 			t.Errorf("a grant of kind %d was rotated %d times, want %d", i%len(kinds), got, want)
+		}
+		if held, err := s.HeldByGrant(t.Context(), g.ID); err != nil || held.Session.IdleExpiry.IsZero() {
+			t.Errorf("the session of a grant of kind %d never goes idle (%v)", i%len(kinds), err)
 		}
 	}
 	unknown := auth.Grant{HandleHash: []byte("nobody's")}
@@ -246,6 +261,136 @@ func rememberedGrants(t *testing.T, s *store.Store) {
 	}
 	if got := rotations(t, s, g); got != 7 {
 		t.Errorf("%d rotations of 7 refreshes", got)
+	}
+}
+
+// rememberedOtherwise: whatever a decision goes by, a change of it by somebody else
+// is seen before the grant is refreshed again.
+func rememberedOtherwise(t *testing.T, s *store.Store) {
+	g := heldGrant(t, s)
+	if err := s.CreateRole(t.Context(), auth.Role{ID: "rol_1", Name: "admin"}, auth.Event{}); err != nil {
+		t.Fatal(err)
+	}
+	current := func() int { // not by HeldByGrant, which learns the client
+		t.Helper()
+		text, err := s.Query(t.Context(), `SELECT CAST(current_gen AS TEXT) FROM grants WHERE id = '`+g.ID+`'`)
+		n, bad := strconv.Atoi(text)
+		if err = errors.Join(err, bad); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for range 2 { // the first goes the long way, to learn the client
+		if err := refreshed(t.Context(), s, g, rotating); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec := func(text string) {
+		t.Helper()
+		err := s.Transact(t.Context(), func(exec func(string, ...any) error) error { return exec(text, g.ID) })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	decisions := 0
+	counted := func(h auth.Held) (*auth.Turn, error) {
+		decisions++
+		return rotating(h)
+	}
+	const (
+		session = ` WHERE id = (SELECT session_id FROM grants WHERE id = $1)`
+		user    = ` WHERE id = (SELECT user_id FROM grants WHERE id = $1)`
+		client  = ` WHERE id = (SELECT client_id FROM grants WHERE id = $1)`
+	)
+	for _, c := range []struct {
+		change string
+		back   string // from a change that ends the grant
+	}{
+		{change: `UPDATE grants SET confirmed_gen = confirmed_gen + 1 WHERE id = $1`},
+		{change: `UPDATE grants SET current_gen = current_gen + 1 WHERE id = $1`},
+		{change: `UPDATE grants SET issued_at = issued_at + 1 WHERE id = $1`},
+		{change: `UPDATE grants SET recoveries = recoveries + 1 WHERE id = $1`},
+		{change: `UPDATE grants SET tag_key = tag_key + 1 WHERE id = $1`},
+		{change: `UPDATE sessions SET auth_time = auth_time + 1` + session},
+		{change: `UPDATE sessions SET idle_expiry = idle_expiry + 1` + session},
+		{change: `UPDATE users SET updated_at = updated_at + 1` + user},
+		{change: `UPDATE clients SET version = version + 1` + client},
+		{change: `INSERT INTO user_roles SELECT user_id, 'rol_1' FROM grants WHERE id = $1`},
+		{change: `UPDATE roles SET name = 'chief' WHERE id = 'rol_1' AND $1 <> ''`},
+		{change: `DELETE FROM user_roles WHERE user_id = (SELECT user_id FROM grants WHERE id = $1)`},
+		// As for the one that is kept when all others of a user are ended.
+		{change: `WITH u AS (UPDATE users SET epoch = 'other'` + user + `) UPDATE grants SET user_epoch = 'other' WHERE id = $1`},
+		{change: `UPDATE users SET epoch = 'a third'` + user, back: `UPDATE users SET epoch = 'other'` + user},
+		{change: `UPDATE users SET disabled = 1` + user, back: `UPDATE users SET disabled = 0` + user},
+		{change: `UPDATE clients SET disabled = 1` + client, back: `UPDATE clients SET disabled = 0` + client},
+		{change: `UPDATE sessions SET ended_at = 1` + session, back: `UPDATE sessions SET ended_at = 0` + session},
+		{change: `UPDATE grants SET ended_at = 1 WHERE id = $1`, back: `UPDATE grants SET ended_at = 0 WHERE id = $1`},
+	} {
+		decisions = 0
+		if err := refreshed(t.Context(), s, g, counted); err != nil || decisions != 1 {
+			t.Fatalf("before %q: %d decisions, %v, want one, on what is remembered", c.change, decisions, err)
+		}
+		exec(c.change)
+		decisions = 0
+		before, err := current(), refreshed(t.Context(), s, g, counted)
+		if c.back != "" {
+			if err == nil || current() != before {
+				t.Errorf("%q: a grant that is over was refreshed (%v)", c.change, err)
+			}
+			exec(c.back)
+			if err := refreshed(t.Context(), s, g, rotating); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if err != nil || decisions < 2 {
+			t.Errorf("%q: %d decisions, %v, want a second, on what is there", c.change, decisions, err)
+		}
+		if got := current(); got != before+1 {
+			t.Errorf("%q: the grant is at %d, want %d", c.change, got, before+1)
+		}
+	}
+}
+
+// whatIsWritten: a change has times for a grant and its session, or none, which
+// leaves those that are there; a mark only grows.
+func whatIsWritten(t *testing.T, s *store.Store) {
+	g := heldGrant(t, s)
+	at := func(minutes int) time.Time {
+		return time.Unix(2_000_000_000, 0).UTC().Add(time.Duration(minutes) * time.Minute)
+	}
+	type times struct{ idle, mark, sessionIdle time.Time }
+	for i, c := range []struct{ turn, want times }{
+		{times{at(1), at(2), at(3)}, times{at(1), at(2), at(3)}}, // goes the long way
+		{times{at(4), at(5), at(6)}, times{at(4), at(5), at(6)}},
+		{times{}, times{at(4), at(5), at(6)}},
+		{times{idle: at(7), mark: at(2)}, times{at(7), at(5), at(6)}},
+		{times{sessionIdle: at(8)}, times{at(7), at(5), at(8)}},
+		{times{mark: at(9)}, times{at(7), at(9), at(8)}},
+	} {
+		before, err := s.HeldByGrant(t.Context(), g.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = refreshed(t.Context(), s, g, func(h auth.Held) (*auth.Turn, error) {
+			turn, err := rotating(h)
+			turn.Idle, turn.SessionIdle = c.turn.idle, c.turn.sessionIdle
+			turn.Marks = auth.Marks{Expiry: c.turn.mark, GrantID: h.Grant.ID}
+			return turn, err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := s.HeldByGrant(t.Context(), g.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := (times{h.Grant.IdleExpiry, h.Grant.Mark, h.Session.IdleExpiry}); got != c.want {
+			t.Errorf("turn %d: %v, want %v", i, got, c.want)
+		}
+		if seen := h.Session.LastSeenAt.After(before.Session.LastSeenAt); seen == c.turn.sessionIdle.IsZero() {
+			t.Errorf("turn %d: the session was last seen at %v, before at %v", i, h.Session.LastSeenAt, before.Session.LastSeenAt)
+		}
 	}
 }
 
