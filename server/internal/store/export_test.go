@@ -116,10 +116,8 @@ func (s *Store) HotPlans(ctx context.Context) (steps []string, err error) {
 		return nil, err
 	}
 	defer conn.Close()
-	for _, off := range []string{"enable_hashjoin", "enable_mergejoin"} { // as on a lane
-		if _, err := conn.ExecContext(ctx, "SET "+off+" = off"); err != nil {
-			return nil, err
-		}
+	if _, err := conn.ExecContext(ctx, "SET enable_bitmapscan = off"); err != nil { // as on a lane
+		return nil, err
 	}
 	parameters := map[string]int{"write": 15, "many": 22, "many_seen": 22}
 	for name, text := range map[string]string{

@@ -15,14 +15,19 @@ import (
 // from 1.
 const (
 	// heldOfMany is selectHeldShort by many handles.
-	heldOfMany = `SELECT v.n, ` + heldShort + ` FROM UNNEST($1::BYTEA[]) WITH ORDINALITY v(handle, n)
-		JOIN grants g ON g.handle_hash = v.handle ` + heldOthers
+	heldOfMany = `SELECT v.n, h.* FROM UNNEST($1::BYTEA[]) WITH ORDINALITY v(handle, n)
+		CROSS JOIN LATERAL (SELECT ` + heldShort + heldFrom + `WHERE g.handle_hash = v.handle OFFSET 0) h`
 
 	// rotateMany is swapGrant for many. For those that are remembered it is on the
 	// condition, too, that the grant and what belongs to it are as they are
 	// remembered: what isn't in that never changes, or only ever grows (the marks), or
 	// is shown and not gone by (when the session was seen). It answers those that it
 	// rotated.
+	//
+	// There is one way to carry it out, whatever PostgreSQL believes of the tables, and
+	// it keeps what it believed when they were empty: the grants by their ids, in the
+	// order of those, and of each what belongs to it, by its id. OFFSET 0 keeps a
+	// subquery from being made a join, which might begin with all grants of a client.
 	rotateMany = `UPDATE grants SET confirmed_gen = v.to_confirmed, current_gen = v.to_current, issued_at = v.to_issued,
 			recoveries = v.to_recoveries, tag_key = v.to_key,
 			idle_expiry = CASE WHEN v.idle = 0 THEN grants.idle_expiry ELSE v.idle END,
@@ -35,20 +40,31 @@ const (
 				id, confirmed, current, issued, recoveries, key,
 				seen, session_idle,
 				remembered, user_epoch, user_updated, auth_time, session_was_idle, client_version, roles, n)
-		WHERE grants.id = v.id AND grants.confirmed_gen = v.confirmed AND grants.current_gen = v.current
+		WHERE grants.id = ANY($8) AND grants.id = v.id AND grants.confirmed_gen = v.confirmed AND grants.current_gen = v.current
 			AND grants.issued_at = v.issued AND grants.recoveries = v.recoveries AND grants.tag_key = v.key
-			AND grants.ended_at = 0 AND EXISTS (` + aliveRows + `
-				AND (v.remembered = 0 OR grants.user_epoch = v.user_epoch AND u.updated_at = v.user_updated
-					AND s.auth_time = v.auth_time AND s.idle_expiry = v.session_was_idle AND c.version = v.client_version
-					AND COALESCE((SELECT STRING_AGG(r.name, '` + separator + `' ORDER BY r.name) FROM user_roles x
-						JOIN roles r ON r.id = x.role_id WHERE x.user_id = u.id), '') = v.roles))
+			AND grants.ended_at = 0 AND (v.remembered = 0 OR grants.user_epoch = v.user_epoch)
+			AND EXISTS (SELECT 1 FROM sessions s
+				WHERE s.id = grants.session_id AND s.user_id = grants.user_id AND s.ended_at = 0
+				AND (v.remembered = 0 OR s.auth_time = v.auth_time AND s.idle_expiry = v.session_was_idle)
+				OFFSET 0)
+			AND EXISTS (SELECT 1 FROM clients c
+				WHERE c.id = grants.client_id AND c.disabled = 0 AND c.epoch = grants.client_epoch
+				AND (v.remembered = 0 OR c.version = v.client_version)
+				OFFSET 0)
+			AND EXISTS (SELECT 1 FROM users u
+				WHERE u.id = grants.user_id AND u.disabled = 0 AND u.epoch = grants.user_epoch
+				AND (v.remembered = 0 OR u.updated_at = v.user_updated AND COALESCE((
+					SELECT STRING_AGG(r.name, '` + separator + `' ORDER BY r.name) FROM user_roles x
+					JOIN roles r ON r.id = x.role_id WHERE x.user_id = u.id), '') = v.roles)
+				OFFSET 0)
 		RETURNING v.n`
 
 	// rotateManySeen is for a batch with a session whose row is to change, too. It is
 	// locked after the grant's, as everywhere.
 	rotateManySeen = `WITH swapped AS (` + rotateMany + `, grants.session_id, v.session_idle, v.seen), looked AS (
 			UPDATE sessions SET idle_expiry = swapped.session_idle, last_seen_at = swapped.seen FROM swapped
-			WHERE sessions.id = swapped.session_id AND swapped.session_idle <> 0)
+			WHERE sessions.id = ANY(ARRAY(SELECT session_id FROM swapped WHERE session_idle <> 0))
+				AND sessions.id = swapped.session_id)
 		SELECT n FROM swapped`
 )
 

@@ -31,24 +31,25 @@ import (
 // client not in memory, an error of the database, the caller is told errAlone
 // and goes the long way, by itself. Nobody waits long for a neighbour's row that
 // somebody else has: after laneLock the whole batch goes the long way. A session
-// is in a batch of changes once at most, so that lanes lock rows in one order,
-// that of sessions.
+// is in a batch of changes once at most. Lanes lock rows in one order, that of the
+// grants' ids; and sessions' rows, which hardly a batch changes, after them.
 type lanes struct {
 	store   *Store
 	config  *pgconn.Config
 	running sync.WaitGroup
 	stopped chan struct{} // closed when all lanes have ended
 
-	mu     sync.Mutex
-	change *sync.Cond    // something of the following is other than before
-	jobs   []*refreshJob // that wait
-	brisk  int           // lanes with a batch that they have not had for long
-	closed bool
+	mu        sync.Mutex
+	jobs      []*refreshJob // that wait
+	idle      []*lane       // the last to have come is the next to go: it is the warmest
+	gathering bool          // a lane is about to take what waits
+	brisk     int           // lanes with a batch that they have not had for long
+	closed    bool
 }
 
 const (
 	laneCount = 3  // connections
-	laneBatch = 24 // refreshes at once at most; each waits for the last of its batch
+	laneBatch = 64 // refreshes at once at most; each waits for the last of its batch
 	// laneWorth is how many must wait before a second lane sets out behind one
 	// that has just done so: fewer are better off together, a moment later.
 	laneWorth = 8
@@ -77,18 +78,15 @@ type refreshJob struct {
 func newLanes(s *Store, config *pgconn.Config) (*lanes, error) {
 	config = config.Copy()
 	config.RuntimeParams["lock_timeout"] = laneLock
-	for _, other := range []string{"enable_hashjoin", "enable_mergejoin"} {
-		config.RuntimeParams[other] = "off" // a batch finds its rows one by one, however small the tables were
-	}
+	config.RuntimeParams["enable_bitmapscan"] = "off" // which would lock in the order of places
 	l := &lanes{store: s, config: config, stopped: make(chan struct{})}
-	l.change = sync.NewCond(&l.mu)
 	for range laneCount {
 		door, err := newArrivals()
 		if err != nil {
 			l.close()
 			return nil, err
 		}
-		l.running.Go((&lane{lanes: l, door: door}).run)
+		l.running.Go((&lane{lanes: l, door: door, called: make(chan bool, 1)}).run)
 	}
 	return l, nil
 }
@@ -101,8 +99,11 @@ func (l *lanes) close() {
 	l.mu.Lock()
 	first := !l.closed
 	l.closed = true
+	for _, idle := range l.idle {
+		idle.called <- false
+	}
+	l.idle = nil
 	l.mu.Unlock()
-	l.change.Broadcast()
 	if l.running.Wait(); first {
 		close(l.stopped)
 	}
@@ -133,9 +134,7 @@ func (l *lanes) add(j *refreshJob) bool {
 		return false
 	}
 	l.jobs = append(l.jobs, j)
-	if l.worth() {
-		l.change.Signal()
-	}
+	l.call()
 	return true
 }
 
@@ -144,24 +143,43 @@ func (l *lanes) worth() bool {
 	return len(l.jobs) >= laneWorth || len(l.jobs) > 0 && (l.brisk == 0 || l.closed)
 }
 
+// call has a lane set out, if that is worth it and none is about to. It is called
+// under the mutex.
+func (l *lanes) call() {
+	last := len(l.idle) - 1
+	if last < 0 || l.gathering || !l.worth() {
+		return
+	}
+	l.gathering = true
+	l.idle[last].called <- true
+	l.idle = l.idle[:last]
+}
+
 // take waits for refreshes that are worth it, and takes them; none when the
 // lanes are closed.
-func (l *lane) take() (batch []*refreshJob) {
+func (l *lane) take() []*refreshJob {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for len(batch) == 0 {
-		for !l.worth() {
-			if l.closed {
-				return nil
-			}
-			l.change.Wait()
+	for called := false; !called; {
+		if !l.gathering && l.worth() {
+			break
 		}
-		l.giveWay()
-		n := min(len(l.jobs), laneBatch) // none, if another lane took them
-		batch = slices.Clone(l.jobs[:n])
-		l.jobs = slices.Delete(l.jobs, 0, n)
+		if l.closed { // who gathers carries out the rest
+			return nil
+		}
+		l.idle = append(l.idle, l)
+		l.mu.Unlock()
+		called = <-l.called
+		l.mu.Lock()
 	}
+	l.gathering = true
+	l.giveWay()
+	n := min(len(l.jobs), laneBatch)
+	batch := slices.Clone(l.jobs[:n])
+	l.jobs = slices.Delete(l.jobs, 0, n)
+	l.gathering = false
 	l.brisk++
+	l.call()
 	return batch
 }
 
@@ -178,21 +196,28 @@ func (l *lane) giveWay() {
 	}
 }
 
-// passed is told when a lane that took a batch is through with it, or is held up.
-func (l *lanes) passed() {
+// heldUp is told when a lane has had its batch for long.
+func (l *lanes) heldUp() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.brisk--
-	if l.worth() {
-		l.change.Signal()
-	}
+	l.call()
+}
+
+// done is told when a lane is through with its batch before that. It calls nobody:
+// the lane is the next to look whether to go.
+func (l *lanes) done() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.brisk--
 }
 
 // lane is one connection, which is made when it is needed.
 type lane struct {
 	*lanes
-	conn *laneConn
-	door *arrivals
+	conn   *laneConn
+	door   *arrivals
+	called chan bool // to gather, while it is idle; false: to end
 }
 
 func (l *lane) run() {
@@ -203,10 +228,10 @@ func (l *lane) run() {
 		if batch == nil {
 			return
 		}
-		heldUp := time.AfterFunc(laneBrisk, l.passed)
+		long := time.AfterFunc(laneBrisk, l.heldUp)
 		l.carry(batch)
-		if heldUp.Stop() {
-			l.passed()
+		if long.Stop() {
+			l.done()
 		}
 	}
 }
@@ -410,7 +435,7 @@ func (j *refreshJob) settle(s *Store) (changes bool, err error) {
 // write makes all changes in one transaction.
 func (l *lane) write(batch []*refreshJob) {
 	now := l.store.now()
-	slices.SortFunc(batch, func(a, b *refreshJob) int { return strings.Compare(a.held.Session.ID, b.held.Session.ID) })
+	slices.SortFunc(batch, func(a, b *refreshJob) int { return strings.Compare(a.held.Grant.ID, b.held.Grant.ID) })
 	err := l.connect()
 	if err == nil {
 		l.conn.rotateAll(batch, now)
