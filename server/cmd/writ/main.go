@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -18,6 +19,7 @@ func main() { os.Exit(run()) }
 // run turns signals into the end of a context, and what became of the command
 // into the exit status. A second signal ends the process at once.
 func run() int {
+	runtime.MemProfileRate = 0 // a hundredth of a busy server's work; serve --pprof wants it
 	ctx, stop := signal.NotifyContext(context.Background(), ends()...)
 	defer stop()
 	context.AfterFunc(ctx, stop)

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"runtime"
 	"runtime/debug"
 	"strings"
 
@@ -56,6 +57,9 @@ func (c serveCmd) Run(ctx context.Context, p *program) error {
 		return errors.Join(err, listeners.Close(), a.Close())
 	}
 	p.calm()
+	if cfg.Pprof {
+		runtime.MemProfileRate = 512 << 10 // the runtime's own, which main takes away
+	}
 	return errors.Join(a.Run(ctx, listeners), a.Close())
 }
 

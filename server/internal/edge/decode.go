@@ -18,7 +18,7 @@ import (
 // nothing at all, and its errors repeat what was sent.
 type decoder struct {
 	text string
-	r    *strictjson.Reader
+	r    strictjson.Reader // not by a pointer: it is large, and lives on the stack so
 }
 
 // decodeObject reads text into dst, a pointer to a struct.
@@ -27,7 +27,8 @@ func decodeObject(text string, dst any) error {
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
 		return fmt.Errorf("edge: a body is read into a pointer to a struct, not %T", dst)
 	}
-	d := decoder{text: text, r: strictjson.NewReader(text)}
+	d := decoder{text: text}
+	d.r.Reset(text)
 	if err := d.object(v.Elem(), ""); err != nil {
 		return err
 	}

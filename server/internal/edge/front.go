@@ -170,8 +170,8 @@ func secure(hsts bool) []field {
 }
 
 // ofDocuments is those of every answer but the JSON that a program got for its
-// Authorization header, with which nobody is sent to an address: no window shows
-// it. On the shortest answers they were a tenth of the work. The Referrer-Policy is
+// Authorization header or for JSON, with which nobody is sent to an address: no
+// window shows it. On the shortest answers they were a tenth of the work. The Referrer-Policy is
 // same-origin: with no-referrer a form would send "Origin: null" and fail
 // SameOrigin.
 func ofDocuments() []field {
@@ -231,7 +231,7 @@ func (a *answer) Write(b []byte) (int, error) {
 // itself, unless what follows is JSON that no window shows.
 func (a *answer) begin(status int) {
 	h := a.Header()
-	if kind := h["Content-Type"]; status < 300 && len(kind) == 1 && kind[0] == typeJSON && a.r.Header["Authorization"] != nil {
+	if status < 300 && plainJSON(h) && (a.r.Header["Authorization"] != nil || plainJSON(a.r.Header)) {
 		return
 	}
 	for _, f := range a.documents {
@@ -239,6 +239,12 @@ func (a *answer) begin(status int) {
 			h[f.name] = f.values
 		}
 	}
+}
+
+// plainJSON says that a message has JSON, and is not said to have anything else.
+func plainJSON(h http.Header) bool {
+	kind := h["Content-Type"]
+	return len(kind) == 1 && kind[0] == typeJSON
 }
 
 // fromMux reports whether it is a ServeMux that answers: no pattern matched.

@@ -52,14 +52,21 @@ func TestSecurityHeaders(t *testing.T) {
 		if got := serve(inner, httptest.NewRequest("GET", "/x", nil)).Header.Get("Cross-Origin-Opener-Policy"); got != "same-origin" {
 			t.Errorf("%s in a window: Cross-Origin-Opener-Policy: %q", name, got)
 		}
-		header := serve(inner, credited()).Header
-		for field, value := range want {
-			switch field {
-			case "X-Frame-Options", "Referrer-Policy", "Cross-Origin-Opener-Policy": // say nothing of JSON
-				value = ""
+		for sent, r := range map[string]*http.Request{"a credential": credited(), "JSON": withJSON("application/json")} {
+			header := serve(inner, r).Header
+			for field, value := range want {
+				switch field {
+				case "X-Frame-Options", "Referrer-Policy", "Cross-Origin-Opener-Policy": // say nothing of JSON
+					value = ""
+				}
+				if got := header.Get(field); got != value {
+					t.Errorf("%s for %s, %s: %q, want %q", name, sent, field, got, value)
+				}
 			}
-			if got := header.Get(field); got != value {
-				t.Errorf("%s, %s: %q, want %q", name, field, got, value)
+		}
+		for _, sent := range []string{"", "text/plain", "application/x-www-form-urlencoded"} { // as a form may
+			if got := serve(inner, withJSON(sent)).Header.Get("X-Frame-Options"); got != "DENY" {
+				t.Errorf("%s for what is %q: X-Frame-Options: %q", name, sent, got)
 			}
 		}
 	}
@@ -85,6 +92,13 @@ func TestSecurityHeaders(t *testing.T) {
 	if got := serve(plain, httptest.NewRequest("GET", "/x", nil)).Header.Get("Strict-Transport-Security"); got != "" {
 		t.Errorf("a plain-http issuer sends Strict-Transport-Security: %s", got)
 	}
+}
+
+// withJSON is a request with a body that is said to be of a kind.
+func withJSON(kind string) *http.Request {
+	r := httptest.NewRequest("POST", "/x", strings.NewReader("{}"))
+	r.Header.Set("Content-Type", kind)
+	return r
 }
 
 // credited is a request with a credential that no window sends.

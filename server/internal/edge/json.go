@@ -105,11 +105,14 @@ func isJSON(h http.Header) bool {
 	return !ok || strings.EqualFold(charset, "utf-8")
 }
 
+// usualAnswer is for how many bytes an answer has room from the first: two tokens.
+const usualAnswer = 1 << 10
+
 // WriteJSON answers with v as JSON. An error means that nothing was sent: v
 // can't be encoded, which is a defect.
 func WriteJSON(w http.ResponseWriter, status int, v any) error {
-	var body bytes.Buffer
-	if err := json.NewEncoder(&body).Encode(v); err != nil { // ends the line, in one copy
+	body := bytes.NewBuffer(make([]byte, 0, usualAnswer))
+	if err := json.NewEncoder(body).Encode(v); err != nil { // ends the line, in one copy
 		return err
 	}
 	SendJSON(w, status, body.Bytes())

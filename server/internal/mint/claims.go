@@ -16,6 +16,7 @@ type claims struct {
 	only    []string // identity claims to carry; nil: all
 	members []member
 	buffer  []byte // what the members' values are cut from
+	work    []byte // what is signed is put together here
 	err     error  // the first text that is not UTF-8
 }
 
@@ -24,9 +25,26 @@ type member struct {
 	value []byte // JSON
 }
 
-// newClaims has room for what most tokens say.
-func newClaims(api auth.API) *claims {
-	return &claims{renames: api.Renames, only: api.Claims, members: make([]member, 0, 20), buffer: make([]byte, 0, 512)}
+// room answers claims with room for what most tokens say, which is given back when
+// the token is made.
+func (m *Mint) room(api auth.API) *claims {
+	c, ok := m.rooms.Get().(*claims)
+	if !ok {
+		c = &claims{members: make([]member, 0, 20), buffer: make([]byte, 0, 512), work: make([]byte, 0, 2<<10)}
+	}
+	c.renames, c.only = api.Renames, api.Claims
+	return c
+}
+
+// giveBack keeps the room of claims for the next, unless it has grown beyond what
+// the next needs. Nothing of it may be in use.
+func (m *Mint) giveBack(c *claims) {
+	const most = 16 << 10
+	if cap(c.buffer) <= most && cap(c.work) <= most {
+		clear(c.members)
+		*c = claims{members: c.members[:0], buffer: c.buffer[:0], work: c.work[:0]}
+		m.rooms.Put(c)
+	}
 }
 
 // cut answers what was appended to the buffer. When the buffer grows, what was
@@ -155,19 +173,16 @@ func (c *claims) custom(object json.RawMessage) {
 	}
 }
 
-func (c *claims) object() ([]byte, error) {
-	size := 2 + len(c.members)
-	for _, m := range c.members {
-		size += len(m.name) + len(m.value) + 3
-	}
-	out := append(make([]byte, 0, size), '{')
+// appendObject appends the claims as a JSON object.
+func (c *claims) appendObject(dst []byte) ([]byte, error) {
+	dst = append(dst, '{')
 	for i, m := range c.members {
 		if i > 0 {
-			out = append(out, ',')
+			dst = append(dst, ',')
 		}
-		out = c.quote(out, m.name)
-		out = append(out, ':')
-		out = append(out, m.value...)
+		dst = c.quote(dst, m.name)
+		dst = append(dst, ':')
+		dst = append(dst, m.value...)
 	}
-	return append(out, '}'), c.err
+	return append(dst, '}'), c.err
 }

@@ -11,9 +11,11 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/writ-auth/writ/internal/base64url"
+	"github.com/writ-auth/writ/internal/strictjson"
 	"github.com/writ-auth/writ/jwk"
 	"github.com/writ-auth/writ/server/internal/auth"
 	"github.com/writ-auth/writ/server/internal/keyring"
@@ -45,6 +47,7 @@ type Mint struct {
 
 	issuer string
 	ring   *keyring.Ring
+	rooms  sync.Pool // of *claims
 }
 
 // New returns a Mint that signs as issuer with the ring's keys.
@@ -85,6 +88,7 @@ func (m *Mint) Access(ctx context.Context, req Request) (Access, error) {
 		out.KID = key.KeyID()
 	}
 	claims := m.claims(req, out)
+	defer m.giveBack(claims)
 	out.Token, err = sign(key, TypeAccess, claims)
 	if err != nil {
 		return Access{}, err
@@ -158,7 +162,7 @@ func (m *Mint) signingKey(ctx context.Context, api auth.API) (jwk.SigningKey, er
 
 // claims lists what the token says, in the order in which people read it.
 func (m *Mint) claims(req Request, out Access) *claims {
-	c := newClaims(req.API)
+	c := m.room(req.API)
 	c.text("iss", m.issuer)
 	c.text("sub", req.User.ID)
 	c.text("aud", req.API.Audience)
@@ -213,28 +217,41 @@ func withoutReserved(names []string) []string {
 
 // sign assembles the compact serialisation (RFC 7515, section 3.1).
 func sign(key jwk.SigningKey, typ string, c *claims) (string, error) {
-	payload, err := c.object()
+	payload, err := c.appendObject(c.work[:0])
 	if err != nil {
 		return "", fmt.Errorf("claims: %w", err)
 	}
-	h := claims{members: make([]member, 0, 3), buffer: make([]byte, 0, 192)}
-	h.text("typ", typ)
-	h.text("alg", string(key.Algorithm()))
-	h.text("kid", key.KeyID())
-	header, err := h.object()
+	both, err := appendHeader(payload, typ, key)
 	if err != nil {
 		return "", fmt.Errorf("header: %w", err)
 	}
-	out := make([]byte, 0, 2*(len(header)+len(payload))+128)
-	out = base64url.AppendEncode(out, header)
-	out = append(out, '.')
-	out = base64url.AppendEncode(out, payload)
+	all := base64url.AppendEncode(both, both[len(payload):])
+	all = append(all, '.')
+	all = base64url.AppendEncode(all, payload)
+	c.work = all
+	out := all[len(both):]
 	signature, err := key.Sign(out)
 	if err != nil {
 		return "", fmt.Errorf("sign: %w", err)
 	}
 	out = append(out, '.')
 	return string(base64url.AppendEncode(out, signature)), nil
+}
+
+// appendHeader appends the JOSE header.
+func appendHeader(dst []byte, typ string, key jwk.SigningKey) ([]byte, error) {
+	for _, m := range [...]struct{ before, value string }{
+		{`{"typ":`, typ}, {`,"alg":`, string(key.Algorithm())}, {`,"kid":`, key.KeyID()},
+	} {
+		if m.value == "" { // a secret without a key ID
+			continue
+		}
+		var err error
+		if dst, err = strictjson.AppendString(append(dst, m.before...), m.value); err != nil {
+			return nil, err
+		}
+	}
+	return append(dst, '}'), nil
 }
 
 // checkSize refuses what a browser or a proxy would silently drop.

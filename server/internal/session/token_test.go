@@ -2,6 +2,8 @@ package session
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
 	"strings"
 	"testing"
 
@@ -34,6 +36,21 @@ func TestTokenRoundTrip(t *testing.T) {
 		gotHandle, gotGeneration, err := decodeToken(fixedKeys{}, token)
 		if err != nil || gotHandle != h || gotGeneration != generation {
 			t.Errorf("decode = %v, %d, %v", gotHandle, gotGeneration, err)
+		}
+	}
+}
+
+// TestTag compares with package hmac.
+func TestTag(t *testing.T) {
+	for _, size := range []int{0, 1, 32, 63, 64, 65, 200} {
+		for _, body := range [][]byte{nil, []byte("body"), bytes.Repeat([]byte{7}, bodySize), make([]byte, 500)} {
+			secret := bytes.Repeat([]byte{byte(size), 1}, size)[:size]
+			mac := hmac.New(sha256.New, secret)
+			mac.Write([]byte("writ refresh token v1\x00"))
+			mac.Write(body)
+			if got, want := tag(secret, body), mac.Sum(nil)[:tagSize]; !bytes.Equal(got, want) {
+				t.Errorf("the tag of %d bytes under a secret of %d is %x, want %x", len(body), size, got, want)
+			}
 		}
 	}
 }

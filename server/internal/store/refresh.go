@@ -26,15 +26,15 @@ func (s *Store) Refresh(ctx context.Context, hash []byte, decide func(auth.Held)
 	var failed error
 	var learnt *keptClient
 	err := s.writer.writeWhile(ctx, func(ctx context.Context, t *tx) error {
-		return t.refresh(ctx, hash, func(held auth.Held, version int64) (_ *auth.Turn, err error) {
+		return t.refresh(ctx, hash, func(held *auth.Held, version int64) (_ *auth.Turn, err error) {
 			if learnt, err = s.addClient(ctx, t, &held.Client, version); err != nil {
 				return nil, err
 			}
-			if err := s.addAPI(ctx, t.statements, &held); err != nil {
+			if err := s.addAPI(ctx, t.statements, held); err != nil {
 				return nil, err
 			}
 			t.unsure = false
-			return decide(held)
+			return decide(*held)
 		})
 	}, func() { failed = meanwhile() })
 	if err == nil && learnt != nil {
@@ -120,8 +120,8 @@ const columnsHeld = `SELECT columns(` + grantColumns + `, ` + sessionColumns + `
 	c.id, c.epoch, c.disabled, c.mark, g.rowid, s.rowid)` + heldFrom + byHandle
 
 // refresh carries out a refresh. It changes nothing before it is sure of
-// everything but the disk.
-func (t *tx) refresh(ctx context.Context, hash []byte, decide func(held auth.Held, version int64) (*auth.Turn, error)) error {
+// everything but the disk. What decide is given is good until it returns.
+func (t *tx) refresh(ctx context.Context, hash []byte, decide func(held *auth.Held, version int64) (*auth.Turn, error)) error {
 	scan := t.driven.held
 	scan.clear(t.now)
 	t.unsure = true
@@ -129,7 +129,7 @@ func (t *tx) refresh(ctx context.Context, hash []byte, decide func(held auth.Hel
 		t.unsure = !errors.Is(err, auth.ErrNotFound)
 		return err
 	}
-	held, grantRow, sessionRow := scan.held, scan.grantRow, scan.sessionRow
+	held, grantRow, sessionRow := &scan.held, scan.grantRow, scan.sessionRow
 	turn, err := decide(held, scan.version)
 	if err != nil || turn == nil {
 		return err
@@ -150,7 +150,7 @@ func (t *tx) refresh(ctx context.Context, hash []byte, decide func(held auth.Hel
 }
 
 // over says whether the condition alive doesn't hold.
-func over(h auth.Held) bool {
+func over(h *auth.Held) bool {
 	return !h.Grant.EndedAt.IsZero() || !h.Session.EndedAt.IsZero() || h.User.Disabled || h.Client.Disabled ||
 		h.User.Epoch != h.Grant.UserEpoch || h.Client.Epoch != h.Grant.ClientEpoch
 }
