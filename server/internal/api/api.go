@@ -194,3 +194,14 @@ type user struct {
 func newUser(u auth.User) user {
 	return user{u.ID, u.Email, !u.VerifiedAt.IsZero(), u.Username, u.Name, append([]string{}, u.Roles...), u.CreatedAt.UTC()}
 }
+
+// addTo adds what package json would write.
+func (u user) addTo(o *edge.Object) {
+	o.Text("id", u.ID)
+	o.Text("email", u.Email)
+	o.Bool("email_verified", u.EmailVerified)
+	o.Text("username", u.Username)
+	o.Text("name", u.Name)
+	o.Texts("roles", u.Roles)
+	o.Time("created_at", u.CreatedAt)
+}

@@ -88,39 +88,38 @@ func (d *Door) replace(w http.ResponseWriter, mode auth.Mode) {
 	}
 }
 
-// signedIn is the answer to a sign-in and a refresh.
-type signedIn struct {
-	AccessToken      string    `json:"access_token,omitempty"`
-	TokenType        string    `json:"token_type,omitempty"`
-	ExpiresIn        int64     `json:"expires_in"`
-	RefreshToken     string    `json:"refresh_token,omitempty"`
-	RefreshExpiresIn int64     `json:"refresh_expires_in,omitzero"`
-	SessionID        string    `json:"session_id"`
-	Mode             auth.Mode `json:"mode"`
-	User             user      `json:"user"`
-}
-
-// signedIn hands out tokens the way their mode wants it.
-func (d *Door) signedIn(w http.ResponseWriter, out session.Tokens) error {
-	body := signedIn{TokenType: "Bearer", ExpiresIn: seconds(out.ExpiresIn), RefreshExpiresIn: seconds(out.RefreshIn),
-		SessionID: out.SessionID, Mode: out.Mode, User: newUser(out.User)}
-	var err error
+// signedIn answers a sign-in and a refresh: it hands out tokens the way their mode
+// wants it.
+func (d *Door) signedIn(w http.ResponseWriter, out session.Tokens) (err error) {
+	kind := "Bearer"
 	switch out.Mode {
 	case auth.ModeToken:
-		body.AccessToken, body.RefreshToken = out.AccessToken, out.RefreshToken
 	case auth.ModeCookie:
 		err = d.Cookies.Set(w, edge.AccessCookie, out.AccessToken, out.ExpiresIn)
 		if err == nil && out.RefreshToken != "" {
 			err = d.Cookies.Set(w, edge.RefreshCookie, out.RefreshToken, out.RefreshIn)
 		}
+		out.AccessToken, out.RefreshToken = "", ""
 	default:
-		body.TokenType = ""
+		kind, out.AccessToken, out.RefreshToken = "", "", ""
 		err = d.Cookies.Set(w, edge.SessionCookie, out.Cookie, out.RefreshIn)
 	}
 	if err != nil {
 		return err
 	}
-	return edge.WriteJSON(w, http.StatusOK, body)
+	var body edge.Object
+	body.TextIf("access_token", out.AccessToken)
+	body.TextIf("token_type", kind)
+	body.Int("expires_in", seconds(out.ExpiresIn))
+	body.TextIf("refresh_token", out.RefreshToken)
+	if n := seconds(out.RefreshIn); n != 0 {
+		body.Int("refresh_expires_in", n)
+	}
+	body.Text("session_id", out.SessionID)
+	body.Text("mode", string(out.Mode))
+	body.Object("user", newUser(out.User).addTo)
+	body.Send(w, http.StatusOK)
+	return nil
 }
 
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }

@@ -106,17 +106,6 @@ type Issued struct {
 	Thumbprint   string // of the key that AccessToken is bound to; "": none
 }
 
-// response is RFC 6749, section 5.1, and OpenID Connect Core, section 3.1.3.3.
-type response struct {
-	AccessToken  string `json:"access_token"`
-	TokenType    string `json:"token_type"`
-	ExpiresIn    int64  `json:"expires_in"`
-	RefreshToken string `json:"refresh_token,omitempty"`
-	IDToken      string `json:"id_token,omitempty"`
-	Scope        string `json:"scope,omitempty"`
-	Type         string `json:"issued_token_type,omitempty"`
-}
-
 func (d *Door) serve(w http.ResponseWriter, r *http.Request, req client.Request) error {
 	grant, err := d.grant(req)
 	if err != nil {
@@ -148,10 +137,22 @@ func (d *Door) serve(w http.ResponseWriter, r *http.Request, req client.Request)
 		return err
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	return edge.WriteJSON(w, http.StatusOK, response{
-		AccessToken: out.AccessToken, TokenType: tokenType(out), ExpiresIn: int64(out.ExpiresIn / time.Second),
-		RefreshToken: out.RefreshToken, IDToken: out.IDToken, Scope: strings.Join(scope, " "), Type: out.Type,
-	})
+	respond(w, out, scope)
+	return nil
+}
+
+// respond sends what RFC 6749, section 5.1, and OpenID Connect Core, section
+// 3.1.3.3, say.
+func respond(w http.ResponseWriter, out Issued, scope []string) {
+	var body edge.Object
+	body.Text("access_token", out.AccessToken)
+	body.Text("token_type", tokenType(out))
+	body.Int("expires_in", int64(out.ExpiresIn/time.Second))
+	body.TextIf("refresh_token", out.RefreshToken)
+	body.TextIf("id_token", out.IDToken)
+	body.TextIf("scope", strings.Join(scope, " "))
+	body.TextIf("issued_token_type", out.Type)
+	body.Send(w, http.StatusOK)
 }
 
 // grant finds the grant that the request names, if the client may use it.
