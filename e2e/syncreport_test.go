@@ -147,7 +147,7 @@ func (r *syncReport) ended(which any, well bool) {
 // became of it.
 func (r *syncReport) asked(c *tracedCall) error {
 	queue, what, _ := strings.Cut(c.args, ", ")
-	_, file, ok := strings.Cut(what, "aio_lio_opcode=IOCB_CMD_FSYNC, aio_fildes=")
+	_, file, ok := strings.Cut(what, "aio_lio_opcode=IOCB_CMD_FDSYNC, aio_fildes=")
 	_, path, _ := strings.Cut(file, "<")
 	path, rest, _ := strings.Cut(path, ">")
 	text, err := unhex(path)
@@ -234,7 +234,7 @@ func TestSyncReport(t *testing.T) {
 	half := strings.Replace(write, commit, strings.Repeat("\\x00", 24), 1)
 	rest := strings.Replace(frame("1", "4152")+") = 4120", hexed(promised), hexed("another"), 1)
 	sync := "1 fsync(12<" + hexed("/d/writ.db-wal") + ">)     = 0"
-	ask := "2 io_submit(0x7f, 1, [{aio_data=0, aio_lio_opcode=IOCB_CMD_FSYNC, aio_fildes=12<" + hexed("/d/writ.db-wal") + ">}]) = 1"
+	ask := "2 io_submit(0x7f, 1, [{aio_data=0, aio_lio_opcode=IOCB_CMD_FDSYNC, aio_fildes=12<" + hexed("/d/writ.db-wal") + ">}]) = 1"
 	told := "3 io_getevents(0x7f, 1, 1, [{data=0, obj=0x25, res=0, res2=0}], NULL) = 1"
 	answer := `3 write(7<` + hexed("socket:[1]") + `>, "` + hexed("HTTP/1.1 200 OK\r\nX-Request-Id: req_1\r\n\r\n{}") + `", 50) = 50`
 	made := `4 mkdirat(AT_FDCWD<` + hexed("/") + `>, "` + hexed("/d") + `", 0700) = 0`

@@ -61,7 +61,7 @@ type (
 )
 
 const (
-	opSync      = 2 // IOCB_CMD_FSYNC
+	opSync      = 3 // IOCB_CMD_FDSYNC: all but the file's times
 	flagEvent   = 1 // IOCB_FLAG_RESFD
 	nonblocking = syscall.O_NONBLOCK | syscall.O_CLOEXEC
 )
