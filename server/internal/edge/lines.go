@@ -42,14 +42,19 @@ func NewLines(to io.Writer, urgent ...string) *Lines {
 }
 
 // Write takes one line. The error is that of a line before.
-func (l *Lines) Write(line []byte) (int, error) {
+func (l *Lines) Write(line []byte) (int, error) { return l.take(line, l.isUrgent(line)) }
+
+// calm takes a line that is not urgent, whatever is in it.
+func (l *Lines) calm(line []byte) { _, _ = l.take(line, false) } // the error: there is nowhere to say so
+
+func (l *Lines) take(line []byte, urgent bool) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.wait) == 0 && !l.closed {
 		l.due.Reset(linesDelay)
 	}
 	l.wait = append(l.wait, line...)
-	if l.closed || len(l.wait) >= linesRoom || l.isUrgent(line) {
+	if l.closed || len(l.wait) >= linesRoom || urgent {
 		l.out()
 	}
 	err := l.err

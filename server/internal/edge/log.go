@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net/netip"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,8 +16,17 @@ import (
 // and so are those of a logger with attributes of its own (With).
 type Log struct {
 	slog.Handler
-	to   io.Writer
-	json bool
+	to    io.Writer
+	json  bool
+	rooms sync.Pool              // of *[]byte, for a line
+	clock atomic.Pointer[second] // the last that was written
+}
+
+// second is how a time of it is written, whatever its fraction is.
+type second struct {
+	unix int64
+	zone *time.Location
+	text string
 }
 
 // NewLog writes lines of text, or JSON, to a writer that several may use at once,
@@ -23,23 +34,46 @@ type Log struct {
 func NewLog(to io.Writer, json bool, level slog.Leveler) *Log {
 	options := &slog.HandlerOptions{Level: level}
 	if json {
-		return &Log{slog.NewJSONHandler(to, options), to, true}
+		return &Log{Handler: slog.NewJSONHandler(to, options), to: to, json: true}
 	}
-	return &Log{slog.NewTextHandler(to, options), to, false}
+	return &Log{Handler: slog.NewTextHandler(to, options), to: to}
 }
 
 // access writes the line, if all of it is plain.
 func (h *Log) access(l *accessLine) bool {
-	line, ok := make([]byte, 0, 256), false
+	room, ok := h.rooms.Get().(*[]byte)
+	if !ok {
+		room = new([]byte)
+	}
+	defer h.rooms.Put(room)
+	line := (*room)[:0]
 	if h.json {
 		line, ok = l.appendJSON(line)
 	} else {
-		line, ok = l.appendText(line)
+		line, ok = l.appendText(line, h)
 	}
-	if ok {
+	*room = line
+	if lines, together := h.to.(*Lines); ok && together {
+		lines.calm(line)
+	} else if ok {
 		_, _ = h.to.Write(line) // as slog.Logger does: there is nowhere to say so
 	}
 	return ok
+}
+
+// appendTime appends a time as slog.TextHandler has it. To write out a date takes
+// longer than the rest of a line, and most lines are of the same second.
+func (h *Log) appendTime(dst []byte, t time.Time) []byte {
+	const kept = len("2006-01-02T15:04:05.")
+	s := h.clock.Load()
+	if s == nil || s.unix != t.Unix() || s.zone != t.Location() {
+		s = &second{t.Unix(), t.Location(), string(appendMillis(nil, t))}
+		h.clock.Store(s)
+	}
+	from, ms := len(dst)+kept, t.Nanosecond()/1e6
+	dst = append(dst, s.text...)
+	dst[from], dst[from+1], dst[from+2] = byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10)
+	return dst
 }
 
 // accessLine is what the log says of a request that went as it should.
@@ -65,12 +99,12 @@ const accessMessage = "request"
 
 // appendText appends the line as slog.TextHandler writes it. It reports false
 // for what that would escape.
-func (l *accessLine) appendText(dst []byte) ([]byte, bool) {
+func (l *accessLine) appendText(dst []byte, h *Log) ([]byte, bool) {
 	if !plain(l.method) || !plain(l.route) || !plain(l.id) || !l.address.IsValid() || l.address.Zone() != "" {
 		return dst, false
 	}
 	dst = append(dst, "time="...)
-	dst = appendMillis(dst, l.at)
+	dst = h.appendTime(dst, l.at)
 	dst = append(dst, " level=INFO msg="+accessMessage+" method="...)
 	dst = append(dst, l.method...)
 	dst = append(dst, ` route="`...) // which has a space in it

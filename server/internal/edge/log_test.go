@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,6 +56,44 @@ func TestAccessLogText(t *testing.T) {
 					t.Errorf("%s %s, JSON %v:\n%s not as slog has it:\n%s", c.method, c.path, json, quick, slow)
 				}
 			}
+		}
+	}
+}
+
+// TestAccessLogTimes: one log, lines of the same second and of others.
+func TestAccessLogTimes(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 10, 25, 0, 59, 59, 0, time.UTC) // a second before Berlin's clocks go back
+	var now time.Time
+	var out, want bytes.Buffer
+	front := func(h slog.Handler) http.Handler {
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /", func(http.ResponseWriter, *http.Request) {})
+		return (&edge.Front{Issuer: "http://x", Now: func() time.Time { return now }, Log: slog.New(h)}).Handler(mux)
+	}
+	quick := front(edge.NewLog(&out, false, nil))
+	slow := front(struct{ slog.Handler }{edge.NewLog(&want, false, nil)})
+	times := []time.Time{
+		at, at.Add(time.Millisecond), at.Add(999_999_999), at.Add(1234567), at.In(berlin), at.In(berlin).Add(70 * time.Millisecond),
+		at.In(berlin).Add(time.Second), at.In(berlin).Add(1005 * time.Millisecond), at, at.Add(-time.Hour), time.Unix(-1, 5e8).UTC(), at,
+		at.In(time.FixedZone("", 3600)), at.In(time.FixedZone("", 3600)).Add(8 * time.Millisecond), at.In(time.FixedZone("", -3600)),
+	}
+	for _, now = range times {
+		r := httptest.NewRequest("GET", "/", nil)
+		quick.ServeHTTP(httptest.NewRecorder(), r)
+		slow.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	got, right := strings.Split(out.String(), "\n"), strings.Split(want.String(), "\n")
+	if len(got) != len(times)+1 || len(right) != len(got) {
+		t.Fatalf("%d and %d lines of %d requests", len(got), len(right), len(times))
+	}
+	for i, line := range got {
+		mine, _, _ := strings.Cut(line, " ")
+		if theirs, _, _ := strings.Cut(right[i], " "); mine != theirs {
+			t.Errorf("line %d: %s, want %s", i, mine, theirs)
 		}
 	}
 }
